@@ -1,0 +1,1 @@
+"""The wire contract: what comes in, what goes out, what is refused."""

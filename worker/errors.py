@@ -1,0 +1,40 @@
+"""The worker's error tree.
+
+    HangtagError
+    ├── RetryableError   can heal by itself: try again, within the stage's deadline
+    ├── RejectedError    this record or picture can never work: dead letter
+    └── FatalError       the process cannot go on: stop, say why, exit 1
+
+Library errors are mapped once, at the edge where they appear, with ``raise ... from``.
+Messages name the value, the limit and the remedy.
+"""
+
+from __future__ import annotations
+
+from schemas.deadletter import Reason, Stage
+
+
+class HangtagError(Exception):
+    """Root of everything hangtag raises on purpose."""
+
+
+class RetryableError(HangtagError):
+    """Something outside failed in a way that can heal: a timeout, a 503, a broker that is away."""
+
+
+class FatalError(HangtagError):
+    """The process cannot go on. The message is for the operator: what happened and what to do."""
+
+
+class RejectedError(HangtagError):
+    """A record or a picture that can never be processed.
+
+    ``reason`` is from the contract's closed list, ``stage`` says where it was found and ``detail``
+    names the value and the limit in words an operator can act on. No titles, URL queries or secrets.
+    """
+
+    def __init__(self, reason: Reason, stage: Stage, detail: str) -> None:
+        super().__init__(f"{reason.value} at {stage.value}: {detail}")
+        self.reason = reason
+        self.stage = stage
+        self.detail = detail

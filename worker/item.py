@@ -1,0 +1,110 @@
+"""What is in flight: one record, its pictures, and what came of it.
+
+Noun file: holds state, does nothing. Array shapes stand beside each field.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.deadletter import Reason, Stage
+from schemas.listing import ListingCreated
+
+Headers = tuple[tuple[str, bytes | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a record stood, and under which assignment of its partition it was read."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int | None
+    epoch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One input record, untouched. ``origin`` is None in ``hangtag tag``."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    origin: Origin | None
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes that holding this record costs."""
+        return len(self.key or b"") + len(self.value or b"")
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedImage:
+    """Bytes as they came off the wire."""
+
+    url: str
+    body: bytes
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedImage:
+    """One picture, ready for both lanes. ``width`` and ``height`` are the original's, upright."""
+
+    url: str
+    sha256: str
+    width: int
+    height: int
+    pixels: npt.NDArray[np.uint8]  # (S, S, 3) sRGB, S = the model's side
+    reading_pixels: npt.NDArray[np.uint8]  # (H, W, 3) sRGB, max(H, W) <= ocr.max_side
+
+
+@dataclass(frozen=True, slots=True)
+class FailedImage:
+    """A picture that cannot be had, and why."""
+
+    url: str
+    reason: Reason
+    stage: Stage
+    detail: str
+
+
+ImageOutcome = DecodedImage | FailedImage
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One listing in flight."""
+
+    record: Record
+    listing: ListingCreated
+    images: tuple[ImageOutcome, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OutputRecord:
+    """One record to produce: an event or a dead letter."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+    @property
+    def num_bytes(self) -> int:
+        """Upper estimate of what the broker counts against ``max.message.bytes``."""
+        header_bytes = sum(len(name) + len(value or b"") + 12 for name, value in self.headers)
+        return len(self.key or b"") + len(self.value or b"") + header_bytes + 80
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What came of one input record: its three events, or one dead letter."""
+
+    origin: Origin
+    outputs: tuple[OutputRecord, ...]
+    reason: Reason | None  # None: results; otherwise the dead letter's reason
