@@ -1,0 +1,313 @@
+"""Sole owner of the Kafka consumer.
+
+One thread polls, whatever else happens, and runs the commands others leave for it. The client forbids anything better:
+since confluent-kafka 2.16 a call from a second thread blocks until the running poll returns. Rebalance callbacks run
+inside the poll, on this thread; while one waits for listings to drain it keeps running commands, so that the producer's
+thread can still learn what it needs.
+
+What the thread knows it tells a `Listener`, whose methods run on this thread and must hand over and return.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+import structlog
+from confluent_kafka import Consumer as KafkaConsumer
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
+
+from worker.errors import FatalError
+from worker.item import Origin, Record
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumePolicy:
+    """How to read. ``drain_seconds`` must stay well under ``max.poll.interval``: draining happens inside a poll."""
+
+    topic: str
+    start_at: str | datetime = "earliest"
+    max_records: int = 500
+    poll_seconds: float = 0.02
+    drain_seconds: float = 20.0
+    lookup_seconds: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """A partition that is ours now: where to start, and the gap map's text as committed."""
+
+    partition: int
+    epoch: int
+    offset: int
+    metadata: str | None
+
+
+class Listener(Protocol):
+    """Who is told what the consumer's thread sees. Called on that thread."""
+
+    def on_records(self, records: Sequence[Record]) -> None:
+        """Records in offset order per partition."""
+
+    def on_assigned(self, assigned: Sequence[Assigned]) -> None:
+        """These partitions start here, before any of their records is handed over."""
+
+    def on_revoked(self, partitions: Sequence[int], *, is_lost: bool) -> Future[None]:
+        """These partitions go. Done when what could be finished is committed; ``is_lost``: nothing may be committed."""
+        ...
+
+    def on_failed(self, error: FatalError) -> None:
+        """The thread ended."""
+
+
+@dataclass(slots=True)
+class _Held:
+    """A partition as the consumer's thread sees it."""
+
+    epoch: int
+    start: int
+    stopped: str | None = None
+
+
+class Consumer:
+    """The consumer, its thread, and the command queue that is its only door."""
+
+    def __init__(self, config: Mapping[str, Any], policy: ConsumePolicy, listener: Listener) -> None:
+        self._config = {**config, "error_cb": self._on_client_error}
+        self._policy = policy
+        self._listener = listener
+        self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._main, name="hangtag-consumer", daemon=True)
+        self._held: dict[int, _Held] = {}
+        self._epoch = 0
+        self.group_metadata: Any = None  # refreshed on every turn; opaque to everyone but the producer
+        self.is_connected = False
+
+    def start(self) -> None:
+        """Start polling."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask the thread to close the consumer and end; it leaves the group. Returns at once."""
+        self._stopping.set()
+
+    def join(self, timeout_seconds: float) -> bool:
+        """Wait for the thread's end; False if it did not come in time."""
+        self._thread.join(timeout_seconds)
+        return not self._thread.is_alive()
+
+    def pause(self, partitions: Sequence[int]) -> Future[None]:
+        """Stop fetching these; polling goes on."""
+        return self._call(lambda: self._kafka.pause(self._fetching(partitions)))
+
+    def resume(self, partitions: Sequence[int]) -> Future[None]:
+        """Fetch these again, unless they stopped for good."""
+        return self._call(lambda: self._kafka.resume(self._fetching(partitions)))
+
+    def rewind(self) -> Future[None]:
+        """Go back to what is committed, on all partitions, under new epochs. Told through `Listener.on_assigned`."""
+        return self._call(self._rewind)
+
+    def commit(self, offsets: Sequence[TopicPartition]) -> Future[None]:
+        """At-least-once only: commit these offsets with their metadata, now."""
+        return self._call(lambda: self._commit(offsets))
+
+    def lag(self) -> Future[dict[int, int]]:
+        """Newest offset known per assigned partition, from what the client has cached: no network."""
+        return self._call(self._high_watermarks)
+
+    # ---- on the consumer's thread -------------------------------------------------------------------------------
+
+    def _main(self) -> None:
+        try:
+            self._kafka = KafkaConsumer(self._config)
+            self._kafka.subscribe(
+                [self._policy.topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+            )
+            while not self._stopping.is_set():
+                self._turn()
+            self._kafka.close()
+        except FatalError as error:
+            self._listener.on_failed(error)
+        except Exception as error:  # top of the thread: whatever it is, the worker must hear of it
+            log.exception("consumer.died")
+            self._listener.on_failed(FatalError(f"the consumer's thread ended: {error!r}"))
+
+    def _turn(self) -> None:
+        self._run_commands()
+        epoch = self._epoch
+        first = self._kafka.poll(self._policy.poll_seconds)
+        self.group_metadata = self._kafka.consumer_group_metadata()
+        if first is None:
+            return
+        messages = [first, *self._kafka.consume(self._policy.max_records, 0)]
+        if epoch != self._epoch:
+            messages = self._without_stale(messages, epoch)
+        records = [record for message in messages if (record := self._to_record(message)) is not None]
+        if records:
+            self._listener.on_records(records)
+
+    def _without_stale(self, messages: list[Message], epoch: int) -> list[Message]:
+        """Records read in the same call as a rebalance may belong to the old assignment: read them again."""
+        fresh = {p for p, held in self._held.items() if held.epoch > epoch}
+        for partition in fresh:
+            self._seek(partition, self._held[partition].start)
+        return [message for message in messages if message.error() or message.partition() not in fresh]
+
+    def _to_record(self, message: Message) -> Record | None:
+        error = message.error()
+        if error is not None:
+            self._on_message_error(message, error)
+            return None
+        held = self._held.get(message.partition())
+        if held is None or held.stopped:
+            return None
+        kind, timestamp_ms = message.timestamp()
+        origin = Origin(
+            message.topic(), message.partition(), message.offset(), timestamp_ms if kind else None, held.epoch
+        )
+        headers = tuple((name, value) for name, value in message.headers() or ())
+        return Record(message.key(), message.value(), headers, origin)
+
+    def _on_message_error(self, message: Message, error: KafkaError) -> None:
+        if error.fatal():
+            raise FatalError(f"the Kafka client gave up: {error.str()}")
+        if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
+            self._stop_partition(message.partition(), f"offset {message.offset()} is not in the log: {error.str()}")
+        elif error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED):
+            self.is_connected = False
+            log.error("consumer.topic_unusable", topic=self._policy.topic, error=error.str(),
+                      remedy="create the topic ('hangtag topics plan' shows all) or grant Read on it; retrying")
+        else:
+            log.warning("consumer.error", code=error.name(), error=error.str())
+
+    def _on_client_error(self, error: KafkaError) -> None:
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:
+            self.is_connected = False
+        log.warning("consumer.client_error", code=error.name(), error=error.str())
+
+    def _stop_partition(self, partition: int, why: str) -> None:
+        held = self._held.get(partition)
+        if held is None or held.stopped:
+            return
+        held.stopped = why
+        self._kafka.pause([TopicPartition(self._policy.topic, partition)])
+        log.error("consumer.partition_stopped", partition=partition, why=why,
+                  remedy="choose where to go on with 'hangtag offsets reset', then restart the worker")
+
+    def _fetching(self, partitions: Sequence[int]) -> list[TopicPartition]:
+        held = self._held
+        return [TopicPartition(self._policy.topic, p) for p in partitions if p in held and not held[p].stopped]
+
+    # ---- commands -----------------------------------------------------------------------------------------------
+
+    def _call(self, action: Callable[[], T]) -> Future[T]:
+        outcome: Future[T] = Future()
+
+        def run() -> None:
+            if not outcome.set_running_or_notify_cancel():
+                return
+            try:
+                outcome.set_result(action())
+            except KafkaException as error:
+                outcome.set_exception(error)
+
+        self._commands.put(run)
+        return outcome
+
+    def _run_commands(self, wait_seconds: float = 0.0) -> None:
+        try:
+            self._commands.get(timeout=wait_seconds)() if wait_seconds else self._commands.get_nowait()()
+            while True:
+                self._commands.get_nowait()()
+        except queue.Empty:
+            return
+
+    def _commit(self, offsets: Sequence[TopicPartition]) -> None:
+        self._kafka.commit(offsets=list(offsets), asynchronous=False)
+
+    def _high_watermarks(self) -> dict[int, int]:
+        marks = {}
+        for partition in self._held:
+            known = self._kafka.get_watermark_offsets(TopicPartition(self._policy.topic, partition), cached=True)
+            if known is not None and known[1] >= 0:
+                marks[partition] = known[1]
+        return marks
+
+    def _rewind(self) -> None:
+        partitions = [p for p, held in self._held.items() if not held.stopped]
+        for start in self._look_up_starts(partitions):
+            self._seek(start.partition, start.offset)
+
+    def _seek(self, partition: int, offset: int) -> None:
+        self._kafka.seek(TopicPartition(self._policy.topic, partition, offset))
+
+    # ---- rebalances, inside poll --------------------------------------------------------------------------------
+
+    def _on_assign(self, kafka: KafkaConsumer, partitions: list[TopicPartition]) -> None:
+        self.is_connected = True
+        starts = {start.partition: start for start in self._look_up_starts([p.partition for p in partitions])}
+        topic = self._policy.topic
+        kafka.incremental_assign([TopicPartition(topic, p, start.offset) for p, start in starts.items()])
+        for partition in starts:
+            if (why := self._held[partition].stopped) is not None:
+                self._held[partition].stopped = None
+                self._stop_partition(partition, why)
+
+    def _on_revoke(self, kafka: KafkaConsumer, partitions: list[TopicPartition]) -> None:
+        self._give_up(kafka, partitions, is_lost=False)
+
+    def _on_lost(self, kafka: KafkaConsumer, partitions: list[TopicPartition]) -> None:
+        self._give_up(kafka, partitions, is_lost=True)
+
+    def _give_up(self, kafka: KafkaConsumer, partitions: list[TopicPartition], *, is_lost: bool) -> None:
+        self.group_metadata = kafka.consumer_group_metadata()
+        drained = self._listener.on_revoked([p.partition for p in partitions], is_lost=is_lost)
+        drained.add_done_callback(lambda _: self._commands.put(lambda: None))  # wakes the wait below
+        while not drained.done():
+            self._run_commands(wait_seconds=1.0)
+        for partition in partitions:
+            self._held.pop(partition.partition, None)
+        kafka.incremental_unassign(partitions)
+
+    def _look_up_starts(self, partitions: Sequence[int]) -> list[Assigned]:
+        """Where each partition starts: what the group committed, or ``start_at`` where nothing is."""
+        if not partitions:
+            return []
+        self._epoch += 1
+        wanted = [TopicPartition(self._policy.topic, p) for p in partitions]
+        try:
+            committed = self._kafka.committed(wanted, timeout=self._policy.lookup_seconds)
+            starts = [self._start_of(place) for place in committed]
+        except KafkaException as error:
+            raise FatalError(f"cannot learn the committed offsets of {self._policy.topic}: {error}") from error
+        self._listener.on_assigned(starts)
+        return starts
+
+    def _start_of(self, place: TopicPartition) -> Assigned:
+        if place.error is not None:
+            raise KafkaException(place.error)
+        low, high = self._kafka.get_watermark_offsets(place, timeout=self._policy.lookup_seconds)
+        has_commit = place.offset >= 0
+        offset = place.offset if has_commit else self._first_offset(place, low, high)
+        held = self._held[place.partition] = _Held(self._epoch, offset)
+        if has_commit and not low <= offset <= high:
+            held.stopped = f"committed offset {offset} is outside the log, which holds {low} to {high}"
+        return Assigned(place.partition, self._epoch, offset, place.metadata if has_commit else None)
+
+    def _first_offset(self, place: TopicPartition, low: int, high: int) -> int:
+        start_at = self._policy.start_at
+        if not isinstance(start_at, datetime):
+            return low if start_at == "earliest" else high
+        wanted = TopicPartition(place.topic, place.partition, int(start_at.timestamp() * 1000))
+        found = self._kafka.offsets_for_times([wanted], timeout=self._policy.lookup_seconds)[0]
+        return int(found.offset) if found.offset >= 0 else high

@@ -1,0 +1,99 @@
+"""Sole owner of the device: runs batches of listings through the resident model.
+
+A batch fails alone: it is split until the one listing that cannot be predicted stands by itself, and its neighbours are
+predicted without it. Out of memory splits as well, and shrinks the batches that follow.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from model.errors import OutOfMemoryError
+from model.types import ListingInput, ModelInfo, Prediction, Predictor
+from schemas.deadletter import Reason, Stage
+from worker.errors import FatalError, RejectedError
+from worker.owner_thread import OwnerThread
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """One answer per listing, in order, and what the device was busy for."""
+
+    answers: tuple[Prediction | RejectedError, ...]
+    busy_seconds: float
+    num_splits: int
+
+
+class Infer:
+    """The device's thread. ``load`` builds the predictor there, so that nothing else ever touches the device."""
+
+    def __init__(self, load: Callable[[], Predictor]) -> None:
+        self._load = load
+        self._thread = OwnerThread("hangtag-device")
+        self._predictor: Predictor | None = None
+        self.max_listings: int | None = None  # lowered by out-of-memory
+
+    async def start(self) -> ModelInfo:
+        """Load and warm up; returns when the model is ready for traffic."""
+        self._thread.start()
+        return await self._thread.run(self._open)
+
+    async def predict(self, listings: Sequence[ListingInput]) -> BatchResult:
+        """One prediction or one refusal per listing, in order."""
+        return await self._thread.run(lambda: self._run(listings))
+
+    async def close(self) -> None:
+        """End the thread after the running batch."""
+        self._thread.stop()
+
+    # ---- on the device's thread ---------------------------------------------------------------------------------
+
+    def _open(self) -> ModelInfo:
+        self._predictor = self._load()
+        self._predictor.warm_up()
+        return self._predictor.info
+
+    def _run(self, listings: Sequence[ListingInput]) -> BatchResult:
+        started = time.monotonic()
+        answers, num_splits = self._predict_or_split(listings)
+        return BatchResult(tuple(answers), time.monotonic() - started, num_splits)
+
+    def _predict_or_split(self, listings: Sequence[ListingInput]) -> tuple[list[Prediction | RejectedError], int]:
+        try:
+            return list(self._predict(listings)), 0
+        except FatalError:
+            raise
+        except Exception as error:  # whatever the model raises, it is this batch's business alone
+            if isinstance(error, OutOfMemoryError) and len(listings) > 1:
+                self.max_listings = max(1, len(listings) // 2)
+            if len(listings) == 1:
+                log.warning("infer.listing_failed", error=repr(error))
+                return [_refusal(error)], 0
+            log.warning("infer.batch_split", listings=len(listings), error=repr(error))
+        middle = len(listings) // 2
+        left, left_splits = self._predict_or_split(listings[:middle])
+        right, right_splits = self._predict_or_split(listings[middle:])
+        return left + right, left_splits + right_splits + 1
+
+    def _predict(self, listings: Sequence[ListingInput]) -> Sequence[Prediction]:
+        if self._predictor is None:
+            raise FatalError("predict was called before the model was loaded")
+        predictions = self._predictor.predict(listings)
+        if len(predictions) != len(listings):
+            raise FatalError(
+                f"the model returned {len(predictions)} predictions for {len(listings)} listings; "
+                "results could be attributed to the wrong listing, so the worker stops"
+            )
+        return predictions
+
+
+def _refusal(error: Exception) -> RejectedError:
+    return RejectedError(
+        Reason.MODEL_FAILED, Stage.INFER, f"the model failed on this listing alone: {type(error).__name__}: {error}"
+    )

@@ -1,0 +1,58 @@
+"""Per key, results leave in the order in which records came in.
+
+Listings of one key are fetched, decoded and predicted side by side; only the last step waits for its turn.
+Owner: the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable
+
+
+class Turn:
+    """One record's place in its key's queue.
+
+    A record that is given up (its partition was revoked) never leaves: else a newer record of the key could be
+    published here, and the older one after it, by the partition's next owner.
+    """
+
+    __slots__ = ("_after", "_key", "_left", "_order")
+
+    def __init__(self, order: KeyOrder, key: Hashable, after: Turn | None) -> None:
+        self._order = order
+        self._key = key
+        self._after = after
+        self._left = asyncio.Event()
+
+    async def wait(self) -> None:
+        """Return when every earlier record of the key has left."""
+        if self._after is not None:
+            await self._after._left.wait()
+            self._after = None  # else each record would keep its whole history alive
+
+    def leave(self) -> None:
+        """Let the next record of the key go."""
+        self._left.set()
+        self._order.forget(self._key, self)
+
+
+class KeyOrder:
+    """Hands out turns, one queue per key of one partition."""
+
+    def __init__(self) -> None:
+        self._last: dict[Hashable, Turn] = {}
+
+    def __len__(self) -> int:
+        return len(self._last)
+
+    def enter(self, key: Hashable) -> Turn:
+        """A turn after every record of ``key`` that entered before and has not left."""
+        turn = Turn(self, key, self._last.get(key))
+        self._last[key] = turn
+        return turn
+
+    def forget(self, key: Hashable, turn: Turn) -> None:
+        """Drop the key's queue when its last record left."""
+        if self._last.get(key) is turn:
+            del self._last[key]

@@ -1,0 +1,241 @@
+"""Sole owner of the Kafka producer: results, dead letters and offsets in one transaction.
+
+    FINE      committed: readers of ``read_committed`` see it, offsets moved
+    ABORTED   certainly not committed (a rebalance, a refused record): the same work may be sent again
+    UNKNOWN   nobody can say (a timeout): the producer was thrown away and rebuilt, which ends whatever was open;
+              what is committed now is in the group's offsets and nowhere else
+
+Why UNKNOWN may not simply be retried: librdkafka does not speak KIP-890, so a delayed end-of-transaction may still land
+on a later transaction of the same producer epoch (Jepsen described the losses). Re-initialising bumps the epoch and
+fences the straggler.
+
+A transaction begins only when its results exist, so it stays open for milliseconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import structlog
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Producer as KafkaProducer
+
+from worker.errors import FatalError
+from worker.item import OutputRecord
+from worker.owner_thread import OwnerThread
+
+log = structlog.get_logger(__name__)
+
+_FENCED = (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED)
+
+
+class Outcome(enum.Enum):
+    """How a transaction ended; see the module's docstring."""
+
+    FINE = "committed"
+    ABORTED = "aborted"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One transaction's content: what to produce, and what to commit per partition of the input topic."""
+
+    outputs: Sequence[OutputRecord]
+    offsets: Sequence[TopicPartition]
+
+
+@dataclass(frozen=True, slots=True)
+class PublishPolicy:
+    """``transaction_seconds`` is the broker's limit from begin to commit; calls give up a little earlier."""
+
+    transactional_id: str
+    transaction_seconds: float = 10.0
+    init_seconds: float = 30.0
+
+
+class Publisher(Protocol):
+    """What the pipeline knows of publishing."""
+
+    async def start(self) -> None:
+        """Ready to send. Raises FatalError when another worker holds the name or the broker refuses."""
+        ...
+
+    async def send(self, commit: Commit) -> Outcome:
+        """Produce and commit. Raises FatalError when this worker was fenced."""
+        ...
+
+    async def close(self) -> None:
+        """End the thread; an open transaction is aborted."""
+        ...
+
+
+class TransactionalPublisher:
+    """Exactly once: each `Commit` is one Kafka transaction."""
+
+    def __init__(self, config: Mapping[str, Any], policy: PublishPolicy, group_metadata: Callable[[], Any]) -> None:
+        self._config = dict(config)
+        self._policy = policy
+        self._group_metadata = group_metadata
+        self._thread = OwnerThread("hangtag-producer")
+        self._kafka: KafkaProducer | None = None
+        self.num_rebuilds = 0
+
+    async def start(self) -> None:
+        """See `Publisher.start`."""
+        self._thread.start()
+        await self._thread.run(self._build)
+
+    async def send(self, commit: Commit) -> Outcome:
+        """See `Publisher.send`."""
+        return await self._thread.run(lambda: self._transact(commit))
+
+    async def close(self) -> None:
+        """See `Publisher.close`."""
+        self._thread.stop()
+
+    # ---- on the producer's thread -------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        """Initialise, again and again until the broker answers; ends the predecessor's open transaction."""
+        while True:
+            kafka = KafkaProducer(self._config)
+            try:
+                kafka.init_transactions(self._policy.init_seconds)
+            except KafkaException as error:
+                cause: KafkaError = error.args[0]
+                if not (cause.retriable() or cause.code() == KafkaError._TIMED_OUT):
+                    raise FatalError(
+                        f"the producer cannot start transactions as {self._policy.transactional_id!r}: {cause.str()}"
+                    ) from error
+                log.warning("producer.init_retry", error=cause.str(), transactional_id=self._policy.transactional_id)
+            else:
+                self._kafka = kafka
+                return
+
+    def _rebuild(self) -> Outcome:
+        self._kafka = None
+        self.num_rebuilds += 1
+        self._build()
+        return Outcome.UNKNOWN
+
+    def _transact(self, commit: Commit) -> Outcome:
+        if self._kafka is None:
+            return self._rebuild()
+        deadline = time.monotonic() + self._policy.transaction_seconds
+        try:
+            self._fill(self._kafka, commit, deadline)
+        except KafkaException as error:
+            return self._after_failure(error.args[0], deadline)
+        try:
+            self._kafka.commit_transaction(_left(deadline))
+        except KafkaException as error:
+            cause = error.args[0]
+            if cause.txn_requires_abort() or cause.fatal():
+                return self._after_failure(cause, deadline)
+            log.warning("transaction.unknown", error=cause.str())
+            return self._rebuild()
+        return Outcome.FINE
+
+    def _fill(self, kafka: KafkaProducer, commit: Commit, deadline: float) -> None:
+        kafka.begin_transaction()
+        for output in commit.outputs:
+            _produce(kafka, output, deadline)
+        kafka.send_offsets_to_transaction(list(commit.offsets), self._group_metadata(), _left(deadline))
+
+    def _after_failure(self, cause: KafkaError, deadline: float) -> Outcome:
+        if cause.code() in _FENCED and time.monotonic() < deadline:
+            raise FatalError(
+                f"another live worker uses the transactional id {self._policy.transactional_id!r} and fenced this one; "
+                "give each worker of a group its own kafka.instance"
+            )
+        if cause.fatal() or cause.code() in _FENCED:  # the broker gave up on a transaction that took too long
+            log.warning("transaction.producer_lost", error=cause.str())
+            return self._rebuild()
+        log.warning("transaction.aborting", code=cause.name(), error=cause.str())
+        try:
+            if self._kafka is not None:
+                self._kafka.abort_transaction(self._policy.transaction_seconds)
+        except KafkaException as error:
+            log.warning("transaction.abort_failed", error=error.args[0].str())
+            return self._rebuild()
+        return Outcome.ABORTED
+
+
+class PlainPublisher:
+    """At least once: produce, wait for every delivery, then have the consumer commit."""
+
+    def __init__(
+        self, config: Mapping[str, Any], commit_offsets: Callable[[Sequence[TopicPartition]], Any], seconds: float
+    ) -> None:
+        self._config = dict(config)
+        self._commit_offsets = commit_offsets
+        self._seconds = seconds
+        self._thread = OwnerThread("hangtag-producer")
+        self._kafka: KafkaProducer | None = None
+        self.num_rebuilds = 0
+
+    async def start(self) -> None:
+        """See `Publisher.start`."""
+        self._thread.start()
+        self._kafka = await self._thread.run(lambda: KafkaProducer(self._config))
+
+    async def send(self, commit: Commit) -> Outcome:
+        """See `Publisher.send`. ABORTED: something was not delivered; sending again may double what was."""
+        undelivered = await self._thread.run(lambda: self._deliver(commit.outputs))
+        if undelivered:
+            log.warning("producer.undelivered", records=undelivered)
+            return Outcome.ABORTED
+        try:
+            await asyncio.wrap_future(self._commit_offsets(commit.offsets))
+        except KafkaException as error:
+            # Harmless: the results are out, and the next commit carries these offsets too.
+            log.warning("consumer.commit_failed", error=error.args[0].str())
+        return Outcome.FINE
+
+    async def close(self) -> None:
+        """See `Publisher.close`."""
+        self._thread.stop()
+
+    def _deliver(self, outputs: Sequence[OutputRecord]) -> int:
+        kafka = self._kafka
+        assert kafka is not None  # noqa: S101  # start() comes first
+        failed: list[KafkaError] = []
+        deadline = time.monotonic() + self._seconds
+
+        def on_delivery(error: KafkaError | None, _: object) -> None:
+            if error is not None:
+                failed.append(error)
+
+        for output in outputs:
+            _produce(kafka, output, deadline, on_delivery)
+        return int(kafka.flush(self._seconds)) + len(failed)
+
+
+def _produce(
+    kafka: KafkaProducer,
+    output: OutputRecord,
+    deadline: float,
+    on_delivery: Callable[[KafkaError | None, object], None] | None = None,
+) -> None:
+    while True:
+        try:
+            kafka.produce(
+                output.topic, output.value, output.key, headers=list(output.headers), on_delivery=on_delivery
+            )
+        except BufferError as error:  # the client's queue is full: let it drain
+            kafka.poll(0.05)
+            if time.monotonic() > deadline:
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "the producer's queue stayed full")) from error
+        else:
+            kafka.poll(0)
+            return
+
+
+def _left(deadline: float) -> float:
+    return max(0.1, deadline - time.monotonic())

@@ -1,0 +1,119 @@
+"""Sole owner of the OCR engine: the lane beside the device.
+
+Reading is 20 to 50 times dearer per picture than tagging it, on a CPU. So pictures wait in a queue of their own, several
+are read in one call, the same picture (by content hash) is read once while it is in flight or remembered, and the device
+never waits for this lane.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from model.types import ReadText, TextReader
+from schemas.deadletter import Reason, Stage
+from worker.errors import RejectedError
+from worker.item import DecodedImage
+from worker.metrics import Metrics
+from worker.owner_thread import OwnerThread
+
+log = structlog.get_logger(__name__)
+
+Answer = ReadText | RejectedError
+
+
+class Read:
+    """The OCR thread, its queue, and what was read lately."""
+
+    def __init__(
+        self, load: Callable[[], TextReader], metrics: Metrics, *, max_batch: int = 4, max_remembered: int = 4096
+    ) -> None:
+        self._load = load
+        self._metrics = metrics
+        self._max_batch = max_batch
+        self._max_remembered = max_remembered
+        self._thread = OwnerThread("hangtag-ocr")
+        self._reader: TextReader | None = None
+        self._remembered: OrderedDict[str, ReadText] = OrderedDict()
+        self._in_flight: dict[str, asyncio.Future[Answer]] = {}
+        self._waiting: deque[DecodedImage] = deque()
+        self._pump: asyncio.Task[None] | None = None
+
+    @property
+    def num_waiting(self) -> int:
+        """Pictures in the lane, the ones being read included."""
+        return len(self._in_flight)
+
+    async def start(self) -> str:
+        """Load the engine; returns its revision."""
+        self._thread.start()
+        return await self._thread.run(self._open)
+
+    async def read(self, image: DecodedImage) -> ReadText:
+        """The text in a picture. Raises RejectedError (``model_failed``) when the engine fails on this picture."""
+        known = self._remembered.get(image.sha256)
+        if known is not None:
+            self._remembered.move_to_end(image.sha256)
+            self._metrics.read_pictures.labels("remembered").inc()
+            return known
+        # Shielded: a listing that is given up must not take the answer from others who wait for the same picture.
+        answer = await asyncio.shield(self._in_flight.get(image.sha256) or self._enqueue(image))
+        if isinstance(answer, RejectedError):
+            raise answer
+        return answer
+
+    async def close(self) -> None:
+        """End the lane after the call that is running."""
+        if self._pump is not None:
+            self._pump.cancel()
+        self._thread.stop()
+
+    def _enqueue(self, image: DecodedImage) -> asyncio.Future[Answer]:
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._in_flight[image.sha256] = answer
+        self._waiting.append(image)
+        if self._pump is None or self._pump.done():
+            self._pump = asyncio.create_task(self._drain(), name="ocr-lane")
+        return answer
+
+    async def _drain(self) -> None:
+        while self._waiting:
+            images = [self._waiting.popleft() for _ in range(min(self._max_batch, len(self._waiting)))]
+            answers = await self._thread.run(lambda images=images: self._read_or_split(images))  # type: ignore[misc]
+            for image, answer in zip(images, answers, strict=True):
+                self._settle(image.sha256, answer)
+
+    def _settle(self, sha256: str, answer: Answer) -> None:
+        self._in_flight.pop(sha256).set_result(answer)
+        if isinstance(answer, RejectedError):
+            self._metrics.read_pictures.labels("failed").inc()
+            return
+        self._metrics.read_pictures.labels("text" if answer.lines else "empty").inc()
+        self._remembered[sha256] = answer
+        while len(self._remembered) > self._max_remembered:
+            self._remembered.popitem(last=False)
+
+    # ---- on the OCR thread --------------------------------------------------------------------------------------
+
+    def _open(self) -> str:
+        self._reader = self._load()
+        return self._reader.revision
+
+    def _read_or_split(self, images: Sequence[DecodedImage]) -> list[Answer]:
+        assert self._reader is not None  # noqa: S101  # start() comes first
+        try:
+            texts = self._reader.read([image.reading_pixels for image in images])
+        except Exception as error:  # whatever the engine raises, it is these pictures' business alone
+            if len(images) == 1:
+                log.warning("read.picture_failed", sha256=images[0].sha256, error=repr(error))
+                detail = f"the OCR engine failed on this picture: {type(error).__name__}: {error}"
+                return [RejectedError(Reason.MODEL_FAILED, Stage.READ, detail)]
+        else:
+            if len(texts) == len(images):
+                return list(texts)
+            raise RuntimeError(f"the OCR engine returned {len(texts)} results for {len(images)} pictures")
+        middle = len(images) // 2
+        return self._read_or_split(images[:middle]) + self._read_or_split(images[middle:])
