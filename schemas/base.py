@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError, WithJsonSchema
 from pydantic_core import from_json
 
 from schemas.deadletter import Reason
@@ -54,8 +55,9 @@ def _write_time(value: datetime) -> str:
 
 UtcTime = Annotated[
     datetime,
-    BeforeValidator(_to_utc, json_schema_input_type=str),
+    BeforeValidator(_to_utc),
     PlainSerializer(_write_time, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 
 
@@ -137,11 +139,13 @@ def _describe_error(
 
 def _known(location: Iterable[int | str], schema: type[BaseModel]) -> list[str]:
     """The path with names that only the sender chose replaced: they may hold anything."""
-    names = set(_field_names(schema.model_json_schema()))
+    names = _field_names(schema)
     return [str(part) if isinstance(part, int) or part in names else "*" for part in location]
 
 
-def _field_names(schema: Mapping[str, Any]) -> Iterable[str]:
-    yield from schema.get("properties", {})
-    for part in schema.get("$defs", {}).values():
-        yield from part.get("properties", {})
+@cache
+def _field_names(schema: type[BaseModel]) -> frozenset[str]:
+    """Names of all fields at any depth; kept, since a flood of bad records asks for it each time."""
+    found = schema.model_json_schema()
+    parts = [found, *found.get("$defs", {}).values()]
+    return frozenset(name for part in parts for name in part.get("properties", {}))
