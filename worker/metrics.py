@@ -1,0 +1,251 @@
+"""Every metric: name, unit, labels and meaning, in one table.
+
+Labels hold values from closed or small sets only: stages, outcomes, reasons, partitions. Never a URL, a host, a listing
+or a title: they are secrets, and each new one would be a new time series for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.metrics_core import Metric as MetricFamily
+from prometheus_client.registry import Collector
+
+PREFIX = "hangtag_"
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+Kind = Literal["counter", "gauge", "histogram"]
+Snapshot = dict[str, float | dict[str, float]]
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0)
+_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRow:
+    """One metric as an operator reads of it. ``name`` is the exposed one; a histogram adds ``_bucket`` and the like.
+
+    ``attribute`` is its place in ``Metrics``, empty for what is measured of the process itself. ``starts_with`` lists
+    label values that are there from the start, so that a rate is 0 before it is 1.
+    """
+
+    attribute: str
+    name: str
+    kind: Kind
+    unit: str
+    labels: tuple[str, ...]
+    meaning: str
+    starts_with: tuple[tuple[str, ...], ...] = field(default=())
+    buckets: tuple[float, ...] = field(default=())
+
+
+def _counter(name: str, unit: str, meaning: str, labels: tuple[str, ...] = (), *starts: tuple[str, ...]) -> MetricRow:
+    return MetricRow(name, f"{PREFIX}{name}_total", "counter", unit, labels, meaning, starts)
+
+
+def _gauge(name: str, unit: str, meaning: str, *labels: str) -> MetricRow:
+    return MetricRow(name, PREFIX + name, "gauge", unit, labels, meaning)
+
+
+def _histogram(name: str, unit: str, meaning: str, buckets: tuple[float, ...], *labels: str) -> MetricRow:
+    return MetricRow(name, PREFIX + name, "histogram", unit, labels, meaning, buckets=buckets)
+
+
+def _process(name: str, kind: Kind, unit: str, meaning: str) -> MetricRow:
+    return MetricRow("", f"{PREFIX}process_{name}", kind, unit, (), meaning)
+
+
+_OUTCOME = ("outcome",)
+_LOOKUPS = (
+    *(("process", outcome) for outcome in ("hit", "miss")),
+    *(("redis", outcome) for outcome in ("hit", "miss", "bad_value", "timeout", "breaker_open")),
+    ("flight", "hit"),
+)
+
+TABLE: tuple[MetricRow, ...] = (
+    _counter("consumed_records", "records", "Input records taken from Kafka."),
+    _counter(
+        "finished_listings",
+        "listings",
+        "Listings whose results or dead letter are committed.",
+        _OUTCOME,
+        ("tagged",),
+        ("dead_letter",),
+    ),
+    _counter("dead_letters", "records", "Dead letters, by the contract's reason and stage.", ("reason", "stage")),
+    _counter("output_events", "events", "Events produced, by kind of topic.", ("topic_kind",)),
+    _histogram("stage_seconds", "seconds", "Time one listing, picture or batch spends in a stage.", _SECONDS, "stage"),
+    _histogram("batch_listings", "listings", "Listings in a batch given to the model.", _SIZES),
+    _histogram("batch_pictures", "pictures", "Pictures in a batch given to the model.", _SIZES),
+    _gauge("in_flight", "listings", "Listings or pictures that a stage holds now.", "stage"),
+    _gauge("in_flight_bytes", "bytes", "Bytes of records and pictures that admission counts now."),
+    _gauge("in_flight_pixels", "pixels", "Decoded pixels that admission counts now."),
+    _counter(
+        "cache_lookups",
+        "titles",
+        "Titles looked up: in the process, in Redis, or in a batch that was being computed.",
+        ("tier", "outcome"),
+        *_LOOKUPS,
+    ),
+    _counter("fetch_outcomes", "pictures", "Picture downloads, by how they ended.", _OUTCOME),
+    _counter("fetch_bytes", "bytes", "Bytes of picture bodies read from the wire."),
+    _counter("fetch_refused", "urls", "URLs and addresses refused by the fetch guard, by its rule.", ("rule",)),
+    _counter("decode_outcomes", "pictures", "Pictures given to the decoder, by how they ended.", _OUTCOME),
+    _counter("decoder_restarts", "processes", "Decoder processes replaced after they died or were stopped."),
+    _counter("read_pictures", "pictures", "Pictures given to OCR, by outcome.", _OUTCOME),
+    _counter(
+        "transactions",
+        "transactions",
+        "Kafka transactions, by outcome.",
+        _OUTCOME,
+        ("committed",),
+        ("aborted",),
+        ("unknown",),
+        ("fatal",),
+    ),
+    _histogram("transaction_seconds", "seconds", "Time from begin to the outcome of a transaction.", _SECONDS),
+    _gauge("partition_lag", "records", "Records between the committed offset and the log's end.", "partition"),
+    _gauge("committed_offset", "offset", "Offset last committed.", "partition"),
+    _gauge("oldest_unfinished_seconds", "seconds", "Age in the worker of the oldest listing not yet finished."),
+    _gauge("paused_partitions", "partitions", "Assigned partitions paused for want of room."),
+    _gauge("assigned_partitions", "partitions", "Partitions assigned to this worker."),
+    _counter("rebalances", "rebalances", "Assignments and revocations of partitions."),
+    _counter("producer_rebuilds", "producers", "Producers thrown away and rebuilt after an unknown outcome."),
+    _counter("device_busy_seconds", "seconds", "Time the device spent on batches."),
+    _gauge("ready", "bool", "1 while /readyz answers 200."),
+    _gauge("build_info", "info", "Always 1; what runs, in its labels.", "version", "model_revision", "device"),
+)
+
+_PROCESS: tuple[MetricRow, ...] = (
+    _process("cpu_seconds_total", "counter", "seconds", "CPU time of this process, user and system."),
+    _process("resident_memory_bytes", "gauge", "bytes", "Resident memory of this process."),
+    _process("virtual_memory_bytes", "gauge", "bytes", "Virtual memory of this process."),
+    _process("start_time_seconds", "gauge", "seconds", "When this process started, in Unix time."),
+    _process("open_fds", "gauge", "files", "Open file descriptors of this process."),
+    _process("max_fds", "gauge", "files", "Most file descriptors this process may open."),
+)
+
+
+def describe() -> list[MetricRow]:
+    """Every metric that ``render`` can show, in the table's order; the documentation is written from this."""
+    return [*TABLE, *_PROCESS]
+
+
+class Metrics:
+    """All metrics of one worker, in a registry of their own; safe from any thread.
+
+    Each attribute is a prometheus_client metric: ``metrics.transactions.labels("committed").inc()``.
+    """
+
+    consumed_records: Counter
+    finished_listings: Counter  # outcome: tagged | dead_letter
+    dead_letters: Counter  # reason, stage
+    output_events: Counter  # topic_kind: attributes | scenes | texts | dead_letter
+    stage_seconds: Histogram  # stage
+    batch_listings: Histogram
+    batch_pictures: Histogram
+    in_flight: Gauge  # stage
+    in_flight_bytes: Gauge
+    in_flight_pixels: Gauge
+    cache_lookups: Counter  # tier: process | redis | flight; outcome: hit | miss | bad_value | timeout | breaker_open
+    fetch_outcomes: Counter  # outcome
+    fetch_bytes: Counter
+    fetch_refused: Counter  # rule
+    decode_outcomes: Counter  # outcome
+    decoder_restarts: Counter
+    read_pictures: Counter  # outcome: text | empty | failed | remembered
+    transactions: Counter  # outcome: committed | aborted | unknown | fatal
+    transaction_seconds: Histogram
+    partition_lag: Gauge  # partition
+    committed_offset: Gauge  # partition
+    oldest_unfinished_seconds: Gauge
+    paused_partitions: Gauge
+    assigned_partitions: Gauge
+    rebalances: Counter
+    producer_rebuilds: Counter
+    device_busy_seconds: Counter
+    ready: Gauge
+    build_info: Gauge  # version, model_revision, device
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        for row in TABLE:
+            setattr(self, row.attribute, _build(row, self._registry))
+        ProcessCollector(namespace=PREFIX.rstrip("_"), registry=self._registry)
+
+    def set_build(self, version: str, model_revision: str, device: str) -> None:
+        """Say what runs; replaces what was said before."""
+        self.build_info.clear()
+        self.build_info.labels(version, model_revision, device).set(1)
+
+    def forget_partition(self, partition: int) -> None:
+        """Drop the gauges of a partition that is no longer ours; its last values would stand for ever."""
+        for gauge in (self.partition_lag, self.committed_offset):
+            if (str(partition),) in _label_values(gauge):
+                gauge.remove(str(partition))
+
+    def render(self) -> bytes:
+        """All metrics in Prometheus' text format, for ``CONTENT_TYPE``."""
+        return generate_latest(_WithoutCreationTimes(self._registry))
+
+    def snapshot(self) -> Snapshot:
+        """Plain numbers by attribute, for the demo's table and for tests.
+
+        Without labels a number; with labels a dict from the label's value (several joined by ``/``) to its number.
+        A histogram stands as two entries, ``<attribute>_count`` and ``<attribute>_sum``.
+        """
+        found: Snapshot = {}
+        for row in TABLE:
+            found.update(_plain(row, getattr(self, row.attribute)))
+        return found
+
+
+class _WithoutCreationTimes(Collector):
+    """prometheus_client adds a ``_created`` series to each counter; a third more lines that nobody reads."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def collect(self) -> Iterator[MetricFamily]:
+        for family in self._registry.collect():
+            family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
+            yield family
+
+
+def _build(row: MetricRow, registry: CollectorRegistry) -> Counter | Gauge | Histogram:
+    metric: Counter | Gauge | Histogram
+    if row.kind == "histogram":
+        metric = Histogram(row.name, row.meaning, row.labels, registry=registry, buckets=row.buckets)
+    elif row.kind == "gauge":
+        metric = Gauge(row.name, row.meaning, row.labels, registry=registry)
+    else:
+        metric = Counter(row.name, row.meaning, row.labels, registry=registry)
+    for values in row.starts_with:
+        metric.labels(*values)
+    return metric
+
+
+def _samples(metric: Collector) -> Iterator[tuple[str, tuple[str, ...], float]]:
+    for family in metric.collect():
+        for sample in family.samples:
+            yield sample.name, tuple(sample.labels.values()), sample.value
+
+
+def _label_values(metric: Collector) -> set[tuple[str, ...]]:
+    return {labels for _, labels, _ in _samples(metric)}
+
+
+def _plain(row: MetricRow, metric: Collector) -> Snapshot:
+    wanted = {row.name: row.attribute}
+    if row.kind == "histogram":
+        wanted = {row.name + suffix: row.attribute + suffix for suffix in ("_count", "_sum")}
+    samples = list(_samples(metric))
+    return {key: _numbers(row, (s[1:] for s in samples if s[0] == name)) for name, key in wanted.items()}
+
+
+def _numbers(row: MetricRow, samples: Iterable[tuple[tuple[str, ...], float]]) -> float | dict[str, float]:
+    by_label = {"/".join(labels): value for labels, value in samples}
+    return by_label if row.labels else by_label[""]
