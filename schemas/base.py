@@ -15,6 +15,15 @@ from schemas.deadletter import Reason
 MAX_ERRORS_NAMED = 3
 
 
+CLOSED = ConfigDict(
+    frozen=True,
+    strict=True,
+    extra="forbid",
+    allow_inf_nan=False,
+    json_schema_serialization_defaults_required=True,  # readers of an output find every field there
+)
+
+
 class SchemaError(Exception):
     """A value that does not hold to the contract. ``detail`` names field, kind, size and limit, never the content."""
 
@@ -64,13 +73,13 @@ UtcTime = Annotated[
 class Part(BaseModel):
     """A part of an output event: closed, strict and frozen."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+    model_config = CLOSED
 
 
 class Event(BaseModel):
     """One event on the wire. ``event_type`` carries the version, as in ``listing.attributes.v1``."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+    model_config = CLOSED
 
     event_type: ClassVar[str]
 
@@ -109,7 +118,7 @@ def describe_value(value: object) -> str:
         case bool():
             return "a boolean"
         case int() | float():
-            return "a number"
+            return f"the number {value!r:.40}"
         case str():
             return f"a string of {len(value):,} characters"
         case Mapping():
@@ -120,8 +129,11 @@ def describe_value(value: object) -> str:
             return f"a {type(value).__name__}"
 
 
-def describe_errors(error: ValidationError, schema: type[BaseModel]) -> str:
-    """What broke the schema: each field, what is allowed, and kind and size of what was found."""
+def describe_errors(error: ValidationError, schema: type[BaseModel] | None = None) -> str:
+    """What broke the schema: each field, what is allowed, and kind and size of what was found.
+
+    With ``schema``, names in a path that are not the schema's own are shown as ``*``: the sender chose them.
+    """
     found = error.errors(include_url=False)
     named = [_describe_error(e["type"], e["loc"], e["msg"], e["input"], schema) for e in found[:MAX_ERRORS_NAMED]]
     more = len(found) - len(named)
@@ -129,7 +141,7 @@ def describe_errors(error: ValidationError, schema: type[BaseModel]) -> str:
 
 
 def _describe_error(
-    kind: str, location: tuple[int | str, ...], message: str, found: object, schema: type[BaseModel]
+    kind: str, location: tuple[int | str, ...], message: str, found: object, schema: type[BaseModel] | None
 ) -> str:
     where = ".".join(_known(location, schema)) or "the value"
     if kind == "missing":
@@ -137,8 +149,9 @@ def _describe_error(
     return f"{where}: {message.removeprefix('Value error, ')}; found {describe_value(found)}"
 
 
-def _known(location: Iterable[int | str], schema: type[BaseModel]) -> list[str]:
-    """The path with names that only the sender chose replaced: they may hold anything."""
+def _known(location: Iterable[int | str], schema: type[BaseModel] | None) -> list[str]:
+    if schema is None:
+        return [str(part) for part in location]
     names = _field_names(schema)
     return [str(part) if isinstance(part, int) or part in names else "*" for part in location]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ DLQ_PREFIX = "hangtag.dlq."
 REDRIVE_PREFIX = "hangtag.redrive."
 MAX_MESSAGE_CHARS = 2_000
 
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")  # what Kafka allows
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MS = 253_402_300_799_999  # the last millisecond of the year 9999: the last that RFC 3339 can write
 
@@ -246,9 +248,16 @@ def _time(texts: dict[str, str], name: str) -> datetime:
     return time.astimezone(UTC)
 
 
+def _topic(texts: dict[str, str], name: str) -> str:
+    text = _text(texts, name)
+    if not _TOPIC.fullmatch(text):
+        raise ValueError(f"header {name} is not a topic name: {text[:40]!r}")
+    return text
+
+
 def _position(texts: dict[str, str], prefix: str, timestamp_name: str) -> SourcePosition:
     return SourcePosition(
-        topic=_text(texts, prefix + "topic"),
+        topic=_topic(texts, prefix + "topic"),
         partition=_integer(texts, prefix + "partition"),
         offset=_integer(texts, prefix + "offset"),
         timestamp_ms=millis_of(_time(texts, timestamp_name)) if timestamp_name in texts else None,

@@ -159,7 +159,7 @@ def _refuse_values_where_not_applicable(status: Status, num_values: int) -> None
 class Attributes(Part):
     """Every declared attribute. A checkpoint may declare more; each is a ``Tag``."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="allow", allow_inf_nan=False)
+    model_config = ConfigDict(extra="allow")
 
     __pydantic_extra__: dict[str, Tag]
 

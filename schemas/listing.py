@@ -32,8 +32,6 @@ class ListingCreated(Event):
     """A new listing. Unknown fields are ignored; types are strict; URLs are judged one by one when fetched."""
 
     model_config = ConfigDict(
-        frozen=True,
-        strict=True,
         extra="ignore",
         json_schema_extra={
             "anyOf": [

@@ -1,0 +1,329 @@
+"""Pure: a listing and what the model said of it, as the three events of the contract.
+
+No clock, no randomness, no I/O: the same record under the same model gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from pydantic import ValidationError
+
+from model import types as results
+from schemas import enriched as wire
+from schemas.base import describe_errors
+from schemas.cloudevents import CloudEvent, trace_headers
+from schemas.deadletter import Reason, SourcePosition, Stage, earlier_trip, time_of
+from schemas.topics import Topics
+from worker.errors import RejectedError
+from worker.item import DecodedImage, FailedImage, Item, OutputRecord, Record
+
+EVENT_ID_NAMESPACE = uuid.UUID("5b1f6a0e-6f0c-5f0e-9d57-8c1d0f8f2a41")
+POLYGON_DIGITS = 4
+SCORE_SLACK = 1e-6  # float32 sums and products stray this far past 0 and 1; further is a fault of the model's
+
+Enriched = tuple[wire.AttributesTagged, wire.SceneTagged, wire.TextRead]
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What all three events of a listing say."""
+
+    item: Item
+    source: SourcePosition | None
+    occurred_at: datetime
+    info: results.ModelInfo
+
+    def of(self, event_type: str) -> dict[str, Any]:
+        source = self.source
+        return {
+            "event_id": event_id(event_type, self.item, source, self.info.revision),
+            "listing_id": self.item.listing.listing_id,
+            "occurred_at": self.occurred_at,
+            "model": wire.ModelRef(name=self.info.name, revision=self.info.revision),
+            "source": source and wire.Source(topic=source.topic, partition=source.partition, offset=source.offset),
+            "inputs": _inputs(self.item),
+        }
+
+
+def build_events(
+    item: Item,
+    tags: results.ListingTags,
+    texts: Sequence[results.ReadText | None],
+    prices: Sequence[results.Price],
+    info: results.ModelInfo,
+    topics: Topics,
+    *,
+    now: datetime,
+) -> tuple[OutputRecord, OutputRecord, OutputRecord]:
+    """The records for attributes, scenes and texts, in this order; their sizes are not checked here.
+
+    ``texts`` has one entry per entry of ``item.images``, None where nothing was read; ``tags.image_scenes`` has one per
+    decoded picture. Every image index, in evidence and prices, is a position in ``item.images``. ``now`` (aware) stands
+    in for the time of a record that has none. Raises RejectedError (``model_failed``) when results break the schema.
+    """
+    events = _enrich(item, tags, texts, prices, info, now)
+    destinations = (topics.attributes, topics.scenes, topics.texts)
+    attributes, scenes, read = (
+        _to_record(event, topic, item.record) for event, topic in zip(events, destinations, strict=True)
+    )
+    return attributes, scenes, read
+
+
+def build_tag_line(
+    item: Item,
+    tags: results.ListingTags,
+    texts: Sequence[results.ReadText | None],
+    prices: Sequence[results.Price],
+    info: results.ModelInfo,
+    *,
+    now: datetime,
+) -> dict[str, Any]:
+    """One line of ``hangtag tag`` as JSON-ready values. Arguments and errors as for ``build_events``."""
+    attributes, scenes, read = (
+        event.model_dump(mode="json") for event in _enrich(item, tags, texts, prices, info, now)
+    )
+    return {"listing_id": item.listing.listing_id, "attributes": attributes, "scenes": scenes, "texts": read}
+
+
+def build_error_line(listing_id: str | None, error: RejectedError) -> dict[str, Any]:
+    """The line of ``hangtag tag`` for a listing that was rejected; ``listing_id`` is None when it cannot be read."""
+    told = {"stage": error.stage.value, "reason": error.reason.value, "detail": error.detail}
+    return {"listing_id": listing_id, "error": told}
+
+
+def check_sizes(outputs: Sequence[OutputRecord], max_bytes: int) -> None:
+    """Raise RejectedError (``output_too_large``) if the broker would refuse one of them."""
+    for output in outputs:
+        if output.num_bytes > max_bytes:
+            detail = f"the event for {output.topic} is {output.num_bytes:,} bytes, the limit is {max_bytes:,}"
+            raise RejectedError(Reason.OUTPUT_TOO_LARGE, Stage.ENRICH, f"{detail}; raise max.message.bytes there")
+
+
+def source_of(record: Record) -> SourcePosition | None:
+    """Where the original record stood: where this one stands, unless it comes again after a redrive."""
+    if record.origin is None:
+        return None
+    trip = earlier_trip(record.headers)
+    here = record.origin
+    return trip.source if trip else SourcePosition(here.topic, here.partition, here.offset, here.timestamp_ms)
+
+
+def event_id(event_type: str, item: Item, source: SourcePosition | None, model_revision: str) -> str:
+    """UUIDv5 of event type, original position and model revision; without a position, of the listing's own content."""
+    if source is None:
+        content = hashlib.sha256(item.record.value or b"").hexdigest()
+        origin = [item.listing.listing_id, content]
+    else:
+        origin = [source.topic, str(source.partition), str(source.offset)]
+    return str(uuid.uuid5(EVENT_ID_NAMESPACE, "\n".join([event_type, *origin, model_revision])))
+
+
+def _enrich(
+    item: Item,
+    tags: results.ListingTags,
+    texts: Sequence[results.ReadText | None],
+    prices: Sequence[results.Price],
+    info: results.ModelInfo,
+    now: datetime,
+) -> Enriched:
+    _check_aligned(item, tags, texts)
+    source = source_of(item.record)
+    facts = _Facts(item, source, _occurred_at(item, source, now), info)
+    try:
+        return _attributes(facts, tags), _scenes(facts, tags), _texts(facts, texts, prices)
+    except ValidationError as error:
+        detail = f"the model's results break the event schema: {describe_errors(error)}"
+        raise RejectedError(Reason.MODEL_FAILED, Stage.ENRICH, detail) from error
+
+
+def _check_aligned(item: Item, tags: results.ListingTags, texts: Sequence[results.ReadText | None]) -> None:
+    num_decoded = sum(isinstance(image, DecodedImage) for image in item.images)
+    if len(tags.image_scenes) != num_decoded:
+        raise ValueError(f"{len(tags.image_scenes)} scenes for {num_decoded} decoded pictures; they must be one each")
+    if len(texts) != len(item.images):
+        raise ValueError(f"{len(texts)} texts for {len(item.images)} pictures; they must be one each")
+
+
+def _occurred_at(item: Item, source: SourcePosition | None, now: datetime) -> datetime:
+    """The original record's timestamp; a redrive that lost it leaves this record's own."""
+    origin = item.record.origin
+    told = time_of(source.timestamp_ms) if source else None
+    own = time_of(origin.timestamp_ms) if origin else None
+    return told or own or item.listing.created_at or now
+
+
+def _inputs(item: Item) -> wire.Inputs:
+    failed = sum(isinstance(image, FailedImage) for image in item.images)
+    return wire.Inputs(
+        title=bool(item.listing.title.strip()),
+        description=bool((item.listing.description or "").strip()),
+        images=wire.ImageCounts(fetched=len(item.images) - failed, failed=failed),
+    )
+
+
+def _to_record(event: wire.Enriched, topic: str, record: Record) -> OutputRecord:
+    asked_by = f"/hangtag/{quote(event.source.topic)}" if event.source else "/hangtag"
+    cloud = CloudEvent(id=event.event_id, source=asked_by, type=event.event_type, time=event.occurred_at)
+    headers = (*cloud.to_headers(), *trace_headers(record.headers))
+    return OutputRecord(topic, event.listing_id.encode(), event.to_bytes(), headers)
+
+
+# The attributes event
+
+
+def _attributes(facts: _Facts, tags: results.ListingTags) -> wire.AttributesTagged:
+    decided: dict[str, Any] = {
+        name: _color_tag(decision) if name == "color" else _tag(decision) for name, decision in tags.attributes.items()
+    }
+    return wire.AttributesTagged(
+        **facts.of(wire.AttributesTagged.event_type),
+        category=_tag(tags.category),
+        attributes=wire.Attributes(**decided),
+        association=wire.Association(score=None if tags.association is None else _score(tags.association)),
+    )
+
+
+def _tag(decision: results.Decision) -> wire.Tag:
+    values = tuple(wire.TagValue(value=v.value, label=v.label, score=_score(v.score)) for v in decision.values)
+    return wire.Tag(values=values, **_decided(decision))
+
+
+def _color_tag(decision: results.Decision) -> wire.ColorTag:
+    return wire.ColorTag(values=tuple(_color(value) for value in decision.values), **_decided(decision))
+
+
+def _color(value: results.TagValue) -> wire.ColorValue:
+    share = None if value.share is None else _score(value.share)
+    code = None if value.hex is None else value.hex.lower()
+    return wire.ColorValue(value=value.value, label=value.label, score=_score(value.score), hex=code, share=share)
+
+
+def _decided(decision: results.Decision) -> dict[str, Any]:
+    without = wire.Without(
+        images=_candidate(decision.without_images),
+        text=_candidate(decision.without_text),
+        ocr=_candidate(decision.without_ocr),
+    )
+    return {
+        "status": decision.status,
+        "consistency": decision.consistency,
+        "without": without,
+        "evidence": tuple(_evidence(found) for found in decision.evidence),
+    }
+
+
+def _candidate(value: results.TagValue | None) -> wire.Candidate | None:
+    return None if value is None else wire.Candidate(value=value.value, score=_score(value.score))
+
+
+def _evidence(found: results.Span | results.ImageRegion) -> wire.Evidence:
+    if isinstance(found, results.ImageRegion):
+        return wire.ImageEvidence(kind="image", image=found.image, polygon=_polygon(found.polygon))
+    if found.kind == "ocr":
+        return wire.OcrEvidence(kind="ocr", image=found.image, line=found.line)
+    return wire.TextEvidence(kind=found.kind, start=found.start, end=found.end)
+
+
+# The scenes event
+
+
+def _scenes(facts: _Facts, tags: results.ListingTags) -> wire.SceneTagged:
+    images = facts.item.images
+    decoded = [position for position, image in enumerate(images) if isinstance(image, DecodedImage)]
+    by_position = dict(zip(decoded, tags.image_scenes, strict=True))
+    return wire.SceneTagged(
+        **facts.of(wire.SceneTagged.event_type),
+        scene=_tag(tags.scene),
+        images=tuple(_scene_image(image, by_position, position) for position, image in enumerate(images)),
+    )
+
+
+def _scene_image(
+    image: DecodedImage | FailedImage, scenes: Mapping[int, results.Decision], position: int
+) -> wire.SceneImage | wire.FailedSceneImage:
+    if isinstance(image, FailedImage):
+        return wire.FailedSceneImage(url=image.url, error=_image_error(image))
+    size = {"width": image.width, "height": image.height}
+    return wire.SceneImage(url=image.url, sha256=image.sha256, scene=_tag(scenes[position]), **size)
+
+
+def _image_error(image: FailedImage) -> wire.ImageError:
+    return wire.ImageError(reason=image.reason, detail=image.detail)
+
+
+# The texts event
+
+
+def _texts(facts: _Facts, texts: Sequence[results.ReadText | None], prices: Sequence[results.Price]) -> wire.TextRead:
+    pairs = list(zip(facts.item.images, texts, strict=True))
+    return wire.TextRead(
+        **facts.of(wire.TextRead.event_type),
+        images=tuple(_text_image(image, text) for image, text in pairs),
+        prices=tuple(_price(price) for price in prices),
+        title=_joined(texts, "title", " "),
+        description=_joined(texts, "description", "\n"),
+    )
+
+
+def _text_image(
+    image: DecodedImage | FailedImage, text: results.ReadText | None
+) -> wire.TextImage | wire.FailedTextImage:
+    if isinstance(image, FailedImage):
+        return wire.FailedTextImage(url=image.url, error=_image_error(image))
+    read = text or results.ReadText()
+    return wire.TextImage(url=image.url, truncated=read.truncated, lines=tuple(_line(line) for line in read.lines))
+
+
+def _line(line: results.TextLine) -> wire.Line:
+    return wire.Line(text=line.text, score=_score(line.score), polygon=_polygon(line.polygon), role=line.role)
+
+
+def _joined(texts: Sequence[results.ReadText | None], role: results.Role, separator: str) -> str | None:
+    lines = [line.text for text in texts if text is not None for line in text.lines if line.role == role]
+    return separator.join(lines) if lines else None
+
+
+def _price(price: results.Price) -> wire.PriceRead:
+    return wire.PriceRead(
+        amount=price.amount,
+        currency=price.currency,
+        currency_inferred=price.currency_inferred,
+        kind=price.kind,
+        per=price.per,
+        struck_out=price.struck_out,
+        image=price.image,
+        line=price.line,
+        score=_score(price.score),
+        alternatives=tuple(_alternative(other) for other in price.alternatives),
+    )
+
+
+def _alternative(other: results.PriceAlternative) -> wire.PriceAlternative:
+    return wire.PriceAlternative(amount=other.amount, currency=other.currency, score=_score(other.score))
+
+
+# Numbers
+
+
+def _score(score: float) -> float:
+    """A plain float, with the rounding of float32 arithmetic taken off at both ends."""
+    plain = float(score)
+    if -SCORE_SLACK <= plain <= 1 + SCORE_SLACK:
+        return min(max(plain, 0.0), 1.0)
+    return plain
+
+
+def _polygon(corners: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+    """Corners in 0-1; those of a slanted line may lie outside the picture and move to its edge."""
+    return tuple((_inside(x), _inside(y)) for x, y in corners)
+
+
+def _inside(share: float) -> float:
+    return round(min(max(float(share), 0.0), 1.0), POLYGON_DIGITS)
