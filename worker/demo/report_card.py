@@ -222,7 +222,7 @@ def _dead_letter(card: Card) -> str:
     where = " / ".join(headers.get(f"__dlq.errors.{part}", "?") for part in ("topic", "partition", "offset"))
     raw = "no value (a tombstone)" if card.raw is None else card.raw[:MAX_RAW_CHARS]
     return (
-        f'<div class="dead"><p><span class="pill dead">dead letter</span> <strong>{escape(reason)}</strong> '
+        f'<div class="refusal"><p><span class="pill dead">dead letter</span> <strong>{escape(reason)}</strong> '
         f"at {escape(stage)}</p><p>{escape(headers.get('__dlq.errors.message', ''))}</p>"
         f"<p><small>{escape(where)}</small></p><pre>{escape(raw)}</pre></div>"
     )
