@@ -70,7 +70,7 @@ def dead_letter(key: str, reason: str, detail: str, offset: int = 0, value: Any 
     return OutputEvent(TOPICS.dead_letter, key, value, headers)
 
 
-def as_bytes(event: OutputEvent) -> tuple[bytes, bytes, list[tuple[str, bytes]]]:
+def as_bytes(event: OutputEvent) -> tuple[bytes, bytes, list[tuple[str, str | bytes | None]]]:
     """Key, value and headers as they go to Kafka."""
     return (
         event.key.encode(),

@@ -17,6 +17,7 @@ from worker.errors import FatalError
 
 NUM_PARTITIONS = 4  # what the mock gives a topic that is asked for; it cannot be told another number
 LOG_LEVEL = 2  # syslog's "critical": the mock's own notices are of no use to a reader of the demo
+PROMPT = {"fetch.wait.max.ms": 20}  # for consumers: the mock answers a waiting fetch only when its wait is over
 
 
 @dataclass(slots=True)

@@ -11,13 +11,15 @@ from typing import Any
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from schemas.topics import Topics
-from worker.demo.broker import LOG_LEVEL, NUM_PARTITIONS
+from worker.demo.broker import LOG_LEVEL, NUM_PARTITIONS, PROMPT
 from worker.demo.outcomes import Outcome, Outcomes, OutputEvent, read_output
 from worker.demo.samples import Sample
 from worker.errors import FatalError
 
 POLL_SECONDS = 0.1
 DELIVERY_SECONDS = 10.0
+
+COLLECTOR = {"group.id": "hangtag-demo-collector", "auto.offset.reset": "earliest", **PROMPT}
 
 OnEvent = Callable[[OutputEvent, Outcome | None], None]
 
@@ -64,7 +66,7 @@ class Traffic:
 
     def _run(self) -> None:
         producer = Producer(self._config({"partitioner": "murmur2_random", "linger.ms": 5}))
-        collector = Consumer(self._config({"group.id": "hangtag-demo-collector", "auto.offset.reset": "earliest"}))
+        collector = Consumer(self._config(COLLECTOR))
         collector.assign([TopicPartition(name, n, 0) for name in self._outputs() for n in range(NUM_PARTITIONS)])
         waiting = deque(self.samples)
         num_fed = 0

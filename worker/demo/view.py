@@ -156,11 +156,11 @@ def _counts(summary: Summary) -> Table:
     return table
 
 
-def _group(title: str, counts: Mapping[str, int | str]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, show_header=False, pad_edge=False)
+def _group(title: str, counts: Mapping[str, int | str]) -> Group:
+    table = Table(box=None, show_header=False, pad_edge=False)
     for name, count in counts.items():
         table.add_row(Text(name), Text(str(count), justify="right"))
-    return table
+    return Group(Text(title, style="bold", no_wrap=True), table)
 
 
 def _stages(summary: Summary) -> Table:

@@ -1,0 +1,182 @@
+"""``hangtag demo``: the samples through the same `Worker` as ``hangtag run``, all in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+from rich.console import Console
+
+from schemas.topics import Topics
+from worker.app import Worker
+from worker.demo.broker import PROMPT, EmbeddedBroker
+from worker.demo.imagehost import ImageHost
+from worker.demo.outcomes import Outcome, OutputEvent
+from worker.demo.progress import Progress, Summary, summarise
+from worker.demo.report import MAX_CARDS, Figure, write_report
+from worker.demo.samples import Sample, load_pictures, load_samples
+from worker.demo.traffic import Traffic
+from worker.demo.view import JsonView, TerminalView, View
+from worker.metrics import Metrics
+from worker.settings import Settings
+
+GROUP_ID = "hangtag-demo"
+STALL_SECONDS = 90.0
+
+
+def run_demo(settings: Settings, listings: int | None, out: Path) -> int:
+    """Run the demo with ``listings`` samples (None: all there are) and write ``events.jsonl`` and ``report.html``
+    into the folder ``out``.
+
+    Gives the exit code: 0 only if every listing ended in results or in a dead letter. Raises FatalError when a part
+    of it cannot start, OSError when ``out`` cannot be written.
+    """
+    view: View = TerminalView(Console()) if sys.stdout.isatty() else JsonView(sys.stdout)
+    out.mkdir(parents=True, exist_ok=True)
+    summary = asyncio.run(Demo(settings, listings, out, view).run())
+    return 1 if summary.missing else 0
+
+
+@dataclass(slots=True)
+class Demo:
+    """One run. Everything but the traffic's thread lives on the event loop that calls ``run``."""
+
+    settings: Settings
+    num_listings: int | None
+    out: Path
+    view: View
+    metrics: Metrics = field(default_factory=Metrics)
+    _kept: list[OutputEvent] = field(default_factory=list)
+    _kept_keys: frozenset[str] = frozenset()
+    _last_moved: float = 0.0
+
+    async def run(self) -> Summary:
+        """Start host and broker, run the worker on them, write the files."""
+        pictures = load_pictures()
+        broker = EmbeddedBroker()
+        async with ImageHost(pictures) as host:
+            samples = load_samples(self.num_listings, host.base_url)
+            await asyncio.to_thread(broker.start)
+            try:
+                settings = demo_settings(self.settings, broker.bootstrap_servers, host.endpoint)
+                topics = settings.kafka.topics
+                broker.create_topics(dataclasses.astuple(topics))
+                summary = await self._work(settings, topics, samples)
+            finally:
+                broker.close()
+            images = {f"{host.base_url}/pictures/{name}": body for name, body in pictures.items()}
+        await self._report(samples, images, topics, summary)
+        return summary
+
+    async def _work(self, settings: Settings, topics: Topics, samples: Sequence[Sample]) -> Summary:
+        progress = Progress(len(samples), titles_of(samples), topics, phase="loading the model")
+        self._kept_keys = frozenset(sample.key.decode() for sample in samples[:MAX_CARDS])
+        self.view.open(progress)
+        worker = Worker(settings, metrics=self.metrics)
+        try:
+            await worker.start()
+            progress.phase = "tagging"
+            self.view.update(progress, None)
+            return await self._tag(worker, progress, settings.kafka.bootstrap_servers, samples)
+        finally:
+            await worker.close()
+            self.view.close()
+
+    async def _tag(self, worker: Worker, progress: Progress, servers: str, samples: Sequence[Sample]) -> Summary:
+        loop = asyncio.get_running_loop()
+        started = self._last_moved = time.monotonic()
+        ended: asyncio.Future[None] = loop.create_future()
+        with (self.out / "events.jsonl").open("w", encoding="utf-8") as sink:
+            traffic = Traffic(
+                servers,
+                progress.topics,
+                samples,
+                on_event=lambda *found: loop.call_soon_threadsafe(self._take, progress, sink, *found),
+                on_end=lambda error: loop.call_soon_threadsafe(_settle, ended, error),
+            )
+            running = asyncio.create_task(worker.run_until_stopped())
+            traffic.start()
+            try:
+                await self._wait(ended, running)
+                seconds = time.monotonic() - started
+            finally:
+                await asyncio.to_thread(traffic.stop)
+                worker.request_stop()
+                await running
+        outcomes = traffic.outcomes
+        return summarise(progress, self.metrics.snapshot(), seconds, outcomes.num_copies, outcomes.missing)
+
+    async def _wait(self, ended: asyncio.Future[None], running: asyncio.Task[None]) -> None:
+        """Until all listings ended, the worker stopped, or nothing moved for ``STALL_SECONDS``."""
+        while time.monotonic() - self._last_moved < STALL_SECONDS:
+            done, _ = await asyncio.wait({ended, running}, timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
+            if done:
+                break
+        if ended.done():
+            ended.result()
+
+    def _take(self, progress: Progress, sink: TextIO, event: OutputEvent, outcome: Outcome | None) -> None:
+        self._last_moved = time.monotonic()
+        sink.write(event.to_json() + "\n")
+        if event.key in self._kept_keys:
+            self._kept.append(event)
+        self.view.update(progress, progress.add(event, outcome))
+
+    async def _report(
+        self, samples: Sequence[Sample], images: Mapping[str, bytes], topics: Topics, summary: Summary
+    ) -> None:
+        figures = (
+            Figure("title cache hits", f"{summary.cache_hits:,}"),
+            Figure("listings per batch", f"{summary.listings_per_batch:.1f}"),
+            Figure("seconds", f"{summary.seconds:.1f}"),
+        )
+        path = self.out / "report.html"
+        await asyncio.to_thread(write_report, path, samples, self._kept, images, topics, figures)
+        self.view.summary(summary, (self.out / "events.jsonl", path))
+
+
+def _settle(ended: asyncio.Future[None], error: Exception | None) -> None:
+    if ended.done():
+        return
+    if error is None:
+        ended.set_result(None)
+    else:
+        ended.set_exception(error)
+
+
+def demo_settings(settings: Settings, bootstrap_servers: str, image_endpoint: str) -> Settings:
+    """The settings of the demo's worker: its own broker, no Redis, any free port, and its image host allowed.
+
+    Kafka's and Redis' settings are the defaults, whatever the user's say: they are about other servers.
+    """
+    kafka = type(settings.kafka)(
+        bootstrap_servers=bootstrap_servers, group_id=GROUP_ID, instance="demo", consumer=dict(PROMPT)
+    )
+    return settings.model_copy(
+        update={
+            "kafka": kafka,
+            "redis": type(settings.redis)(),
+            "fetch": settings.fetch.model_copy(update={"allow_endpoints": (image_endpoint,)}),
+            "http": settings.http.model_copy(update={"port": 0}),
+        }
+    )
+
+
+def titles_of(samples: Sequence[Sample]) -> dict[str, str]:
+    """Titles by key, of the samples whose value can be read."""
+    return {sample.key.decode(): title for sample in samples if (title := _title(sample.value))}
+
+
+def _title(value: bytes | None) -> str:
+    try:
+        title = json.loads(value or b"{}").get("title", "")
+    except ValueError:
+        return ""
+    return title if isinstance(title, str) else ""
