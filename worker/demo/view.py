@@ -101,6 +101,7 @@ class TerminalView:
         self._console.print(Text(head + f"{sum(summary.dead_letters.values())} dead letters", style="bold"))
         for table in (_counts(summary), _stages(summary)):
             self._console.print(table)
+            self._console.print()
         if summary.missing:
             self._console.print(Text(f"not ended: {', '.join(summary.missing[:20])}", style="bold red"))
         self._console.print(Text(_HONEST, style="dim"))
@@ -119,11 +120,11 @@ def _bar(progress: Progress) -> RenderableType:
 
 def _rows(rows: Iterable[Row]) -> Table:
     table = Table(expand=True, box=None, header_style="dim", pad_edge=False)
-    table.add_column("listing", no_wrap=True, width=18)
-    table.add_column("title", no_wrap=True, ratio=3, overflow="ellipsis")
+    table.add_column("listing", no_wrap=True, width=16, overflow="ellipsis")
+    table.add_column("title", no_wrap=True, ratio=5, overflow="ellipsis")
     for name in ("product type", "color", "material", "scene"):
-        table.add_column(name, no_wrap=True, ratio=2, overflow="ellipsis")
-    table.add_column("text", no_wrap=True, ratio=1, overflow="ellipsis")
+        table.add_column(name, no_wrap=True, ratio=3, overflow="ellipsis")
+    table.add_column("text", no_wrap=True, ratio=2, overflow="ellipsis")
     for row in rows:
         table.add_row(*_cells(row))
     return table
@@ -146,12 +147,14 @@ def _cell(cell: TagCell | None) -> Text:
 
 def _counts(summary: Summary) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 3, 0, 0))
+    table.add_row()
     table.add_row(_group("events per topic", summary.events), _group("dead letters by reason", summary.dead_letters))
     batches = {
         "batches": str(summary.batches),
         "listings per batch": f"{summary.listings_per_batch:.1f}",
         "pictures per batch": f"{summary.pictures_per_batch:.1f}",
     }
+    table.add_row()
     table.add_row(_group(f"title cache: {summary.cache_hits} hits", summary.cache), _group("batches", batches))
     return table
 
