@@ -61,7 +61,7 @@ def _process(name: str, kind: Kind, unit: str, meaning: str) -> MetricRow:
 _OUTCOME = ("outcome",)
 _LOOKUPS = (
     *(("process", outcome) for outcome in ("hit", "miss")),
-    *(("redis", outcome) for outcome in ("hit", "miss", "bad_value", "timeout", "breaker_open")),
+    *(("redis", outcome) for outcome in ("hit", "miss", "bad_value", "timeout", "error", "breaker_open")),
     ("flight", "hit"),
 )
 
@@ -89,6 +89,15 @@ TABLE: tuple[MetricRow, ...] = (
         "Titles looked up: in the process, in Redis, or in a batch that was being computed.",
         ("tier", "outcome"),
         *_LOOKUPS,
+    ),
+    _counter(
+        "cache_writes",
+        "vectors",
+        "New title vectors for Redis: stored, failed, or dropped because writes had piled up.",
+        _OUTCOME,
+        ("stored",),
+        ("failed",),
+        ("dropped",),
     ),
     _counter("fetch_outcomes", "pictures", "Picture downloads, by how they ended.", _OUTCOME),
     _counter("fetch_bytes", "bytes", "Bytes of picture bodies read from the wire."),
@@ -150,7 +159,9 @@ class Metrics:
     in_flight: Gauge  # stage
     in_flight_bytes: Gauge
     in_flight_pixels: Gauge
-    cache_lookups: Counter  # tier: process | redis | flight; outcome: hit | miss | bad_value | timeout | breaker_open
+    cache_lookups: Counter  # tier: process | redis | flight
+    # outcome: hit | miss, and of Redis also bad_value | timeout | error | breaker_open
+    cache_writes: Counter  # outcome: stored | failed | dropped
     fetch_outcomes: Counter  # outcome
     fetch_bytes: Counter
     fetch_refused: Counter  # rule
