@@ -1,0 +1,177 @@
+"""Title vectors that need not be computed again: from this process, from Redis, or from the batch just before.
+
+Everything runs on the event loop. A batch asks once (``look_up``), asks again just before it goes to the device
+(``settle``, for what the batch before it computed in the meantime), and hands over what it computed (``keep``).
+No trouble with Redis makes any of them fail, and only ``look_up`` waits, for no longer than the store's budget.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import structlog
+
+from worker.metrics import Metrics
+from worker.normalise import normalise_title
+from worker.vector_codec import StoredVector, Vector, VectorCodec, as_stored, round_to_stored
+from worker.vector_store import Looked, VectorStore
+
+__all__ = ["Recall", "RecallPolicy", "Recalled", "as_stored"]
+
+log = structlog.get_logger(__name__)
+
+_MIN_ITEMS = 1_024  # a few batches, so that a title in flight twice is computed once even with the cache turned down
+
+
+@dataclass(frozen=True, slots=True)
+class RecallPolicy:
+    """How much is remembered here, and how many batches may wait to be written to Redis."""
+
+    process_tier_max_items: int = 50_000  # 768 bytes each with 384 dimensions
+    max_waiting_writes: int = 16
+    close_seconds: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """What is known of a batch's titles so far. ``titles`` are normalised: the model's input, in the batch's order."""
+
+    titles: tuple[str, ...]
+    keys: tuple[str | None, ...]  # None: no title
+    found: Mapping[str, StoredVector]  # (D,) fp16 by key
+
+
+class Recall:
+    """The cache of title vectors: a bounded tier in this process in front of a shared store."""
+
+    def __init__(
+        self, store: VectorStore, codec: VectorCodec, metrics: Metrics, policy: RecallPolicy | None = None
+    ) -> None:
+        self._store = store
+        self._codec = codec
+        self._policy = policy or RecallPolicy()
+        self._max_items = max(_MIN_ITEMS, self._policy.process_tier_max_items)
+        self._recent: OrderedDict[str, StoredVector] = OrderedDict()  # least recently used first
+        self._waiting: asyncio.Queue[dict[str, StoredVector]] = asyncio.Queue(self._policy.max_waiting_writes)
+        self._writer: asyncio.Task[None] | None = None
+        self._lookups = metrics.cache_lookups
+        self._writes = metrics.cache_writes
+
+    async def start(self) -> None:
+        """Open the store and begin writing in the background. Raises FatalError for an impossible ``redis.url``."""
+        await self._store.start()
+        self._writer = asyncio.create_task(self._write_for_ever(), name="hangtag-recall-writer")
+
+    async def close(self) -> None:
+        """Write what waits, for ``close_seconds`` at most, and let go of the store."""
+        if self._writer is not None:
+            with contextlib.suppress(TimeoutError):  # what could not be written is computed again some day
+                async with asyncio.timeout(self._policy.close_seconds):
+                    await self._waiting.join()
+            self._writer.cancel()
+            await asyncio.wait([self._writer])
+        await self._store.close()
+
+    async def look_up(self, titles: Sequence[str]) -> Recalled:
+        """What this process and Redis know of the titles; Redis is asked once, for what this process lacks."""
+        normal = tuple(normalise_title(title) for title in titles)
+        keys = tuple(self._codec.key_for(title) if title else None for title in normal)
+        found = self._from_process(dict.fromkeys(key for key in keys if key is not None))
+        missing = [key for key, vector in found.items() if vector is None]
+        known = {key: vector for key, vector in found.items() if vector is not None}
+        if missing and self._store.enabled:
+            known.update(self._believable(missing, await self._store.get_many(missing)))
+        return Recalled(normal, keys, known)
+
+    def settle(self, recalled: Recalled) -> list[Vector | None]:
+        """One vector ``(D,)`` float32 or None per title, in order; fresh arrays. None: no title, or compute it.
+
+        Call it just before the batch goes to the device: what other batches kept since ``look_up`` is taken up.
+        """
+        late = {
+            key: self._recent[key]
+            for key in recalled.keys
+            if key is not None and key not in recalled.found and key in self._recent
+        }
+        self._lookups.labels("flight", "hit").inc(len(late))
+        vectors = {**recalled.found, **late}
+        return [vectors[key].astype(np.float32) if key in vectors else None for key in recalled.keys]
+
+    def keep(self, titles: Sequence[str], vectors: Sequence[Vector | None]) -> None:
+        """Remember computed vectors, here at once and in Redis later; None and what is known already are skipped.
+
+        Raises ValueError, and keeps nothing, unless there is one vector or None per title.
+        """
+        new: dict[str, StoredVector] = {}
+        for title, vector in zip(titles, vectors, strict=True):
+            normal = normalise_title(title)
+            if vector is None or not normal:
+                continue
+            key = self._codec.key_for(normal)
+            if key not in self._recent and key not in new and self._is_sound(vector):
+                new[key] = round_to_stored(vector)
+        self._remember(new)
+        if new and self._store.enabled:
+            self._write_later(new)
+
+    def _from_process(self, keys: Iterable[str]) -> dict[str, StoredVector | None]:
+        found = {key: self._recent.get(key) for key in keys}
+        for key, vector in found.items():
+            if vector is not None:
+                self._recent.move_to_end(key)
+        num_hits = sum(vector is not None for vector in found.values())
+        self._lookups.labels("process", "hit").inc(num_hits)
+        self._lookups.labels("process", "miss").inc(len(found) - num_hits)
+        return found
+
+    def _believable(self, keys: Sequence[str], looked: Looked) -> dict[str, StoredVector]:
+        """The values that verify, remembered here as well; each key is counted once."""
+        if looked.outcome != "answered":
+            self._lookups.labels("redis", looked.outcome).inc(len(keys))
+            return {}
+        found: dict[str, StoredVector] = {}
+        for key, value in zip(keys, looked.values, strict=True):
+            vector = None if value is None else self._codec.decode(key, value)
+            outcome = "miss" if value is None else "bad_value" if vector is None else "hit"
+            self._lookups.labels("redis", outcome).inc()
+            if vector is not None:
+                found[key] = vector
+        self._remember(found)
+        return found
+
+    def _is_sound(self, vector: Vector) -> bool:
+        if self._codec.is_storable(vector):
+            return True
+        log.warning(
+            "cache.vector_not_kept", shape=list(vector.shape), wanted=[self._codec.dim], why="shape or not finite"
+        )
+        return False
+
+    def _remember(self, vectors: Mapping[str, StoredVector]) -> None:
+        self._recent.update(vectors)
+        while len(self._recent) > self._max_items:
+            self._recent.popitem(last=False)
+
+    def _write_later(self, vectors: dict[str, StoredVector]) -> None:
+        try:
+            self._waiting.put_nowait(vectors)
+        except asyncio.QueueFull:
+            self._writes.labels("dropped").inc(len(vectors))
+
+    # ---- background ---------------------------------------------------------------------------------------------
+
+    async def _write_for_ever(self) -> None:
+        while True:
+            vectors = await self._waiting.get()
+            try:
+                values = {key: self._codec.encode(key, vector) for key, vector in vectors.items()}
+                written = await self._store.put_many(values)
+                self._writes.labels("stored").inc(written.num_stored)
+                self._writes.labels("failed").inc(written.num_failed)
+            finally:
+                self._waiting.task_done()
