@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError, WithJsonSchema
 from pydantic_core import from_json
 
-from schemas.deadletter import Reason
+from schemas.deadletter import Reason, rfc3339
 
 MAX_ERRORS_NAMED = 3
 
@@ -57,15 +57,10 @@ def _parse_time(text: str) -> datetime:
     raise ValueError("not an RFC 3339 time such as 2025-01-31T12:00:00Z")
 
 
-def _write_time(value: datetime) -> str:
-    digits = "microseconds" if value.microsecond % 1000 else "milliseconds"
-    return value.isoformat(timespec=digits).removesuffix("+00:00") + "Z"
-
-
 UtcTime = Annotated[
     datetime,
     BeforeValidator(_to_utc),
-    PlainSerializer(_write_time, return_type=str, when_used="json"),
+    PlainSerializer(rfc3339, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 

@@ -79,8 +79,9 @@ def millis_of(time: datetime) -> int:
 
 
 def rfc3339(time: datetime) -> str:
-    """The time as RFC 3339 in UTC with ``Z`` and milliseconds."""
-    return time.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    """The time as RFC 3339 in UTC with ``Z``: milliseconds, or microseconds where there are any."""
+    digits = "microseconds" if time.microsecond % 1_000 else "milliseconds"
+    return time.astimezone(UTC).isoformat(timespec=digits).removesuffix("+00:00") + "Z"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,24 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections import OrderedDict
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What may be in flight at once.
+
+    ``max_pixels`` counts decoded pictures, both copies; ``pixels_per_picture`` is held while one is decoded, when its
+    size is not known yet. ``max_started`` bounds listings past decoding, so that few have to be drained or redone.
+    """
+
+    max_listings: int = 256
+    max_bytes: int = 512 << 20
+    max_pixels: int = 64 << 20
+    pixels_per_picture: int = 1536 * 1536 + 224 * 224
+    max_started: int = 48
+    max_outputs_per_commit: int = 600
+    max_output_bytes: int = 1_000_000
 
 
 class Lease:

@@ -185,8 +185,12 @@ class Consumer:
             self._stop_partition(message.partition(), f"offset {message.offset()} is not in the log: {error.str()}")
         elif error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED):
             self.is_connected = False
-            log.error("consumer.topic_unusable", topic=self._policy.topic, error=error.str(),
-                      remedy="create the topic ('hangtag topics plan' shows all) or grant Read on it; retrying")
+            log.error(
+                "consumer.topic_unusable",
+                topic=self._policy.topic,
+                error=error.str(),
+                remedy="create the topic ('hangtag topics plan' shows all) or grant Read on it; retrying",
+            )
         else:
             log.warning("consumer.error", code=error.name(), error=error.str())
 
@@ -201,8 +205,12 @@ class Consumer:
             return
         held.stopped = why
         self._kafka.pause([TopicPartition(self._policy.topic, partition)])
-        log.error("consumer.partition_stopped", partition=partition, why=why,
-                  remedy="choose where to go on with 'hangtag offsets reset', then restart the worker")
+        log.error(
+            "consumer.partition_stopped",
+            partition=partition,
+            why=why,
+            remedy="choose where to go on with 'hangtag offsets reset', then restart the worker",
+        )
 
     def _fetching(self, partitions: Sequence[int]) -> list[TopicPartition]:
         held = self._held

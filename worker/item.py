@@ -108,3 +108,13 @@ class Finished:
     origin: Origin
     outputs: tuple[OutputRecord, ...]
     reason: Reason | None  # None: results; otherwise the dead letter's reason
+
+
+@dataclass(slots=True, eq=False)
+class Flight:
+    """Where a record is right now, for liveness and draining. ``is_started``: the device has worked on it."""
+
+    record: Record
+    began: float  # seconds on the loop's clock
+    stage: Stage = Stage.PARSE
+    is_started: bool = False

@@ -10,31 +10,44 @@ import asyncio
 from collections.abc import Hashable
 
 
+class TurnLostError(Exception):
+    """An earlier record of the key was given up, so this one must be given up too."""
+
+
 class Turn:
     """One record's place in its key's queue.
 
-    A record that is given up (its partition was revoked) never leaves: else a newer record of the key could be
-    published here, and the older one after it, by the partition's next owner.
+    A record that is given up (its partition was revoked) takes every later record of its key with it: else the later
+    one would be published here, and the earlier one after it, by the partition's next owner.
     """
 
-    __slots__ = ("_after", "_key", "_left", "_order")
+    __slots__ = ("_after", "_is_given_up", "_key", "_left", "_order")
 
     def __init__(self, order: KeyOrder, key: Hashable, after: Turn | None) -> None:
         self._order = order
         self._key = key
         self._after = after
         self._left = asyncio.Event()
+        self._is_given_up = False
 
     async def wait(self) -> None:
-        """Return when every earlier record of the key has left."""
-        if self._after is not None:
-            await self._after._left.wait()
-            self._after = None  # else each record would keep its whole history alive
+        """Return when every earlier record of the key has left. Raises TurnLostError if one was given up."""
+        if self._after is None:
+            return
+        await self._after._left.wait()
+        if self._after._is_given_up:
+            raise TurnLostError
+        self._after = None  # else each record would keep its whole history alive
 
     def leave(self) -> None:
         """Let the next record of the key go."""
         self._left.set()
         self._order.forget(self._key, self)
+
+    def give_up(self) -> None:
+        """This record will not be published here, nor may later ones of its key."""
+        self._is_given_up = True
+        self._left.set()
 
 
 class KeyOrder:

@@ -225,9 +225,7 @@ def _produce(
 ) -> None:
     while True:
         try:
-            kafka.produce(
-                output.topic, output.value, output.key, headers=list(output.headers), on_delivery=on_delivery
-            )
+            kafka.produce(output.topic, output.value, output.key, headers=list(output.headers), on_delivery=on_delivery)
         except BufferError as error:  # the client's queue is full: let it drain
             kafka.poll(0.05)
             if time.monotonic() > deadline:

@@ -1,8 +1,8 @@
 """Sole owner of the OCR engine: the lane beside the device.
 
-Reading is 20 to 50 times dearer per picture than tagging it, on a CPU. So pictures wait in a queue of their own, several
-are read in one call, the same picture (by content hash) is read once while it is in flight or remembered, and the device
-never waits for this lane.
+Reading is 20 to 50 times dearer per picture than tagging it, on a CPU. So pictures wait in a queue of their own,
+several are read in one call, the same picture (by content hash) is read once while it is in flight or remembered, and
+the device never waits for this lane.
 """
 
 from __future__ import annotations
@@ -77,6 +77,7 @@ class Read:
         self._waiting.append(image)
         if self._pump is None or self._pump.done():
             self._pump = asyncio.create_task(self._drain(), name="ocr-lane")
+            self._pump.add_done_callback(self._pass_on_failure)
         return answer
 
     async def _drain(self) -> None:
@@ -85,6 +86,15 @@ class Read:
             answers = await self._thread.run(lambda images=images: self._read_or_split(images))  # type: ignore[misc]
             for image, answer in zip(images, answers, strict=True):
                 self._settle(image.sha256, answer)
+
+    def _pass_on_failure(self, pump: asyncio.Task[None]) -> None:
+        """The lane broke down (not one picture: the lane): everybody who waits must hear of it."""
+        if pump.cancelled() or (error := pump.exception()) is None:
+            return
+        self._waiting.clear()
+        for answer in self._in_flight.values():
+            answer.set_exception(error)
+        self._in_flight.clear()
 
     def _settle(self, sha256: str, answer: Answer) -> None:
         self._in_flight.pop(sha256).set_result(answer)

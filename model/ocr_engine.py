@@ -1,0 +1,87 @@
+"""Where OCR's networks lie and how they are opened: the PP-OCRv6 files inside the rapidocr wheel, on onnxruntime.
+
+The wheel's own Python code is not imported: it would install a log handler and may download.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Protocol, cast
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+from model.errors import CheckpointError
+
+Floats = npt.NDArray[np.float32]
+
+
+class Network(Protocol):
+    """A network with one input and one output."""
+
+    def __call__(self, batch: Floats) -> Floats:
+        """(B, 3, H, W) float32 in -1 to 1, blue green red, to the network's output."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OcrFiles:
+    """The three networks: text detector, line recogniser, upside-down classifier."""
+
+    detector: Path
+    recogniser: Path
+    classifier: Path
+
+
+def bundled_files() -> OcrFiles:
+    """The files inside the installed rapidocr wheel. Raises CheckpointError, naming what is missing."""
+    spec = find_spec("rapidocr")
+    if spec is None or not spec.submodule_search_locations:
+        raise CheckpointError("rapidocr is not installed, so there are no OCR weights; install rapidocr>=3.10")
+    folder = Path(spec.submodule_search_locations[0]) / "models"
+    files = OcrFiles(
+        folder / "PP-OCRv6_det_small.onnx",
+        folder / "PP-OCRv6_rec_small.onnx",
+        folder / "ch_ppocr_mobile_v2.0_cls_mobile.onnx",
+    )
+    for path in (files.detector, files.recogniser, files.classifier):
+        if not path.is_file():
+            raise CheckpointError(f"rapidocr's wheel holds no {path.name}; install rapidocr>=3.10,<4")
+    return files
+
+
+def files_digest(files: OcrFiles) -> str:
+    """SHA-256 over the three files, hex."""
+    digest = hashlib.sha256()
+    for path in (files.detector, files.recogniser, files.classifier):
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+class OnnxNetwork:
+    """One network on onnxruntime's CPU provider. Threads do not spin between calls: others need the cores."""
+
+    def __init__(self, path: Path, num_threads: int) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = num_threads
+        options.inter_op_num_threads = 1
+        options.enable_cpu_mem_arena = False  # shapes vary: an arena would keep the largest for ever
+        options.log_severity_level = 4
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self._input = self._session.get_inputs()[0].name
+
+    def __call__(self, batch: Floats) -> Floats:
+        """Run the network; see ``Network``."""
+        return cast(Floats, self._session.run(None, {self._input: batch})[0])
+
+    def alphabet(self) -> tuple[str, ...]:
+        """Characters by output column: the CTC blank first, the space last."""
+        listed = self._session.get_modelmeta().custom_metadata_map.get("character")
+        if not listed:
+            raise CheckpointError("the recogniser's file names no characters; install rapidocr>=3.10,<4")
+        return ("", *listed.splitlines(), " ")

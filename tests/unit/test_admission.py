@@ -1,0 +1,106 @@
+"""Budgets: the ceiling, the oldest listing's reserve, and who is served when something is given back."""
+
+from __future__ import annotations
+
+import asyncio
+
+from worker.admission import Budget
+
+
+async def _settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_ceiling_holds_and_waiters_go_on_in_age_order() -> None:
+    """A listing that would pass the ceiling waits; what is given back goes to the oldest waiter first."""
+    budget = Budget(100)
+    oldest, second, third = budget.lease(), budget.lease(), budget.lease()
+    await oldest.grow(90)
+    order: list[str] = []
+
+    async def grow(name: str, lease: object, amount: int) -> None:
+        await lease.grow(amount)  # type: ignore[attr-defined]
+        order.append(name)
+
+    tasks = [asyncio.create_task(grow("third", third, 20)), asyncio.create_task(grow("second", second, 50))]
+    await _settle()
+    assert order == []
+    assert budget.held == 90
+    oldest.release()
+    await asyncio.gather(*tasks)
+    assert order == ["second", "third"]
+    assert budget.held == 70
+
+
+async def test_oldest_listing_always_finishes() -> None:
+    """It draws on a reserve of its own: a listing larger than the whole budget still goes through."""
+    budget = Budget(10)
+    giant = budget.lease()
+    await giant.grow(5_000)
+    small = budget.lease()
+    waiting = asyncio.create_task(small.grow(1))
+    await _settle()
+    assert not waiting.done()
+    giant.release()
+    await waiting
+    assert budget.held == 1
+
+
+async def test_next_oldest_inherits_the_reserve() -> None:
+    """When the oldest leaves, the next one may pass the ceiling, even if others hold all of it."""
+    budget = Budget(100)
+    oldest, second, third = budget.lease(), budget.lease(), budget.lease()
+    await second.grow(40)
+    await third.grow(60)
+    waiting = asyncio.create_task(second.grow(500))
+    await _settle()
+    assert not waiting.done()
+    oldest.release()
+    await waiting
+    assert budget.held == 600
+
+
+async def test_cancelled_waiter_leaves_nothing_behind() -> None:
+    """A listing given up while it waits neither holds nor blocks anything."""
+    budget = Budget(10)
+    first, second, third = budget.lease(), budget.lease(), budget.lease()
+    await first.grow(10)
+    waiting = asyncio.create_task(second.grow(5))
+    behind = asyncio.create_task(third.grow(5))
+    await _settle()
+    waiting.cancel()
+    await _settle()
+    second.release()
+    first.release()
+    await behind
+    assert budget.held == 5
+    third.release()
+    assert budget.held == 0
+    assert budget.has_room
+
+
+async def test_cancelled_in_the_moment_of_the_grant() -> None:
+    """Granted and cancelled in the same turn of the loop: the amount is given back."""
+    budget = Budget(10)
+    first, second = budget.lease(), budget.lease()
+    await first.grow(10)
+    waiting = asyncio.create_task(second.grow(5))
+    await _settle()
+    first.release()
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    second.release()
+    assert budget.held == 0
+
+
+async def test_shrinking_makes_room() -> None:
+    """Bytes given back early, when pixels are decoded, serve others before the listing ends."""
+    budget = Budget(10)
+    first, second = budget.lease(), budget.lease()
+    await first.grow(10)
+    waiting = asyncio.create_task(second.grow(4))
+    await _settle()
+    first.shrink(4)
+    await waiting
+    assert budget.held == 10
