@@ -61,7 +61,9 @@ def _clothing(data: Path) -> Iterator[Row]:
     for row in _read(data / "clothing.csv"):
         split: Split = "test" if row["split"] != "train" else _train_or_calibrate(row["image"])
         path = data / "clothing" / row["image"]
-        yield Row(path if path.is_file() else data / "clothing" / row["split"] / row["image"], "", {"scene": "indoor"}, split)
+        yield Row(
+            path if path.is_file() else data / "clothing" / row["split"] / row["image"], "", {"scene": "indoor"}, split
+        )
 
 
 def _grocery(data: Path) -> Iterator[Row]:

@@ -32,7 +32,12 @@ class Features:
 
 
 def compute_features(
-    rows: Sequence[Row], image_tower: ImageTower, text_tower: TextTower, side: int, cache: Path, log: Callable[[str], None]
+    rows: Sequence[Row],
+    image_tower: ImageTower,
+    text_tower: TextTower,
+    side: int,
+    cache: Path,
+    log: Callable[[str], None],
 ) -> Features:
     """Features of all rows; read from ``cache`` if they were computed before for the same rows and towers."""
     key = _key(rows, image_tower, text_tower, side)
@@ -77,5 +82,7 @@ def _key(rows: Sequence[Row], image_tower: ImageTower, text_tower: TextTower, si
     for row in rows:
         digest.update(f"{row.image.name}\0{row.title}\0{sorted(row.labels.items())}\n".encode())
     for tower in (image_tower, text_tower):
-        digest.update(np.concatenate([p.detach().cpu().float().numpy().ravel()[:64] for p in tower.parameters()]).tobytes())
+        digest.update(
+            np.concatenate([p.detach().cpu().float().numpy().ravel()[:64] for p in tower.parameters()]).tobytes()
+        )
     return digest.hexdigest()[:16]

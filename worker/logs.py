@@ -14,7 +14,9 @@ _SECRET = re.compile(r"password|secret|token|jaas|digest_key", re.IGNORECASE)
 
 
 def configure_logging(
-    level: str = "info", format: Literal["auto", "json", "console"] = "auto", stream: TextIO = sys.stderr  # noqa: A002
+    level: str = "info",
+    format: Literal["auto", "json", "console"] = "auto",
+    stream: TextIO = sys.stderr,  # noqa: A002
 ) -> None:
     """Send structlog's and the standard library's records to ``stream``. Calling again replaces what was set."""
     is_console = format == "console" or (format == "auto" and stream.isatty())
@@ -29,9 +31,7 @@ def configure_logging(
     if not is_console:
         last.append(structlog.processors.dict_tracebacks)
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(processors=[*last, renderer], foreign_pre_chain=shared)
-    )
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=[*last, renderer], foreign_pre_chain=shared))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

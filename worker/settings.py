@@ -42,7 +42,10 @@ class KafkaSettings(_Group):
     group_protocol: Literal["classic", "consumer"] = Field("classic", description="consumer is KIP-848")
     delivery: Literal["exactly_once", "at_least_once"] = Field("exactly_once", description="how results are published")
     instance: str = Field(
-        default_factory=socket.gethostname, min_length=1, max_length=200, description="this worker's name across restarts"
+        default_factory=socket.gethostname,
+        min_length=1,
+        max_length=200,
+        description="this worker's name across restarts",
     )
     transaction_timeout_seconds: float = Field(10, ge=1, le=900, description="longest wait for a dead worker")
     start_at: Literal["earliest", "latest"] | AwareDatetime = Field(
@@ -82,7 +85,9 @@ class KafkaSettings(_Group):
 class RedisSettings(_Group):
     """The shared cache."""
 
-    url: SecretStr = Field(SecretStr(""), description="redis://user:password@host:6379/0; empty: an in-process cache only")
+    url: SecretStr = Field(
+        SecretStr(""), description="redis://user:password@host:6379/0; empty: an in-process cache only"
+    )
 
 
 class FetchSettings(_Group):
@@ -184,7 +189,9 @@ class ShutdownSettings(_Group):
 class HealthSettings(_Group):
     """Liveness."""
 
-    stall_seconds: float = Field(300, ge=10, description="/livez fails when nothing moved for so long with work in flight")
+    stall_seconds: float = Field(
+        300, ge=10, description="/livez fails when nothing moved for so long with work in flight"
+    )
 
 
 class Settings(_Group):

@@ -102,7 +102,9 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
         if not variable.startswith(PREFIX) or variable == CONFIG_VARIABLE:
             continue
         if _FROM_KUBERNETES.fullmatch(variable):
-            log.warning("settings.variable_ignored", variable=variable, why="Kubernetes sets it for a Service named hangtag")
+            log.warning(
+                "settings.variable_ignored", variable=variable, why="Kubernetes sets it for a Service named hangtag"
+            )
             continue
         key = variable.removeprefix(PREFIX).lower().replace("__", ".", 1)
         if key.endswith("_file") and key not in keys():
@@ -135,7 +137,11 @@ def _from_overrides(overrides: Sequence[str]) -> dict[str, Any]:
 def _parsed(key: str, value: str) -> Any:
     """Objects and lists are JSON in the environment; everything else is text that pydantic reads."""
     if not value.lstrip().startswith(("{", "[")):
-        return value.split(",") if value and key == "fetch.allow_endpoints" else value or ([] if "endpoints" in key else value)
+        return (
+            value.split(",")
+            if value and key == "fetch.allow_endpoints"
+            else value or ([] if "endpoints" in key else value)
+        )
     try:
         return json.loads(value)
     except ValueError as error:
