@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -91,6 +92,7 @@ class Consumer:
         self._epoch = 0
         self.group_metadata: Any = None  # refreshed on every turn; opaque to everyone but the producer
         self.is_connected = False
+        self.last_turn = time.monotonic()  # the thread's heartbeat, for liveness
 
     def start(self) -> None:
         """Start polling."""
@@ -100,8 +102,15 @@ class Consumer:
         """Ask the thread to close the consumer and end; it leaves the group. Returns at once."""
         self._stopping.set()
 
+    @property
+    def is_running(self) -> bool:
+        """Does the thread run?"""
+        return self._thread.is_alive()
+
     def join(self, timeout_seconds: float) -> bool:
-        """Wait for the thread's end; False if it did not come in time."""
+        """Wait for the thread's end, if it ever began; False if it did not come in time."""
+        if self._thread.ident is None:
+            return True
         self._thread.join(timeout_seconds)
         return not self._thread.is_alive()
 
@@ -143,6 +152,7 @@ class Consumer:
             self._listener.on_failed(FatalError(f"the consumer's thread ended: {error!r}"))
 
     def _turn(self) -> None:
+        self.last_turn = time.monotonic()
         self._run_commands()
         epoch = self._epoch
         first = self._kafka.poll(self._policy.poll_seconds)

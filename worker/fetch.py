@@ -49,10 +49,15 @@ class FetchPolicy:
 
 
 class _RetryError(Exception):
-    """This attempt failed in a way that can heal. ``is_host``: the host itself could not be reached."""
+    """This attempt failed in a way that can heal. ``is_host``: the host itself could not be reached; ``is_rest``: it
+    was not even asked.
+    """
 
-    def __init__(self, rejected: RejectedError, *, is_host: bool, wait_seconds: float = 0.0) -> None:
+    def __init__(
+        self, rejected: RejectedError, *, is_host: bool = False, is_rest: bool = False, wait_seconds: float = 0.0
+    ) -> None:
         super().__init__(rejected.detail)
+        self.is_rest = is_rest
         self.rejected = rejected
         self.is_host = is_host
         self.wait_seconds = wait_seconds
@@ -106,10 +111,14 @@ class Fetcher:
 
     async def _until_given_up(self, url: str, lease: Lease) -> FetchedImage:
         deadline = self._clock.now() + self._policy.give_up_seconds
+        cause: RejectedError | None = None
         for attempt in range(self._policy.max_attempts):
             try:
                 return await self._attempt(url, lease)
             except _RetryError as error:
+                if error.is_rest and cause is not None:
+                    error.rejected = cause  # what is wrong with the host says more than that it rests
+                cause = error.rejected
                 wait = max(error.wait_seconds, self._backoff(attempt))
                 is_last = attempt + 1 == self._policy.max_attempts
                 if is_last or self._clock.now() + wait > deadline:
@@ -130,7 +139,7 @@ class Fetcher:
             async with self._hosts.slot(target.authority) as host:
                 if rest := self._hosts.rest_left(host):
                     detail = f"{shown(url)}: the host failed again and again and is left alone for a moment"
-                    raise _RetryError(_rejected(Reason.CONNECT_FAILED, detail), is_host=False, wait_seconds=rest)
+                    raise _RetryError(_rejected(Reason.CONNECT_FAILED, detail), is_rest=True, wait_seconds=rest)
                 return await self._on_host(host, url, target, lease)
         except RefusedError as error:
             self._metrics.fetch_refused.labels(error.rule).inc()

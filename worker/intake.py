@@ -103,6 +103,11 @@ class Intake:
         """The assigned partitions."""
         return self._partitions.values()
 
+    def oldest_seconds(self) -> float:
+        """Age of the oldest listing under way, in seconds; 0 without any."""
+        began = [journey.flight.began for partition in self._partitions.values() for journey in partition.journeys]
+        return self._loop.time() - min(began) if began else 0.0
+
     async def next(self) -> Journey:
         """The next record to start on, fair over partitions; waits for one."""
         while True:

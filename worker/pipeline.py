@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import structlog
-from model.extract import extract
+from model.extract import Extractor
 from model.prices import PriceHints, find_prices
 from model.tagging import Tagging
 
@@ -69,6 +69,7 @@ class Stages:
     recall: Recall
     infer: Infer
     read: Read | None
+    extractor: Extractor
     tagging: Tagging
 
 
@@ -209,7 +210,7 @@ class Tagger:
         """Scores, and what words and pictures state outright, as tags."""
         listing = item.listing
         with self._metrics.stage_seconds.labels("enrich").time():
-            mentions = extract(listing.title, listing.description or "", texts)
+            mentions = self._stages.extractor.extract(listing.title, listing.description or "", texts)
             currency = listing.price.currency if listing.price else None
             prices = find_prices(texts, PriceHints(listing.title, listing.language, currency))
             was_read = any(text is not None for text in texts)
@@ -235,7 +236,19 @@ class Pipeline:
         self._something_finished = asyncio.Event()
         self._journeys: set[asyncio.Task[None]] = set()
         self._journey_ended = asyncio.Event()
+        self._is_committing = False
         self.last_movement = asyncio.get_running_loop().time()
+
+    @property
+    def num_in_flight(self) -> int:
+        """Listings between backlog and commit."""
+        return len(self._journeys) + len(self._outbox)
+
+    def stalled_seconds(self) -> float:
+        """For how long nothing has moved although work is in flight; 0 while a transaction is tried, which retries."""
+        if not self.num_in_flight or self._is_committing:
+            return 0.0
+        return asyncio.get_running_loop().time() - self.last_movement
 
     async def run(self) -> None:
         """Work until cancelled. Raises FatalError when the process cannot go on."""
@@ -251,6 +264,7 @@ class Pipeline:
         while True:
             await self._wait_for_room()
             journey = await self._intake.next()
+            self.last_movement = asyncio.get_running_loop().time()
             self._metrics.consumed_records.inc()
             journey.task = loops.create_task(self._journey(journey), name="journey")
             self._journeys.add(journey.task)
@@ -333,7 +347,9 @@ class Pipeline:
                 await self._something_finished.wait()
             finished = self._current(self._take_outbox())
             if finished:
+                self._is_committing = True
                 await self._commit(finished)
+                self._is_committing = False
 
     def _take_outbox(self) -> list[Finished]:
         taken: list[Finished] = []

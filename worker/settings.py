@@ -1,4 +1,4 @@
-"""Settings: every key with its default, bounds and meaning. Frozen, validated once; `worker.sources` says where they come from."""
+"""Every setting with its default, bounds and meaning. Frozen, validated once; see `worker.sources` for where from."""
 
 from __future__ import annotations
 

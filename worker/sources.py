@@ -1,7 +1,7 @@
 """Where settings come from: command line over environment over file over default.
 
-pydantic-settings is not used: it cannot name an unknown variable, read ``<KEY>_FILE`` for any key, or tell the variables
-that Kubernetes injects for a Service from a typing mistake.
+pydantic-settings is not used: it cannot name an unknown variable, read ``<KEY>_FILE`` for any key, or tell the
+variables that Kubernetes injects for a Service from a typing mistake.
 """
 
 from __future__ import annotations

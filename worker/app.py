@@ -1,0 +1,227 @@
+"""Builds the worker from its settings, runs it, and stops it: with `worker.build`, the only place that makes real clients.
+
+Start, in this order: probes (so that a slow start can be seen), models, broker and topics, producer, consumer.
+Stop, on SIGTERM: take no more, finish what the device has started, commit it, leave the group, exit 0. A second signal
+ends the process at once; what was not committed is done again by whoever comes next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from contextlib import AsyncExitStack
+
+import structlog
+from confluent_kafka import TopicPartition
+
+from model.errors import ModelError
+from worker.broker_check import wait_for_topics
+from worker.build import VERSION, Built, build_tagger
+from worker.consume import Consumer, ConsumePolicy
+from worker.errors import FatalError
+from worker.gauges import Gauges
+from worker.health import HealthServer, Verdict
+from worker.intake import Intake, IntakePolicy
+from worker.kafka_config import client_config, consumer_config, producer_config, transactional_id
+from worker.metrics import Metrics
+from worker.pipeline import Identity, Pipeline
+from worker.publish import PlainPublisher, Publisher, PublishPolicy, TransactionalPublisher
+from worker.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+_LEAVE_SECONDS = 10.0
+_CONSUMER_SILENT_SECONDS = 120.0  # above what a rebalance or a look-up of offsets may take
+
+
+class Worker:
+    """One worker process. Everything here runs on the event loop that calls ``start``."""
+
+    def __init__(self, settings: Settings, *, metrics: Metrics | None = None) -> None:
+        self._settings = settings
+        self.metrics = metrics or Metrics()
+        self.http_port = 0
+        self._exits = AsyncExitStack()
+        self._stopping = asyncio.Event()
+        self._failed: asyncio.Future[None] | None = None
+        self._built: Built | None = None
+        self._consumer: Consumer | None = None
+        self._intake: Intake | None = None
+        self._pipeline: Pipeline | None = None
+        self._gauges: Gauges | None = None
+        self._is_draining = False
+
+    async def start(self) -> None:
+        """Ready to run. Raises FatalError or ModelError, for the operator."""
+        settings = self._settings
+        server = HealthServer(settings.http.host, settings.http.port, self.metrics, self)
+        self.http_port = await server.start()
+        self._exits.push_async_callback(server.close)
+        log.info("worker.starting", version=VERSION, http_port=self.http_port)
+        self._built = await build_tagger(settings, self.metrics, self._exits)
+        log.info("model.loaded", revision=self._built.info.revision, device=self._built.info.device)
+        await self._connect(self._built)
+
+    async def run_until_stopped(self) -> None:
+        """Work until ``request_stop``; then drain. Raises FatalError when the process cannot go on."""
+        pipeline, failed = self._pipeline, self._failed
+        assert pipeline is not None and failed is not None and self._consumer is not None  # noqa: S101  # started
+        assert self._gauges is not None  # noqa: S101
+        self._consumer.start()
+        work = asyncio.create_task(pipeline.run(), name="pipeline")
+        look = asyncio.create_task(self._gauges.run(pipeline), name="gauges")
+        stop = asyncio.create_task(self._stopping.wait(), name="stop")
+        try:
+            await asyncio.wait({work, stop, failed}, return_when=asyncio.FIRST_COMPLETED)
+            if stop.done() and not work.done() and not failed.done():
+                await self._drain()
+            for task in (work, failed):
+                if task.done():
+                    task.result()
+        except BaseExceptionGroup as group:
+            raise _first_cause(group) from group
+        finally:
+            for task in (work, look, stop):
+                task.cancel()
+            await asyncio.wait({work, look, stop})
+
+    def request_stop(self) -> None:
+        """Drain and come back from ``run_until_stopped``."""
+        self._stopping.set()
+
+    async def close(self) -> None:
+        """Leave the group and close everything, in the reverse order of starting. Safe at any moment."""
+        if self._consumer is not None:
+            self._consumer.stop()
+            if not await asyncio.to_thread(self._consumer.join, _LEAVE_SECONDS):
+                log.warning("consumer.left_behind", effect="the group notices after its session timeout")
+        await self._exits.aclose()
+
+    # ---- probes -------------------------------------------------------------------------------------------------
+
+    def started(self) -> Verdict:
+        """See `worker.health.Probes`."""
+        return (
+            Verdict(True)
+            if self._pipeline is not None
+            else Verdict(False, "loading the model or waiting for the broker")
+        )
+
+    def ready(self) -> Verdict:
+        """See `worker.health.Probes`."""
+        if self._pipeline is None or self._intake is None or self._consumer is None:
+            return self.started()
+        if self._is_draining:
+            return Verdict(False, "draining")
+        if not self._consumer.is_connected:
+            return Verdict(False, "not connected to the broker, or not yet a member of the group")
+        return Verdict(True)
+
+    def alive(self) -> Verdict:
+        """See `worker.health.Probes`."""
+        if self._pipeline is None or self._consumer is None:
+            return Verdict(True, "starting")
+        stalled = self._pipeline.stalled_seconds()
+        if stalled > self._settings.health.stall_seconds:
+            return Verdict(False, f"work is in flight and nothing has moved for {stalled:.0f} s")
+        silent = time.monotonic() - self._consumer.last_turn
+        if self._consumer.is_running and silent > _CONSUMER_SILENT_SECONDS + self._settings.shutdown.drain_seconds:
+            return Verdict(False, f"the consumer's thread has not turned for {silent:.0f} s")
+        return Verdict(True)
+
+    # ---- parts --------------------------------------------------------------------------------------------------
+
+    async def _connect(self, built: Built) -> None:
+        kafka = self._settings.kafka
+        topics = kafka.topics
+        await wait_for_topics(client_config(kafka), topics, kafka.wait_seconds, stopping=self._stopping)
+        self._failed = asyncio.get_running_loop().create_future()
+        drain_seconds = self._settings.shutdown.drain_seconds
+        intake = Intake(topics.input, IntakePolicy(drain_seconds=drain_seconds), self._fail)
+        policy = ConsumePolicy(topics.input, kafka.start_time, drain_seconds=drain_seconds)
+        consumer = Consumer(consumer_config(kafka), policy, intake)
+        intake.consumer = consumer
+        publisher = _publisher(self._settings, consumer)
+        await publisher.start()
+        self._exits.push_async_callback(publisher.close)
+        identity = Identity(kafka.group_id, VERSION, topics)
+        pipeline = Pipeline(built.tagger, intake, publisher, identity, built.info, built.limits, self.metrics)
+        self._consumer, self._intake = consumer, intake
+        self._gauges = Gauges(self.metrics, intake, built.tagger, built.stages.read, consumer)
+        self._pipeline = pipeline
+        log.info("worker.started", topic=topics.input, group=kafka.group_id, delivery=kafka.delivery)
+
+    def _fail(self, error: FatalError) -> None:
+        if self._failed is not None and not self._failed.done():
+            self._failed.set_exception(error)
+
+    async def _drain(self) -> None:
+        assert self._intake is not None and self._consumer is not None  # noqa: S101  # started
+        self._is_draining = True
+        log.info("worker.draining", budget_seconds=self._settings.shutdown.drain_seconds)
+        await self._intake.drain()
+        self._consumer.stop()
+        await asyncio.to_thread(self._consumer.join, _LEAVE_SECONDS)
+        log.info("worker.drained")
+
+
+def run(settings: Settings) -> int:
+    """``hangtag run``: until a signal comes (exit code 0) or something fatal happens (1)."""
+    return asyncio.run(_run(settings))
+
+
+async def _run(settings: Settings) -> int:
+    worker = Worker(settings)
+    loop = asyncio.get_running_loop()
+    starting = asyncio.ensure_future(worker.start())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _on_signal, worker, starting)
+    try:
+        await starting
+        await worker.run_until_stopped()
+    except asyncio.CancelledError:
+        log.info("worker.stopped_while_starting")
+    except (FatalError, ModelError) as error:
+        log.error("worker.failed", error=str(error))
+        return 1
+    finally:
+        await worker.close()
+    log.info("worker.stopped")
+    return 0
+
+
+def _on_signal(worker: Worker, starting: asyncio.Future[None]) -> None:
+    if worker._stopping.is_set():
+        log.error("worker.aborted", why="second signal")
+        os._exit(1)  # at once: Kafka's transaction makes that safe
+    worker.request_stop()
+    if not starting.done():
+        starting.cancel()
+
+
+def _publisher(settings: Settings, consumer: Consumer) -> Publisher:
+    kafka = settings.kafka
+    seconds = kafka.transaction_timeout_seconds
+    if kafka.delivery == "at_least_once":
+
+        def commit(offsets: list[TopicPartition]) -> object:
+            return consumer.commit(offsets)
+
+        return PlainPublisher(producer_config(kafka), commit, seconds)  # type: ignore[arg-type]
+    policy = PublishPolicy(transactional_id(kafka), seconds, kafka.wait_seconds)
+    return TransactionalPublisher(producer_config(kafka), policy, lambda: consumer.group_metadata)
+
+
+def _first_cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The fatal error among several, or the first: the others are its echo."""
+    leaves: list[BaseException] = []
+    queue: list[BaseException] = [group]
+    while queue:
+        error = queue.pop(0)
+        if isinstance(error, BaseExceptionGroup):
+            queue.extend(error.exceptions)
+        else:
+            leaves.append(error)
+    return next((leaf for leaf in leaves if isinstance(leaf, FatalError)), leaves[0])

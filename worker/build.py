@@ -1,0 +1,131 @@
+"""From settings to stages: the stage objects of one worker, started, and how they are closed again."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from importlib.metadata import version
+
+from model.extract import Extractor
+from model.labels import Labels
+from model.ocr import open_reader
+from model.predictor import load_predictor
+from model.tagging import Tagging
+from model.taxonomy import load_taxonomy
+from model.types import ModelInfo, Predictor
+from worker.admission import Limits
+from worker.batch import BatchPolicy
+from worker.decode import DecodePolicy, Decoder
+from worker.fetch import Fetcher, FetchPolicy
+from worker.infer import Infer
+from worker.metrics import Metrics
+from worker.pipeline import Stages, Tagger
+from worker.read import Read
+from worker.recall import Recall, RecallPolicy
+from worker.settings import Settings
+from worker.vector_codec import VectorCodec
+from worker.vector_store import NoVectorStore, RedisVectorStore, StorePolicy, VectorStore
+
+VERSION = version("hangtag")
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a worker tags with. ``info.revision`` covers model, OCR engine and extraction rules."""
+
+    tagger: Tagger
+    stages: Stages
+    info: ModelInfo
+    limits: Limits
+
+
+async def build_tagger(settings: Settings, metrics: Metrics, exits: AsyncExitStack) -> Built:
+    """Load the models and start every stage; ``exits`` closes them. Raises FatalError, CheckpointError."""
+    loaded: list[Labels] = []
+    infer = Infer(lambda: _load(settings, loaded))
+    reader = _reader(settings, metrics)
+    exits.push_async_callback(infer.close)
+    decode = Decoder(_decode_policy(settings), metrics)
+    exits.push_async_callback(decode.close)
+    fetch = Fetcher(_fetch_policy(settings), metrics)
+    await fetch.start()
+    exits.push_async_callback(fetch.close)
+    if reader is not None:
+        exits.push_async_callback(reader.close)
+    await decode.start()
+    info, ocr_revision = await asyncio.gather(infer.start(), _start_reader(reader))
+    taxonomy = load_taxonomy()
+    extractor = Extractor(taxonomy)
+    info = replace(info, revision=combined_revision(info.revision, ocr_revision, taxonomy.revision, extractor.revision))
+    recall = await _recall(settings, metrics, info, exits)
+    stages = Stages(fetch, decode, recall, infer, reader, extractor, Tagging(loaded[0], taxonomy))
+    limits = _limits(settings)
+    metrics.set_build(VERSION, info.revision, info.device)
+    return Built(Tagger(stages, limits, BatchPolicy(settings.batch.max_listings), metrics), stages, info, limits)
+
+
+def combined_revision(*parts: str) -> str:
+    """One short hash over everything that can change a result."""
+    return sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _load(settings: Settings, loaded: list[Labels]) -> Predictor:
+    predictor = load_predictor(settings.model.checkpoint, settings.model.device, settings.model.precision_targets)
+    loaded.append(predictor.labels)
+    return predictor
+
+
+def _reader(settings: Settings, metrics: Metrics) -> Read | None:
+    if not settings.ocr.enabled:
+        return None
+    return Read(lambda: open_reader(num_threads=settings.ocr.num_threads), metrics)
+
+
+async def _start_reader(reader: Read | None) -> str:
+    return await reader.start() if reader is not None else "off"
+
+
+async def _recall(settings: Settings, metrics: Metrics, info: ModelInfo, exits: AsyncExitStack) -> Recall:
+    cache = settings.cache
+    store: VectorStore = NoVectorStore()
+    if url := settings.redis.url.get_secret_value():
+        policy = StorePolicy(budget_seconds=cache.budget_ms / 1000, ttl_seconds=cache.ttl_days * 86_400)
+        store = RedisVectorStore(url, policy)
+    codec = VectorCodec(info.text_revision, info.text_dim, cache.digest_key.get_secret_value().encode())
+    recall = Recall(store, codec, metrics, RecallPolicy(process_tier_max_items=cache.process_items))
+    await recall.start()
+    exits.push_async_callback(recall.close)
+    return recall
+
+
+def _fetch_policy(settings: Settings) -> FetchPolicy:
+    fetch = settings.fetch
+    return FetchPolicy(
+        timeout_seconds=fetch.timeout_seconds,
+        max_bytes=fetch.max_bytes,
+        max_redirects=fetch.max_redirects,
+        give_up_seconds=fetch.give_up_seconds,
+        allow_endpoints=fetch.allow_endpoints,
+        user_agent=f"hangtag/{VERSION}",
+    )
+
+
+def _decode_policy(settings: Settings) -> DecodePolicy:
+    decode = settings.decode
+    defaults = DecodePolicy()
+    return DecodePolicy(
+        num_processes=decode.num_processes,
+        memory_bytes=decode.memory_bytes,
+        seconds=decode.seconds,
+        max_pixels_jpeg=decode.max_pixels or defaults.max_pixels_jpeg,
+        max_pixels=decode.max_pixels or defaults.max_pixels,
+        reading_side=settings.ocr.max_side if settings.ocr.enabled else 0,
+    )
+
+
+def _limits(settings: Settings) -> Limits:
+    limits = settings.limits
+    side = settings.ocr.max_side if settings.ocr.enabled else 0
+    return Limits(limits.max_listings, limits.max_bytes, limits.max_pixels, side * side + 224 * 224)
