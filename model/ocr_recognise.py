@@ -79,9 +79,7 @@ def crop_of(picture: Pixels, corners: Corners) -> tuple[Pixels, Corners]:
     height = max(1, int(max(np.linalg.norm(corners[0] - corners[3]), np.linalg.norm(corners[1] - corners[2]))))
     target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     matrix = cv2.getPerspectiveTransform(corners.astype(np.float32), target)
-    crop = cv2.warpPerspective(
-        picture, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-    )
+    crop = cv2.warpPerspective(picture, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     if height < 1.5 * width:
         return np.asarray(crop, np.uint8), corners
     return np.ascontiguousarray(np.rot90(crop), np.uint8), np.roll(corners, -1, axis=0)

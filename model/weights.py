@@ -1,0 +1,161 @@
+"""A checkpoint's folder: where it is, what is in it, and that it is whole.
+
+    config.json  labels.json  heads.safetensors  calibration.safetensors  towers/…  MODEL_CARD.md  LICENSES/  digests.json
+
+Every file but ``digests.json`` is verified before it is read. Nothing is unpickled and nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.numpy import load_file as load_arrays
+from safetensors.numpy import save_file as save_arrays
+from safetensors.torch import load_file, save_file
+
+from model.calibrate import Outcomes, Pool
+from model.config import ModelConfig
+from model.errors import CheckpointError
+from model.fusion import FusionModel
+from model.image import ImageTower
+from model.text import TextTower
+
+SHIPPED = Path(__file__).parent / "checkpoints" / "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Values by attribute in the heads' order, and how the heads are pooled.
+
+    ``published_types`` are the product types with enough training rows to be named; the others only count for categories.
+    """
+
+    values: Mapping[str, tuple[str, ...]]
+    published_types: tuple[str, ...]
+    pools: Mapping[str, Pool]
+    scene_temperature: float
+    association: tuple[float, float]  # scale and offset of the logistic that maps similarity to a probability
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {**asdict(self), "values": {name: list(values) for name, values in self.values.items()}}
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> Vocabulary:
+        """What ``to_json`` gave."""
+        return cls(
+            {name: tuple(values) for name, values in found["values"].items()},
+            tuple(found["published_types"]),
+            {name: Pool(**pool) for name, pool in found["pools"].items()},
+            found["scene_temperature"],
+            (found["association"][0], found["association"][1]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Everything a folder holds, on the CPU, float32."""
+
+    config: ModelConfig
+    vocabulary: Vocabulary
+    fusion: FusionModel
+    image: ImageTower
+    text: TextTower
+    outcomes: Mapping[str, dict[str, Outcomes]]  # attribute -> side
+    digests: Mapping[str, str]
+
+
+def locate(checkpoint: str) -> Path:
+    """The folder meant by ``model.checkpoint``; empty means the shipped one. Raises CheckpointError."""
+    folder = Path(checkpoint) if checkpoint else SHIPPED
+    if not (folder / "digests.json").is_file():
+        raise CheckpointError(
+            f"model.checkpoint={str(folder)!r} is not a checkpoint: it holds no digests.json; "
+            "give a folder that 'hangtag train' wrote, or leave it empty for the shipped one"
+        )
+    return folder
+
+
+def verify(folder: Path) -> dict[str, str]:
+    """Digests by file. Raises CheckpointError naming the file that is missing or differs."""
+    try:
+        digests: dict[str, str] = json.loads((folder / "digests.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder / 'digests.json'} cannot be read: {error}") from error
+    for name, wanted in digests.items():
+        path = folder / name
+        if not path.is_file():
+            raise CheckpointError(f"the checkpoint lacks {name}; copy the folder again")
+        if digest_of(path) != wanted:
+            raise CheckpointError(f"{name} of the checkpoint does not match its digest: it is damaged or was changed")
+    return digests
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file, hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def seal(folder: Path) -> None:
+    """Write ``digests.json`` over all files of the folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "digests.json")
+    digests = {path.relative_to(folder).as_posix(): digest_of(path) for path in files}
+    (folder / "digests.json").write_text(json.dumps(digests, indent=2) + "\n", encoding="utf-8")
+
+
+def load(folder: Path) -> Checkpoint:
+    """Verify and load. Raises CheckpointError."""
+    digests = verify(folder)
+    config = ModelConfig.load(folder / "config.json")
+    vocabulary = Vocabulary.from_json(json.loads((folder / "labels.json").read_text(encoding="utf-8")))
+    image, text = load_towers(folder, config)
+    fusion = FusionModel(config, {name: len(values) for name, values in vocabulary.values.items()})
+    _fill(fusion, folder / "heads.safetensors")
+    outcomes: dict[str, dict[str, Outcomes]] = {}
+    tables = load_arrays(folder / "calibration.safetensors")
+    for key in sorted(name.removesuffix(".scores") for name in tables if name.endswith(".scores")):
+        attribute, side = key.split(".")
+        outcomes.setdefault(attribute, {})[side] = Outcomes(
+            tables[f"{key}.scores"], tables[f"{key}.right"].astype(bool)
+        )
+    return Checkpoint(config, vocabulary, fusion.eval(), image, text, outcomes, digests)
+
+
+def load_towers(folder: Path, config: ModelConfig) -> tuple[ImageTower, TextTower]:
+    """Both towers of a checkpoint, ready to run. Raises CheckpointError."""
+    image = ImageTower(config)
+    _fill(image.net, folder / "towers" / "image.safetensors")
+    text = TextTower(folder / "towers" / "text", config.max_title_tokens)
+    _fill(text.net, folder / "towers" / "text" / "model.safetensors")
+    return image.eval(), text.eval()
+
+
+def save_heads(folder: Path, fusion: FusionModel) -> None:
+    """Write the trained part as fp16."""
+    weights = {name: value.half().contiguous() for name, value in fusion.state_dict().items()}
+    save_file(weights, folder / "heads.safetensors")
+
+
+def save_outcomes(folder: Path, outcomes: Mapping[str, Mapping[str, Outcomes]]) -> None:
+    """Write what thresholds are found from."""
+    tables = {}
+    for attribute, sides in outcomes.items():
+        for side, found in sides.items():
+            tables[f"{attribute}.{side}.scores"] = found.scores.astype("float32")
+            tables[f"{attribute}.{side}.right"] = found.right.astype("uint8")
+    save_arrays(tables, folder / "calibration.safetensors")
+
+
+def _fill(module: torch.nn.Module, path: Path) -> None:
+    weights = {name: value.float() if value.is_floating_point() else value for name, value in load_file(path).items()}
+    try:
+        module.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path.name} does not fit the checkpoint's config.json: {str(error)[:300]}") from error
