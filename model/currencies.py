@@ -1,0 +1,43 @@
+"""Currencies as shops write them: signs and codes before or after the number, and what an ambiguous sign may mean."""
+
+from __future__ import annotations
+
+CODES = frozenset(
+    "AED ARS AUD BGN BHD BRL CAD CHF CLP CNY COP CZK DKK EGP EUR GBP HKD HUF IDR ILS INR ISK JPY KES KRW KWD MAD MXN MYR "
+    "NGN NOK NZD OMR PEN PHP PKR PLN QAR RON RSD RUB SAR SEK SGD THB TND TRY TWD UAH USD UYU VND ZAR".split()
+)
+
+# Sign -> currencies it may stand for, likeliest first.
+SIGNS = {
+    "US$": ("USD",), "A$": ("AUD",), "AU$": ("AUD",), "C$": ("CAD",), "CA$": ("CAD",), "HK$": ("HKD",), "NZ$": ("NZD",),
+    "S$": ("SGD",), "NT$": ("TWD",), "R$": ("BRL",), "MX$": ("MXN",), "$": ("USD", "CAD", "AUD", "MXN", "SGD", "HKD", "NZD"),
+    "€": ("EUR",), "£": ("GBP",), "¥": ("CNY", "JPY"), "￥": ("CNY", "JPY"), "₹": ("INR",), "Rs.": ("INR", "PKR"),
+    "Rs": ("INR", "PKR"), "₩": ("KRW",), "₽": ("RUB",), "₺": ("TRY",), "₴": ("UAH",), "₫": ("VND",), "₪": ("ILS",),
+    "฿": ("THB",), "₱": ("PHP",), "₦": ("NGN",), "zł": ("PLN",), "Kč": ("CZK",), "Ft": ("HUF",), "lei": ("RON",),
+    "kr": ("SEK", "NOK", "DKK", "ISK"), "Fr.": ("CHF",), "元": ("CNY",), "円": ("JPY",), "원": ("KRW",), "RM": ("MYR",), "Rp": ("IDR",),
+}  # fmt: skip
+
+_BY_LANGUAGE = {
+    "en-us": "USD", "en-gb": "GBP", "en-ca": "CAD", "fr-ca": "CAD", "en-au": "AUD", "en-nz": "NZD", "en-sg": "SGD",
+    "es-mx": "MXN", "zh-hk": "HKD", "zh-tw": "TWD", "zh": "CNY", "ja": "JPY", "sv": "SEK", "nb": "NOK", "no": "NOK",
+    "da": "DKK", "is": "ISK", "en-in": "INR", "hi": "INR", "ur": "PKR", "de": "EUR", "fr": "EUR", "it": "EUR", "es": "EUR",
+    "nl": "EUR", "de-ch": "CHF", "fr-ch": "CHF", "pl": "PLN", "pt-br": "BRL", "ko": "KRW",
+}  # fmt: skip
+
+WITHOUT_CENTS = frozenset({"JPY", "KRW", "VND", "CLP", "IDR", "ISK"})
+THREE_DECIMALS = frozenset({"KWD", "BHD", "OMR", "TND"})
+
+
+def currency_of(language: str | None) -> str | None:
+    """The currency that a BCP 47 language suggests, if it suggests one."""
+    if not language:
+        return None
+    tag = language.lower()
+    return _BY_LANGUAGE.get(tag) or _BY_LANGUAGE.get(tag.split("-")[0])
+
+
+def candidates(sign: str) -> tuple[str, ...]:
+    """Currencies that a sign or code may stand for, likeliest first; empty for neither."""
+    if sign.upper() in CODES:
+        return (sign.upper(),)
+    return SIGNS.get(sign, ())

@@ -1,0 +1,83 @@
+"""Reading text in pictures: find lines, cut them out, turn them upright, read them, say what role each plays."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.ocr_detect import Corners, Detector
+from model.ocr_engine import OnnxNetwork, bundled_files, files_digest
+from model.ocr_recognise import Recogniser, crop_of
+from model.roles import ROLES_VERSION, assign_roles
+from model.types import Pixels, ReadText, TextLine
+
+_SIDE = 480  # shorter side at which text is looked for; 736 finds the same on product photos and takes twice as long
+_MAX_SIDE = 1536
+_MIN_SCORE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Crop:
+    """One line cut out of a picture."""
+
+    picture: int
+    pixels: Pixels
+    corners: Corners
+
+
+class RapidReader:
+    """PP-OCRv6 on onnxruntime. See `model.types.TextReader`."""
+
+    def __init__(self, detector: Detector, recogniser: Recogniser, revision: str, max_lines: int) -> None:
+        self._detector = detector
+        self._recogniser = recogniser
+        self._max_lines = max_lines
+        self.revision = revision
+
+    def read(self, pictures: Sequence[Pixels]) -> list[ReadText]:
+        """See `model.types.TextReader`. Crops of all pictures are read together."""
+        crops: list[_Crop] = []
+        truncated = []
+        for index, picture in enumerate(pictures):
+            boxes = self._detector.find(picture, _SIDE, _MAX_SIDE) if picture.size else []
+            truncated.append(len(boxes) > self._max_lines)
+            for box in boxes[: self._max_lines]:
+                pixels, corners = crop_of(picture, box.corners)
+                crops.append(_Crop(index, pixels, corners))
+        lines = self._read(crops, pictures)
+        return [ReadText(assign_roles(found), cut) for found, cut in zip(lines, truncated, strict=True)]
+
+    def _read(self, crops: Sequence[_Crop], pictures: Sequence[Pixels]) -> list[list[TextLine]]:
+        turned = self._recogniser.upside_down([crop.pixels for crop in crops])
+        upright = [_turn(crop) if is_turned else crop for crop, is_turned in zip(crops, turned, strict=True)]
+        lines: list[list[TextLine]] = [[] for _ in pictures]
+        for crop, found in zip(upright, self._recogniser.read([crop.pixels for crop in upright]), strict=True):
+            text = found.text.strip()
+            if text and found.score >= _MIN_SCORE:
+                polygon = _shares(crop.corners, pictures[crop.picture])
+                lines[crop.picture].append(TextLine(text, round(found.score, 4), polygon))
+        return lines
+
+
+def open_reader(*, num_threads: int = 1, max_lines: int = 200) -> RapidReader:
+    """Load the networks inside the rapidocr wheel. Raises CheckpointError when they are not there."""
+    files = bundled_files()
+    network = OnnxNetwork(files.recogniser, num_threads)
+    recogniser = Recogniser(network, OnnxNetwork(files.classifier, num_threads), network.alphabet())
+    rules = f"{files_digest(files)} {_SIDE} {_MAX_SIDE} {_MIN_SCORE} {max_lines} {ROLES_VERSION}"
+    revision = hashlib.sha256(rules.encode()).hexdigest()[:16]
+    return RapidReader(Detector(OnnxNetwork(files.detector, num_threads)), recogniser, revision, max_lines)
+
+
+def _turn(crop: _Crop) -> _Crop:
+    pixels = np.ascontiguousarray(np.rot90(crop.pixels, 2), np.uint8)
+    return _Crop(crop.picture, pixels, np.roll(crop.corners, 2, axis=0))
+
+
+def _shares(corners: Corners, picture: Pixels) -> tuple[tuple[float, float], ...]:
+    height, width = picture.shape[:2]
+    clipped = np.clip(corners / np.array([width, height], np.float32), 0.0, 1.0)
+    return tuple((round(float(x), 4), round(float(y), 4)) for x, y in clipped)
