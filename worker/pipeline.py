@@ -214,7 +214,10 @@ class Tagger:
             currency = listing.price.currency if listing.price else None
             prices = find_prices(texts, PriceHints(listing.title, listing.language, currency))
             was_read = any(text is not None for text in texts)
-            tags = self._stages.tagging.resolve(prediction, mentions, listing.title, was_read=was_read)
+            decoded = [place for place, image in enumerate(item.images) if isinstance(image, DecodedImage)]
+            tags = self._stages.tagging.resolve(
+                prediction, mentions, listing.title, was_read=was_read, image_indices=decoded
+            )
         return Outcome(item.record, listing.listing_id, item, tags, texts, tuple(prices))
 
 

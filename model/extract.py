@@ -1,0 +1,72 @@
+"""Values that words state outright: colours and materials by the taxonomy's synonyms, sizes by their form.
+
+How sure a mention is depends on where it stands: a seller chooses the words of a title with care, a description names
+other things as well, and OCR reads what is printed on anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+from model.taxonomy import Taxonomy
+from model.types import Mention, ReadText, Span
+from model.units import find_sizes
+
+_RULES_VERSION = "1"
+_RELIABILITY = {"title": 0.95, "description": 0.8, "ocr": 0.7}
+_MAX_CHARACTERS = 20_000
+_MAX_MENTIONS = 200
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_NOT_REALLY = r"(?![- ]?(?:look|like|effect|style|optik|free|imitat|print))"
+
+Kind = Literal["title", "description", "ocr"]
+
+
+class Extractor:
+    """The rules, made once from the taxonomy."""
+
+    def __init__(self, taxonomy: Taxonomy) -> None:
+        self._taxonomy = taxonomy
+        self._words = {
+            name: {word.lower(): value for value, words in taxonomy.synonyms(name).items() for word in words}
+            for name in ("color", "material")
+        }
+        self._patterns = {name: _pattern(list(words)) for name, words in self._words.items()}
+
+    @property
+    def revision(self) -> str:
+        """Hash of rules and taxonomy: part of the model's revision."""
+        return hashlib.sha256(f"{_RULES_VERSION} {self._taxonomy.revision}".encode()).hexdigest()[:16]
+
+    def extract(self, title: str, description: str, texts: Sequence[ReadText | None]) -> list[Mention]:
+        """All mentions, title first. Spans are code points of ``title`` and ``description`` as given."""
+        found = list(self._mentions(title, "title", 1.0))
+        found += self._mentions(description, "description", 1.0)
+        for image, text in enumerate(texts):
+            for index, line in enumerate(text.lines if text else ()):
+                found += self._mentions(line.text, "ocr", line.score, image, index)
+        return found[:_MAX_MENTIONS]
+
+    def _mentions(self, text: str, kind: Kind, score: float, image: int = 0, line: int = 0) -> Iterator[Mention]:
+        text = text[:_MAX_CHARACTERS]
+        sure = _RELIABILITY[kind] * score
+        for name, pattern in self._patterns.items():
+            for match in pattern.finditer(text):
+                value = self._words[name][match[0].lower()]
+                span = Span(kind, match.start(), match.end(), image, line)
+                yield Mention(name, value, self._taxonomy.label(name, value), round(sure, 4), span)
+        for size in find_sizes(text):
+            span = Span(kind, size.start, size.end, image, line)
+            yield Mention("size", size.value, size.label, round(sure * size.score, 4), span)
+
+
+def _pattern(words: list[str]) -> re.Pattern[str]:
+    """Any of the words, longest first, whole: Chinese and Japanese have no spaces to be whole between."""
+    ordered = sorted(words, key=len, reverse=True)
+    spaced = "|".join(re.escape(word) for word in ordered if not _CJK.search(word))
+    joined = "|".join(re.escape(word) for word in ordered if _CJK.search(word))
+    parts = [rf"(?<!\w)(?:{spaced})(?!\w){_NOT_REALLY}"] + ([joined] if joined else [])
+    return re.compile("|".join(parts), re.IGNORECASE)
