@@ -56,7 +56,7 @@ class RapidReader:
         lines: list[list[TextLine]] = [[] for _ in pictures]
         for crop, found in zip(upright, self._recogniser.read([crop.pixels for crop in upright]), strict=True):
             text = found.text.strip()
-            if text and found.score >= _MIN_SCORE:
+            if len(text) > 1 and found.score >= _MIN_SCORE:  # single characters are nearly always texture or a logo
                 polygon = _shares(crop.corners, pictures[crop.picture])
                 lines[crop.picture].append(TextLine(text, round(found.score, 4), polygon))
         return lines

@@ -50,7 +50,7 @@ class Infer:
 
     async def close(self) -> None:
         """End the thread after the running batch."""
-        self._thread.stop()
+        await self._thread.close()
 
     # ---- on the device's thread ---------------------------------------------------------------------------------
 

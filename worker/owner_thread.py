@@ -22,9 +22,11 @@ class OwnerThread:
         """Start the thread."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """End the thread after what is queued."""
+    async def close(self, wait_seconds: float = 10.0) -> None:
+        """End the thread after what is queued, and wait for it: native code must not outlive the interpreter."""
         self._work.put(None)
+        if self._thread.ident is not None:
+            await asyncio.to_thread(self._thread.join, wait_seconds)
 
     async def run(self, action: Callable[[], T]) -> T:
         """Run ``action`` on the thread; its result or exception comes back here."""

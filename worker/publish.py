@@ -97,7 +97,7 @@ class TransactionalPublisher:
 
     async def close(self) -> None:
         """See `Publisher.close`."""
-        self._thread.stop()
+        await self._thread.close()
 
     # ---- on the producer's thread -------------------------------------------------------------------------------
 
@@ -200,7 +200,7 @@ class PlainPublisher:
 
     async def close(self) -> None:
         """See `Publisher.close`."""
-        self._thread.stop()
+        await self._thread.close()
 
     def _deliver(self, outputs: Sequence[OutputRecord]) -> int:
         kafka = self._kafka

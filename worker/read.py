@@ -69,7 +69,7 @@ class Read:
         """End the lane after the call that is running."""
         if self._pump is not None:
             self._pump.cancel()
-        self._thread.stop()
+        await self._thread.close()
 
     def _enqueue(self, image: DecodedImage) -> asyncio.Future[Answer]:
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()

@@ -1,0 +1,60 @@
+"""``hangtag``: the commands. Each lives in `worker.commands`; this file only lists them."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from worker.commands import kafka, learn, show, work
+from worker.commands.shared import Sources
+
+app = typer.Typer(
+    name="hangtag",
+    help="Tags marketplace listings: Kafka in, pictures and words through a multimodal model, enriched events out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("hangtag"))
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    config: Annotated[
+        Path | None, typer.Option(envvar="HANGTAG_CONFIG", help="TOML file with settings, [group] tables.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting; may be given several times.")
+    ] = None,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Settings come from --set, then the environment (HANGTAG_KAFKA__GROUP_ID), then --config, then defaults."""
+    context.obj = Sources(config, tuple(set_ or ()))
+
+
+app.command("run", rich_help_panel="Work")(work.run)
+app.command("tag", rich_help_panel="Work")(work.tag)
+app.command("demo", rich_help_panel="Work")(work.demo)
+app.command("train", rich_help_panel="Model")(learn.train)
+app.command("evaluate", rich_help_panel="Model")(learn.evaluate)
+app.command("doctor", rich_help_panel="Operate")(show.doctor)
+app.add_typer(show.config_app, name="config", rich_help_panel="Operate")
+app.add_typer(show.schemas_app, name="schemas", rich_help_panel="Operate")
+app.add_typer(kafka.topics_app, name="topics", rich_help_panel="Operate")
+app.add_typer(kafka.offsets_app, name="offsets", rich_help_panel="Operate")
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()

@@ -1,0 +1,1 @@
+"""One file per command, or per family of commands; heavy imports happen inside the functions."""

@@ -1,0 +1,79 @@
+"""``topics plan/create`` and ``offsets show/reset``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from worker.commands.shared import is_terminal, plain_errors, settings_of
+
+topics_app = typer.Typer(help="The topics that hangtag needs.", no_args_is_help=True)
+offsets_app = typer.Typer(help="Where the group stands.", no_args_is_help=True)
+
+_Partitions = Annotated[int, typer.Option(min=1, help="Partitions of the input topic; outputs get as many.")]
+_Replicas = Annotated[int, typer.Option(min=-1, help="Copies of each partition; -1: the broker's default.")]
+
+
+@topics_app.command("plan")
+def plan_topics(context: typer.Context, partitions: _Partitions = 12, replication_factor: _Replicas = -1) -> None:
+    """Show the topics that are needed, and what is there. Changes nothing."""
+    _topics(context, partitions, replication_factor, is_dry=True)
+
+
+@topics_app.command("create")
+def create_topics(context: typer.Context, partitions: _Partitions = 12, replication_factor: _Replicas = -1) -> None:
+    """Create the topics that are missing; those that exist stay as they are."""
+    _topics(context, partitions, replication_factor, is_dry=False)
+
+
+@offsets_app.command("show")
+def show_offsets(context: typer.Context) -> None:
+    """Committed offset, log, lag and listings finished beyond the offset, per partition."""
+    settings = settings_of(context)
+    with plain_errors():
+        from worker.admin import Admin
+
+        _print([asdict(place) for place in Admin(settings.kafka).offsets()])
+
+
+@offsets_app.command("reset")
+def reset_offsets(
+    context: typer.Context,
+    to: Annotated[str, typer.Option(help="earliest, latest, an RFC 3339 time, or an offset.")],
+    partitions: Annotated[str, typer.Option(help="Comma-separated; default: all.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be.")] = False,
+) -> None:
+    """Move the group. Refused while a worker of the group runs."""
+    settings = settings_of(context)
+    with plain_errors():
+        from worker.admin import Admin, parse_partitions
+
+        _print(
+            [asdict(place) for place in Admin(settings.kafka).reset(to, parse_partitions(partitions), is_dry=dry_run)]
+        )
+
+
+def _topics(context: typer.Context, partitions: int, replication_factor: int, *, is_dry: bool) -> None:
+    settings = settings_of(context)
+    with plain_errors():
+        from worker.admin import Admin, planned_topics
+
+        plan = planned_topics(settings.kafka, partitions, replication_factor)
+        _print(Admin(settings.kafka).apply(plan, is_dry=is_dry))
+
+
+def _print(rows: Sequence[dict[str, Any]]) -> None:
+    if not is_terminal():
+        for row in rows:
+            typer.echo(json.dumps(row))
+        return
+    table = Table(*(rows[0] if rows else ("nothing",)), box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    Console().print(table)

@@ -1,0 +1,53 @@
+"""What all commands share: where settings come from, and how an operator hears of trouble."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from worker.errors import HangtagError
+from worker.logs import configure_logging
+from worker.settings import Settings
+from worker.sources import SettingsError, load_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The global options."""
+
+    config: Path | None
+    overrides: tuple[str, ...]
+
+
+def settings_of(context: typer.Context) -> Settings:
+    """Settings from all sources; a wrong one ends the program with exit code 2 and a line that names it."""
+    sources: Sources = context.obj
+    try:
+        settings = load_settings(config=sources.config, overrides=sources.overrides)
+    except SettingsError as error:
+        typer.echo(f"hangtag: {error}", err=True)
+        raise typer.Exit(2) from error
+    configure_logging(settings.log.level, settings.log.format)
+    return settings
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Trouble of the operator's making ends the program with exit code 1 and one line, never a traceback."""
+    from model.errors import ModelError
+
+    try:
+        yield
+    except (HangtagError, ModelError, OSError) as error:
+        typer.echo(f"hangtag: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+def is_terminal() -> bool:
+    """Does a person look at standard output?"""
+    return sys.stdout.isatty()

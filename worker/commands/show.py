@@ -1,0 +1,59 @@
+"""``config show``, ``schemas export`` and ``doctor``: what is, and whether it is well."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from worker.commands.shared import is_terminal, plain_errors, settings_of
+from worker.settings import keys
+from worker.sources import masked
+
+config_app = typer.Typer(help="Settings.", no_args_is_help=True)
+schemas_app = typer.Typer(help="The wire contract.", no_args_is_help=True)
+
+_MARKS = {"ok": "[green]ok[/]", "warn": "[yellow]warn[/]", "fail": "[red]fail[/]"}
+
+
+@config_app.command("show")
+def show_config(context: typer.Context) -> None:
+    """Every setting as resolved, secrets masked."""
+    found = masked(settings_of(context))
+    if not is_terminal():
+        typer.echo(json.dumps(found))
+        return
+    table = Table("setting", "value", "meaning", box=None, pad_edge=False)
+    for key, field in keys().items():
+        table.add_row(key, json.dumps(found[key]), field.description or "", end_section=False)
+    Console().print(table)
+
+
+@schemas_app.command("export")
+def export_schemas(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Created if it is not there.")]) -> None:
+    """Write JSON Schemas of all events and one AsyncAPI document."""
+    with plain_errors():
+        from schemas.export import export
+
+        for path in export(folder):
+            typer.echo(path)
+
+
+def doctor(context: typer.Context) -> None:
+    """Check broker, topics, cache, checkpoint and device; say what to do about each failure."""
+    settings = settings_of(context)
+    from worker.doctor import examine
+
+    has_failed = False
+    console = Console()
+    for finding in examine(settings):
+        has_failed |= finding.level == "fail"
+        if is_terminal():
+            console.print(_MARKS[finding.level].ljust(20), f"[bold]{finding.subject}[/]", finding.words, soft_wrap=True)
+        else:
+            typer.echo(json.dumps({"level": finding.level, "subject": finding.subject, "words": finding.words}))
+    raise typer.Exit(1 if has_failed else 0)

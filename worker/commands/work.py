@@ -1,0 +1,50 @@
+"""``run``, ``tag`` and ``demo``: what the worker is for."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, BinaryIO, TextIO, cast
+
+import typer
+
+from worker.commands.shared import plain_errors, settings_of
+
+
+def run(context: typer.Context) -> None:
+    """The always-on worker. Stops cleanly on SIGTERM; a second one ends it at once."""
+    settings = settings_of(context)
+    with plain_errors():
+        from worker.app import run as run_worker
+
+        raise typer.Exit(run_worker(settings))
+
+
+def tag(
+    context: typer.Context,
+    source: Annotated[str, typer.Argument(metavar="IN.jsonl", help="One listing.created value per line; - for stdin.")],
+    out: Annotated[str, typer.Option("-o", "--out", metavar="OUT.jsonl", help="Where tags go; - for stdout.")] = "-",
+) -> None:
+    """Tag a file of listings without Kafka: one line out per line in, in order."""
+    settings = settings_of(context)
+    with plain_errors(), ExitStack() as files:
+        lines = sys.stdin.buffer if source == "-" else files.enter_context(Path(source).open("rb"))
+        sink = sys.stdout if out == "-" else files.enter_context(Path(out).open("w", encoding="utf-8"))
+        from worker.tag_lines import tag_file
+
+        counts = tag_file(settings, cast(BinaryIO, lines), cast(TextIO, sink))
+        typer.echo(f"tagged {counts.tagged:,}, rejected {counts.rejected:,}", err=True)
+
+
+def demo(
+    context: typer.Context,
+    listings: Annotated[int | None, typer.Option(min=1, help="How many of the sample listings; default: all.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for events.jsonl and report.html.")] = Path("out"),
+) -> None:
+    """Real sample photos through the worker, on a broker inside this process. Needs nothing else."""
+    settings = settings_of(context)
+    with plain_errors():
+        from worker.demo.run import run_demo
+
+        raise typer.Exit(run_demo(settings, listings, out))

@@ -1,0 +1,103 @@
+"""``hangtag doctor``: is everything there that a worker needs, and what to do where it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from confluent_kafka import KafkaException, Producer
+from confluent_kafka.admin import AdminClient
+from redis import Redis
+from redis.exceptions import RedisError
+
+from model.errors import ModelError
+from worker.broker_check import find_fault
+from worker.kafka_config import client_config, producer_config
+from worker.settings import Settings
+
+Level = Literal["ok", "warn", "fail"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the doctor's."""
+
+    level: Level
+    subject: str
+    words: str
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Findings one after the other, cheap ones first. Changes nothing."""
+    yield _broker(settings)
+    yield _transactions(settings)
+    yield _cache(settings)
+    yield from _model(settings)
+    yield _ocr(settings)
+
+
+def _broker(settings: Settings) -> Finding:
+    kafka = settings.kafka
+    fault = find_fault(AdminClient({**client_config(kafka), "log_level": 0}), kafka.topics)
+    return (
+        Finding("ok", "broker", f"{kafka.bootstrap_servers} has all topics")
+        if fault is None
+        else Finding("fail", "broker", fault)
+    )
+
+
+def _transactions(settings: Settings) -> Finding:
+    kafka = settings.kafka
+    if kafka.delivery != "exactly_once":
+        return Finding("warn", "transactions", "kafka.delivery is at_least_once: results may be doubled after a crash")
+    # A name of its own: the worker's would fence the running worker.
+    config = {**producer_config(kafka), "transactional.id": f"{kafka.group_id}-doctor", "log_level": 0}
+    try:
+        Producer(config).init_transactions(5)
+    except KafkaException as error:
+        words = f"{error.args[0].str()}; grant Write on transactional id {kafka.group_id}-*, or set kafka.delivery"
+        return Finding("fail", "transactions", words)
+    return Finding("ok", "transactions", "the broker opens them")
+
+
+def _cache(settings: Settings) -> Finding:
+    url = settings.redis.url.get_secret_value()
+    if not url:
+        return Finding("ok", "cache", "in this process only (redis.url is empty)")
+    try:
+        Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2).ping()
+    except (RedisError, ValueError) as error:
+        words = f"Redis does not answer: {type(error).__name__}; the worker runs without, computing every title itself"
+        return Finding("warn", "cache", words)
+    return Finding("ok", "cache", "Redis answers")
+
+
+def _model(settings: Settings) -> Iterator[Finding]:
+    from model.predictor import load_predictor
+
+    try:
+        predictor = load_predictor(settings.model.checkpoint, settings.model.device, settings.model.precision_targets)
+    except ModelError as error:
+        yield Finding("fail", "model", str(error))
+        return
+    info = predictor.info
+    yield Finding("ok", "model", f"{info.name} {info.revision} on {info.device}, every file matches its digest")
+    out_of_reach = [name for name, one in predictor.labels.thresholds.items() if one.fused is None]
+    if out_of_reach:
+        words = f"out of reach, so nothing is accepted: {', '.join(out_of_reach)}; lower model.precision_targets"
+        yield Finding("warn", "precision targets", words)
+    else:
+        yield Finding("ok", "precision targets", "all within reach on the calibration rows")
+
+
+def _ocr(settings: Settings) -> Finding:
+    from model.ocr import open_reader
+
+    if not settings.ocr.enabled:
+        return Finding("ok", "ocr", "switched off (ocr.enabled)")
+    try:
+        reader = open_reader()
+    except ModelError as error:
+        return Finding("fail", "ocr", str(error))
+    return Finding("ok", "ocr", f"engine loaded, revision {reader.revision}")
