@@ -47,14 +47,19 @@ def test_foreign_metadata_reads_as_nothing_finished(metadata: str, committed: in
     assert decode_map(metadata, committed).finished == frozenset()
 
 
-@given(beyond=gaps.filter(bool), position=st.integers(0, 10_000), change=st.integers(1, 255), committed=st.integers(0, 99))
+@given(
+    beyond=gaps.filter(bool), position=st.integers(0, 10_000), change=st.integers(1, 255), committed=st.integers(0, 99)
+)
 def test_damaged_map_never_skips_a_record(beyond: set[int], position: int, change: int, committed: int) -> None:
     """One changed character anywhere: the map is not believed."""
     good = encode_map(committed, {committed + gap for gap in beyond})
     index = position % len(good)
     bad = good[:index] + chr((ord(good[index]) + change) % 256) + good[index + 1 :]
     found = decode_map(bad, committed)
-    assert found.finished in (frozenset(), decode_map(good, committed).finished)  # the same bits only for the same bytes
+    assert found.finished in (
+        frozenset(),
+        decode_map(good, committed).finished,
+    )  # the same bits only for the same bytes
     if bad.rstrip("=") != good.rstrip("="):
         assert decode_map(bad, committed).foreign or found.finished == decode_map(good, committed).finished
 

@@ -1,0 +1,35 @@
+# What people type. `make demo` and `make test` do all the set-up themselves.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint install train lock
+
+demo: install
+	$(BIN)/hangtag demo --out out
+
+test: install
+	$(BIN)/python -m pytest -q
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+install: $(VENV)/.installed
+
+# uv installs what the lock names, by hash, in about a minute; pip alone needs several.
+$(VENV)/.installed: requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/uv || command -v uv >/dev/null || $(BIN)/python -m pip install --quiet "uv>=0.9"
+	PATH="$(CURDIR)/$(BIN):$$PATH" uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	PATH="$(CURDIR)/$(BIN):$$PATH" uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	touch $@
+
+# make train DATA=folder OUT=folder
+train: install
+	$(BIN)/hangtag train --data $(DATA) --out $(OUT)
+
+lock:
+	uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --group dev --extra train \
+	  --generate-hashes --no-emit-index-url -o requirements.lock

@@ -1,0 +1,127 @@
+"""The auditor: given what went in and what came out under ``read_committed``, is every promise kept?"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from confluent_kafka import Consumer, TopicPartition
+
+from schemas.topics import Topics
+
+Source = tuple[int, int]  # partition, offset
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One input record, and where it landed."""
+
+    key: bytes
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One output record, and what input it says it comes from."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    headers: dict[str, bytes]
+    source: Source
+    event_id: str | None
+
+
+@dataclass(slots=True)
+class Report:
+    """What is wrong; empty lists mean that nothing is."""
+
+    missing: list[Source] = field(default_factory=list)
+    doubled: list[Source] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    out_of_order: list[str] = field(default_factory=list)
+    num_tagged: int = 0
+    num_dead: int = 0
+
+    @property
+    def is_clean(self) -> bool:
+        """Was every promise kept?"""
+        return not (self.missing or self.doubled or self.wrong or self.out_of_order)
+
+
+def judge(sent: Sequence[Sent], outputs: Sequence[Output], topics: Topics) -> Report:
+    """Exactly three events or one dead letter per input; keys, headers and order per key right."""
+    report = Report()
+    by_source: dict[Source, list[Output]] = defaultdict(list)
+    for output in outputs:
+        by_source[output.source].append(output)
+    events = sorted((topics.attributes, topics.scenes, topics.texts))
+    keys = {(one.partition, one.offset): one.key for one in sent}
+    for source, key in keys.items():
+        found = sorted(output.topic for output in by_source.get(source, ()))
+        if found == events:
+            report.num_tagged += 1
+        elif found == [topics.dead_letter]:
+            report.num_dead += 1
+        elif len(found) > len(set(found)) or topics.dead_letter in found:
+            report.doubled.append(source)
+        else:
+            report.missing.append(source)
+        report.wrong += [f"{source}: key {one.key!r}" for one in by_source.get(source, ()) if one.key != key]
+    report.wrong += [f"{source}: from no input" for source in by_source if source not in keys]
+    report.wrong += [
+        f"{one.source}: ce_id" for one in outputs if one.event_id and one.headers.get("ce_id") != one.event_id.encode()
+    ]
+    _judge_order(outputs, report)
+    return report
+
+
+def _judge_order(outputs: Sequence[Output], report: Report) -> None:
+    last: dict[tuple[str, bytes | None, int], int] = {}
+    for output in sorted(outputs, key=lambda one: (one.topic, one.partition, one.offset)):
+        place = (output.topic, output.key, output.source[0])
+        if output.source[1] < last.get(place, -1):
+            report.out_of_order.append(f"{output.topic} {output.key!r}: {output.source[1]} after {last[place]}")
+        last[place] = output.source[1]
+
+
+def audit(bootstrap_servers: str, topics: Topics, sent: Sequence[Sent]) -> Report:
+    """Read all outputs to the end and judge them."""
+    return judge(sent, list(read_outputs(bootstrap_servers, topics)), topics)
+
+
+def read_outputs(bootstrap_servers: str, topics: Topics) -> Iterable[Output]:
+    """Every committed record on the output and dead-letter topics, from the first to the present end."""
+    config = {"bootstrap.servers": bootstrap_servers, "group.id": "audit", "enable.auto.commit": False}
+    reader = Consumer(
+        {**config, "isolation.level": "read_committed", "enable.partition.eof": True, "auto.offset.reset": "earliest"}
+    )
+    try:
+        names = (topics.attributes, topics.scenes, topics.texts, topics.dead_letter)
+        metadata = reader.list_topics(timeout=10).topics
+        places = [TopicPartition(name, number, 0) for name in names for number in metadata[name].partitions]
+        reader.assign(places)
+        open_places = {(place.topic, place.partition) for place in places}
+        while open_places:
+            for message in reader.consume(500, 1.0):
+                if message.error() is not None:
+                    open_places.discard((message.topic(), message.partition()))
+                    continue
+                headers = {name: value or b"" for name, value in message.headers() or ()}
+                source, event_id = _origin(message.topic() == topics.dead_letter, headers, message.value())
+                yield Output(
+                    message.topic(), message.partition(), message.offset(), message.key(), headers, source, event_id
+                )
+    finally:
+        reader.close()
+
+
+def _origin(is_dead: bool, headers: dict[str, bytes], value: bytes | None) -> tuple[Source, str | None]:
+    if is_dead:
+        return (int(headers["__dlq.errors.partition"]), int(headers["__dlq.errors.offset"])), None
+    event = json.loads(value or b"")
+    return (event["source"]["partition"], event["source"]["offset"]), event["event_id"]

@@ -1,0 +1,165 @@
+"""A stream for one test: topics of its own, listings with pictures from a local host, workers as real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, dataclass, field
+from typing import Any
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from schemas.topics import Topics
+from tests.audit import Report, Sent, audit
+from worker.demo.imagehost import ImageHost
+from worker.demo.samples import load_pictures
+
+_TITLES = ("red leather boots, UK 7", "oak table 120 x 60 cm", "navy cotton sheet", "gold ring 18k", "black phone case")
+
+
+@dataclass(slots=True)
+class Stream:
+    """Topics with a name of their own on a given broker."""
+
+    servers: str
+    num_partitions: int = 6
+    name: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
+    sent: list[Sent] = field(default_factory=list)
+
+    @property
+    def topics(self) -> Topics:
+        """This stream's topics."""
+        return Topics(*(f"t-{self.name}-{kind}" for kind in ("created", "attributes", "scenes", "texts", "dlq")))
+
+    def create(self) -> None:
+        """Create all topics."""
+        admin = AdminClient({"bootstrap.servers": self.servers})
+        made = admin.create_topics([NewTopic(name, self.num_partitions, 1) for name in astuple(self.topics)])
+        for outcome in made.values():
+            outcome.result(20)
+
+    def send(self, values: Sequence[tuple[str, bytes]]) -> None:
+        """Produce input records, in order, and remember where they landed."""
+        producer = Producer({"bootstrap.servers": self.servers, "partitioner": "murmur2_random", "linger.ms": 20})
+
+        def landed(error: Any, message: Any) -> None:
+            assert error is None, error
+            self.sent.append(Sent(message.key(), message.partition(), message.offset()))
+
+        for key, value in values:
+            producer.produce(self.topics.input, value, key.encode(), on_delivery=landed)
+            producer.poll(0)
+        assert producer.flush(30) == 0
+
+    def num_committed(self) -> int:
+        """Records of the group's partitions before the committed offsets."""
+        reader = Consumer({"bootstrap.servers": self.servers, "group.id": self.name, "enable.auto.commit": False})
+        try:
+            wanted = [TopicPartition(self.topics.input, number) for number in range(self.num_partitions)]
+            return sum(max(0, place.offset) for place in reader.committed(wanted, timeout=20))
+        finally:
+            reader.close()
+
+    def judge(self) -> Report:
+        """Audit what came out so far."""
+        return audit(self.servers, self.topics, self.sent)
+
+    def environment(self, host: ImageHost, instance: str, settings: Mapping[str, str]) -> dict[str, str]:
+        """A worker's settings as environment variables."""
+        names = self.topics
+        own = {
+            "KAFKA__BOOTSTRAP_SERVERS": self.servers,
+            "KAFKA__GROUP_ID": self.name,
+            "KAFKA__INSTANCE": instance,
+            "KAFKA__INPUT_TOPIC": names.input,
+            "KAFKA__ATTRIBUTES_TOPIC": names.attributes,
+            "KAFKA__SCENES_TOPIC": names.scenes,
+            "KAFKA__TEXTS_TOPIC": names.texts,
+            "KAFKA__DEAD_LETTER_TOPIC": names.dead_letter,
+            "FETCH__ALLOW_ENDPOINTS": json.dumps([host.endpoint]),
+            "HTTP__PORT": "0",
+            **settings,
+        }
+        return {**os.environ, **{f"HANGTAG_{key}": value for key, value in own.items()}}
+
+
+@dataclass(slots=True)
+class WorkerProcess:
+    """``hangtag run`` as an operator starts it. ``log`` collects its lines."""
+
+    process: asyncio.subprocess.Process
+    log: list[str] = field(default_factory=list)
+    _reading: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def start(cls, environment: Mapping[str, str]) -> WorkerProcess:
+        """Start it; returns at once."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", "from worker.cli import main; main()", "run",
+            env=dict(environment), stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        worker = cls(process)
+        worker._reading = asyncio.create_task(worker._read())
+        return worker
+
+    async def stop(self) -> int:
+        """SIGTERM; its exit code once it has drained."""
+        self.process.send_signal(signal.SIGTERM)
+        return await self._ended()
+
+    async def kill(self) -> None:
+        """SIGKILL."""
+        self.process.kill()
+        await self._ended()
+
+    async def _ended(self) -> int:
+        code = await asyncio.wait_for(self.process.wait(), 60)
+        if self._reading is not None:
+            await self._reading
+        return code
+
+    async def _read(self) -> None:
+        assert self.process.stderr is not None
+        async for line in self.process.stderr:
+            self.log.append(line.decode(errors="replace"))
+
+
+async def until(condition: Callable[[], bool], worker: WorkerProcess, seconds: float = 240) -> None:
+    """Return when the condition holds; fail when the worker ends or time runs out, with its last words."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    while not await asyncio.to_thread(condition):
+        ended = worker.process.returncode is not None
+        assert not ended and loop.time() < deadline, f"{'ended' if ended else 'too slow'}: {''.join(worker.log[-15:])}"
+
+
+def host_of_samples() -> ImageHost:
+    """The demo's pictures on a local host."""
+    return ImageHost(load_pictures())
+
+
+def listings(count: int, base_url: str, *, broken_every: int = 25) -> list[tuple[str, bytes]]:
+    """Listings with one or two real pictures, repeated titles and keys; every ``broken_every``-th is broken somehow."""
+    names = sorted(load_pictures())
+    broken = (
+        b"{not json",
+        b'{"listing_id": 5}',
+        json.dumps({"listing_id": "gone", "image_urls": [f"{base_url}/pictures/no.jpg"]}).encode(),
+    )
+    made = []
+    for number in range(count):
+        key = f"listing-{number % max(1, count * 9 // 10)}"
+        pictures = [
+            f"{base_url}/pictures/{names[(number + shift) % len(names)]}" for shift in range(1 + (number % 7 == 0))
+        ]
+        value = json.dumps(
+            {"listing_id": key, "title": _TITLES[number % len(_TITLES)], "image_urls": pictures}
+        ).encode()
+        made.append((key, broken[number % len(broken)] if number % broken_every == broken_every - 1 else value))
+    return made

