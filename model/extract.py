@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from model.taxonomy import Taxonomy
 from model.types import Mention, ReadText, Span
-from model.units import find_sizes
+from model.units import find_sizes, lowered
 
-_RULES_VERSION = "1"
+_RULES_VERSION = "2"
 _RELIABILITY = {"title": 0.95, "description": 0.8, "ocr": 0.7}
 _MAX_CHARACTERS = 20_000
 _MAX_MENTIONS = 200
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-_NOT_REALLY = r"(?![- ]?(?:look|like|effect|style|optik|free|imitat|print))"
+_AFTER = {
+    "color": r"(?!\w)",
+    "material": r"(?!\w)(?![- ]?(?:look|like|effect|style|finish|optik|free|imitat|print))",  # leather-look, oak finish
+}
+_BEFORE = "faux|fake|imitation|artificial|simulated|synthetic|non|no|not|without|ohne|kein|keine|sans|sin|senza"
 
 Kind = Literal["title", "description", "ocr"]
 
@@ -31,10 +35,12 @@ class Extractor:
     def __init__(self, taxonomy: Taxonomy) -> None:
         self._taxonomy = taxonomy
         self._words = {
-            name: {word.lower(): value for value, words in taxonomy.synonyms(name).items() for word in words}
+            name: {word: value for value, words in taxonomy.synonyms(name).items() for word in words}
             for name in ("color", "material")
         }
-        self._patterns = {name: _pattern(list(words)) for name, words in self._words.items()}
+        self._patterns = {
+            name: _pattern(words, taxonomy.ignored(name), _AFTER[name]) for name, words in self._words.items()
+        }
 
     @property
     def revision(self) -> str:
@@ -53,9 +59,12 @@ class Extractor:
     def _mentions(self, text: str, kind: Kind, score: float, image: int = 0, line: int = 0) -> Iterator[Mention]:
         text = text[:_MAX_CHARACTERS]
         sure = _RELIABILITY[kind] * score
+        in_lower_case = lowered(text)
         for name, pattern in self._patterns.items():
-            for match in pattern.finditer(text):
-                value = self._words[name][match[0].lower()]
+            for match in pattern.finditer(in_lower_case):
+                value = self._words[name].get(match[0])
+                if value is None:
+                    continue  # an ignored or a denied phrase
                 span = Span(kind, match.start(), match.end(), image, line)
                 yield Mention(name, value, self._taxonomy.label(name, value), round(sure, 4), span)
         for size in find_sizes(text):
@@ -63,10 +72,13 @@ class Extractor:
             yield Mention("size", size.value, size.label, round(sure * size.score, 4), span)
 
 
-def _pattern(words: list[str]) -> re.Pattern[str]:
-    """Any of the words, longest first, whole: Chinese and Japanese have no spaces to be whole between."""
-    ordered = sorted(words, key=len, reverse=True)
+def _pattern(words: Iterable[str], ignored: Iterable[str], after: str) -> re.Pattern[str]:
+    """Any of the words, whole, longest first; also ignored and denied phrases, so that no word in them is found.
+
+    Chinese and Japanese have no spaces for a word to be whole between.
+    """
+    ordered = sorted([*words, *ignored], key=len, reverse=True)
     spaced = "|".join(re.escape(word) for word in ordered if not _CJK.search(word))
     joined = "|".join(re.escape(word) for word in ordered if _CJK.search(word))
-    parts = [rf"(?<!\w)(?:{spaced})(?!\w){_NOT_REALLY}"] + ([joined] if joined else [])
-    return re.compile("|".join(parts), re.IGNORECASE)
+    whole = rf"(?<!\w)(?:(?:{spaced}){after}|(?:{_BEFORE})[ -](?:{spaced})(?!\w))"
+    return re.compile(f"{whole}|{joined}" if joined else whole)

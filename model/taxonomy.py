@@ -33,6 +33,8 @@ class Taxonomy:
     _labels: Mapping[str, Mapping[str, str]]
     _synonyms: Mapping[str, Mapping[str, tuple[str, ...]]]
     _not_applicable: Mapping[str, tuple[str, ...]]
+    _ignored: Mapping[str, tuple[str, ...]]
+    _hex: Mapping[str, str]
 
     def category_of(self, product_type: str) -> str | None:
         """The category path of a product type, None for one that the file does not place."""
@@ -51,6 +53,14 @@ class Taxonomy:
     def synonyms(self, attribute: str) -> Mapping[str, tuple[str, ...]]:
         """Words in several languages that state a value, by value."""
         return self._synonyms.get(attribute, {})
+
+    def ignored(self, attribute: str) -> tuple[str, ...]:
+        """Phrases that hold a synonym and state no value, such as ``olive oil``."""
+        return self._ignored.get(attribute, ())
+
+    def hex(self, color: str) -> str | None:
+        """How the colour typically looks, ``#rrggbb`` sRGB; None for one without a look, such as ``clear``."""
+        return self._hex.get(color)
 
 
 def load_taxonomy(path: Path = _FILE) -> Taxonomy:
@@ -77,6 +87,7 @@ def _checked(found: Mapping[str, Any], revision: str) -> Taxonomy:
                 raise TaxonomyError(
                     f"not_applicable.{attribute} names the category {path!r}, which has no product type"
                 )
+    _check_words(found["synonyms"])
     synonyms = {
         attribute: {value: tuple(words) for value, words in values.items()}
         for attribute, values in found["synonyms"].items()
@@ -90,4 +101,19 @@ def _checked(found: Mapping[str, Any], revision: str) -> Taxonomy:
         found["labels"],
         synonyms,
         {attribute: tuple(paths) for attribute, paths in found["not_applicable"].items()},
+        {attribute: tuple(phrases) for attribute, phrases in found["ignored"].items()},
+        found["hex"],
     )
+
+
+def _check_words(synonyms: Mapping[str, Mapping[str, list[str]]]) -> None:
+    """A word states one value of its attribute, and stands in lower case, as it is looked for."""
+    for attribute, values in synonyms.items():
+        stated: dict[str, str] = {}
+        for value, words in values.items():
+            for word in words:
+                if word != word.lower():
+                    raise TaxonomyError(f"synonyms.{attribute}.{value}: {word!r} must be in lower case")
+                if word in stated:
+                    raise TaxonomyError(f"{attribute}: {word!r} stands for {stated[word]!r} and {value!r}; keep one")
+                stated[word] = value

@@ -1,0 +1,117 @@
+"""The shipped taxonomy, and what a broken one is told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model.taxonomy import TaxonomyError, load_taxonomy
+
+
+def shipped() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((Path(__file__).parents[2] / "model" / "taxonomy.json").read_text("utf-8"))
+    return found
+
+
+def write(folder: Path, found: dict[str, Any]) -> Path:
+    path = folder / "taxonomy.json"
+    path.write_text(json.dumps(found), "utf-8")
+    return path
+
+
+def test_every_category_is_a_path_of_two_levels_in_order() -> None:
+    """Category paths read ``Top > Below`` and are sorted."""
+    categories = load_taxonomy().categories
+    assert list(categories) == sorted(categories)
+    assert all(len(path.split(" > ")) == 2 for path in categories)
+
+
+@pytest.mark.parametrize(
+    ("product_type", "category"),
+    [
+        ("chair", "Furniture > Chairs"),
+        ("shoes", "Shoes > Shoes"),
+        ("cellular_phone_case", "Electronics > Phone Accessories"),
+        ("wine", "Grocery > Beverages"),
+        ("no such type", None),
+    ],
+)
+def test_a_product_type_has_its_place(product_type: str, category: str | None) -> None:
+    """Known types have a category, unknown ones none."""
+    assert load_taxonomy().category_of(product_type) == category
+
+
+def test_labels_can_be_read() -> None:
+    """A label is a name for people, not an identifier."""
+    taxonomy = load_taxonomy()
+    assert taxonomy.label("product_type", "cellular_phone_case") == "Cellular phone case"
+    assert taxonomy.label("product_type", "fineearring") == "Fine earring"
+    assert taxonomy.label("color", "navy") == "Navy"
+    assert taxonomy.label("category", "Furniture > Chairs") == "Furniture > Chairs"
+
+
+def test_food_has_no_color_and_a_chair_has() -> None:
+    """An attribute is ruled out for a whole branch, and only there."""
+    taxonomy = load_taxonomy()
+    assert not taxonomy.applies("color", "Grocery > Food")
+    assert taxonomy.applies("size", "Grocery > Food")
+    assert taxonomy.applies("color", "Furniture > Chairs")
+
+
+def test_every_color_word_belongs_to_a_color_that_has_a_look() -> None:
+    """Colours have a typical sRGB, but for those that have no one look."""
+    taxonomy = load_taxonomy()
+    without = {color for color in taxonomy.synonyms("color") if taxonomy.hex(color) is None}
+    assert without == {"clear", "multicolor"}
+
+
+def test_the_revision_changes_with_the_file(tmp_path: Path) -> None:
+    """Any edit gives another revision."""
+    found = shipped()
+    found["labels"]["product_type"]["biss"] = "Something else"
+    assert load_taxonomy(write(tmp_path, found)).revision != load_taxonomy().revision
+
+
+def test_a_type_in_two_places_is_refused(tmp_path: Path) -> None:
+    """The message names the type and both places."""
+    found = shipped()
+    found["categories"]["Furniture > Desks"].append("chair")
+    with pytest.raises(TaxonomyError, match=r"'chair'.*Furniture > Chairs.*Furniture > Desks"):
+        load_taxonomy(write(tmp_path, found))
+
+
+def test_a_word_for_two_values_is_refused(tmp_path: Path) -> None:
+    """One word cannot state two colours."""
+    found = shipped()
+    found["synonyms"]["color"]["red"].append("black")
+    with pytest.raises(TaxonomyError, match="'black' stands for 'black' and 'red'"):
+        load_taxonomy(write(tmp_path, found))
+
+
+def test_a_word_in_capitals_is_refused(tmp_path: Path) -> None:
+    """It would never be found."""
+    found = shipped()
+    found["synonyms"]["color"]["red"].append("Crimson")
+    with pytest.raises(TaxonomyError, match="lower case"):
+        load_taxonomy(write(tmp_path, found))
+
+
+@pytest.mark.parametrize(("attribute", "path"), [("colour", "Grocery"), ("color", "Groceries")])
+def test_a_rule_about_nothing_is_refused(tmp_path: Path, attribute: str, path: str) -> None:
+    """A rule must name a declared attribute and a category that exists."""
+    found = shipped()
+    found["not_applicable"][attribute] = [path]
+    with pytest.raises(TaxonomyError, match=f"{attribute}.*|{path}"):
+        load_taxonomy(write(tmp_path, found))
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}"])
+def test_a_broken_file_is_named(tmp_path: Path, text: str) -> None:
+    """What cannot be read says which file it is."""
+    path = tmp_path / "taxonomy.json"
+    path.write_text(text, "utf-8")
+    with pytest.raises(TaxonomyError, match=r"taxonomy\.json"):
+        load_taxonomy(path)

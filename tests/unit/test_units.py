@@ -1,0 +1,143 @@
+"""Sizes in words."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.units import canonical_number, canonical_unit, find_sizes, lowered
+
+PIECES = st.sampled_from(
+    [
+        "7",
+        "9.5",
+        "1,000",
+        "30",
+        " ",
+        "x",
+        "cm",
+        "in",
+        '"',
+        "uk",
+        "EU",
+        "size",
+        "XL",
+        "large",
+        ",",
+        "İ",
+        "ſ",
+        "kg",
+        "-",
+        "/",
+    ]
+)
+
+
+def values(text: str) -> list[str]:
+    return [size.value for size in find_sizes(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("women's court, white, 7 uk", "UK 7"),
+        ("ankle boot, US 9.5", "US 9.5"),
+        ("sneaker, 8 B(M) US", "US 8"),
+        ("Schuhe EU 42", "EU 42"),
+        ("frame 30 x 40 cm", "30x40cm"),
+        ('mirror 16" x 20"', "16x20in"),
+        ("box 55 × 48,5 × 85 cm", "55x48.5x85cm"),
+        ("12-inch wall clock", "12in"),
+        ("flour 1,5 kg", "1.5kg"),
+        ("bottle 500ml", "500ml"),
+        ("canister 1,000 ml", "1000ml"),
+        ("水杯 20厘米", "20cm"),
+        ("ring, size 7", "7"),
+        ("Hose Gr. 42", "42"),
+        ("T-shirt size M", "M"),
+        ("T-shirt, blue, M", "M"),
+        ("T-shirt 3XL", "3XL"),
+        ("queen bed skirt", "queen"),
+        ("mop head, Small", "S"),
+        ('chair, 35"h', "35in"),
+    ],
+)
+def test_a_size_is_found_and_written_one_way(text: str, value: str) -> None:
+    """Sizes in the ways sellers write them get one canonical form."""
+    assert values(text) == [value]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2 in 1 laptop",
+        "7-in-1 hub",
+        "set of 2 in black",
+        "5G phone",
+        "1/2 inch hinge",
+        "SET DE 10",
+        "M. Smith",
+        "8-pack",
+    ],
+)
+def test_a_number_beside_a_look_alike_of_a_unit_is_no_size(text: str) -> None:
+    """Words that only look like units state no size."""
+    assert values(text) == []
+
+
+def test_one_size_in_several_systems_is_several_sizes() -> None:
+    """Each system's number is a size of its own."""
+    assert values("sneakers-8 uk (42 eu) (9 us)") == ["UK 8", "EU 42", "US 9"]
+
+
+def test_sides_in_different_units_are_two_measures() -> None:
+    """A rectangle whose sides have different units is not given the last one's unit."""
+    assert values("rug 1 m x 50 cm") == ["1m", "50cm"]
+
+
+@given(st.lists(PIECES, max_size=60).map("".join) | st.text(max_size=300))
+def test_sizes_never_overlap_and_lie_within_the_text(text: str) -> None:
+    """Whatever the text: spans are in order, apart and not empty; scores are probabilities."""
+    last = 0
+    for size in find_sizes(text):
+        assert last <= size.start < size.end <= len(text)
+        assert 0 < size.score <= 1
+        assert size.value and size.label
+        last = size.end
+
+
+@given(st.text())
+def test_lower_case_keeps_every_position(text: str) -> None:
+    """A position in the lowered text is the same position in the text."""
+    assert len(lowered(text)) == len(text)
+
+
+@given(st.integers(0, 99_999), st.integers(0, 99))
+def test_a_number_reads_the_same_with_a_comma_and_with_a_point(whole: int, part: int) -> None:
+    """Decimal comma and decimal point mean the same, and the value is kept."""
+    assert canonical_number(f"{whole},{part:02}") == canonical_number(f"{whole}.{part:02}")
+    assert float(canonical_number(f"{whole}.{part:02}")) == pytest.approx(whole + part / 100)
+
+
+def test_three_digits_after_a_comma_are_thousands_unless_zero_stands_before() -> None:
+    """``1,500`` is a large number; ``0,500`` is a small one."""
+    assert (canonical_number("1,500"), canonical_number("0,500")) == ("1500", "0.5")
+
+
+def test_what_is_no_unit_is_refused() -> None:
+    """Asking for the short name of something else is an error, not a guess."""
+    assert canonical_unit("Inches") == "in"
+    with pytest.raises(KeyError):
+        canonical_unit("parsec")
+
+
+@pytest.mark.parametrize("piece", ["1m ", "9", "1 x ", "1.1,", '" ', "size ", "US ", "extra ", "1x1x", " ", "S, "])
+def test_hostile_text_costs_no_more_than_its_length(piece: str) -> None:
+    """The longest text allowed, made to provoke backtracking, is read in well under a second."""
+    text = (piece * 20_000)[:20_000]
+    began = time.process_time()
+    find_sizes(text)
+    assert time.process_time() - began < 1.5
