@@ -74,7 +74,9 @@ def fit_pool(logits: Logits, labels: torch.Tensor) -> Pool:
 
 
 def threshold_for(outcomes: Outcomes, target: float) -> float | None:
-    """Lowest score from which on precision is at least ``target``; None when no score reaches it with ``MIN_ROWS`` rows."""
+    """Lowest score from which on precision is at least ``target``; None when no score reaches it with ``MIN_ROWS``
+    rows.
+    """
     order = np.argsort(-outcomes.scores, kind="stable")
     scores, right = outcomes.scores[order], outcomes.right[order]
     best = None

@@ -13,7 +13,9 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """Shapes and names. ``image_tower`` is a timm architecture; the text tower is a BERT that its own folder describes."""
+    """Shapes and names. ``image_tower`` is a timm architecture; the text tower is a BERT that its own folder
+    describes.
+    """
 
     name: str = "hangtag-base"
     format: int = FORMAT

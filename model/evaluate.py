@@ -1,7 +1,7 @@
 """``hangtag evaluate``: how good a checkpoint is on rows that training never saw.
 
-Each attribute is measured by picture alone, title alone, title with the words that state colour and material masked, and
-both together, because colour, material and type stand in most titles: one figure would flatter.
+Each attribute is measured by picture alone, title alone, title with the words that state colour and material masked,
+and both together, because colour, material and type stand in most titles: one figure would flatter.
 """
 
 from __future__ import annotations

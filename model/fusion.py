@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import nn
@@ -64,14 +65,13 @@ class FusionModel(nn.Module):
         said = torch.where(keep_title[:, None], text, self.no_text)
         share = torch.sigmoid(self.gate(torch.cat([seen, said], dim=1)))
         joint = share * seen + (1 - share) * said
-        heads = self.heads
-        return {
-            name: Logits(heads["gated"][name](joint), heads["image"][name](image), heads["text"][name](text))
-            for name in ATTRIBUTES
-        }
+        gated, by_image, by_text = (cast(nn.ModuleDict, self.heads[side]) for side in ("gated", "image", "text"))
+        return {name: Logits(gated[name](joint), by_image[name](image), by_text[name](text)) for name in ATTRIBUTES}
 
     def similarity(self, images: torch.Tensor, titles: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Both sides in the joint space, each (B, J) of length 1: their dot product says whether they belong together."""
+        """Both sides in the joint space, each (B, J) of length 1: their dot product says whether they belong
+        together.
+        """
         normal = nn.functional.normalize
         return normal(self.image_joint(images), dim=1), normal(self.text_joint(titles), dim=1)
 

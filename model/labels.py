@@ -10,7 +10,8 @@ from dataclasses import dataclass
 class Threshold:
     """Scores, 0-1, at which an attribute's top value counts; None: the precision target cannot be reached, never.
 
-    ``fused`` makes a tag ``accepted``; ``image`` and ``text`` say when that side alone is sure enough to agree or differ.
+    ``fused`` makes a tag ``accepted``; ``image`` and ``text`` say when that side alone is sure enough to agree or
+    differ.
     """
 
     fused: float | None

@@ -37,8 +37,8 @@ class Detector:
 
     def probabilities(self, picture: Pixels, height: int, width: int) -> Floats:
         """Text probability (height, width) of ``picture`` (H, W, 3) sRGB, resized to that multiple of 32."""
-        resized = cv2.resize(picture, (width, height))
-        return self._network(as_input(resized)[None])[0, 0]
+        resized = np.asarray(cv2.resize(picture, (width, height)), np.uint8)
+        return np.asarray(self._network(as_input(resized)[None])[0, 0], np.float32)
 
     def find(self, picture: Pixels, side: int, max_side: int) -> list[TextBox]:
         """Boxes in reading order, looked for with the shorter side at ``side``, the longer one at most ``max_side``."""
@@ -76,7 +76,7 @@ def _box_of(outline: npt.NDArray[np.int32], probability: Floats) -> TextBox | No
     center, size, angle = cv2.minAreaRect(outline)
     if min(size) < _MIN_MARK:
         return None
-    score = _mean_inside(cv2.boxPoints((center, size, angle)), probability)
+    score = _mean_inside(np.asarray(cv2.boxPoints((center, size, angle)), np.float32), probability)
     if score < _BOX_LEVEL:
         return None
     grow = size[0] * size[1] * _GROW / (2 * (size[0] + size[1]))

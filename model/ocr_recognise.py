@@ -107,7 +107,7 @@ def _padded(crop: Pixels, height: int, width: int) -> Floats:
     """(3, height, width) float32: scaled to the height, zeros to the right."""
     used = min(width, max(1, ceil(height * crop.shape[1] / crop.shape[0])))
     full = np.zeros((3, height, width), np.float32)
-    full[:, :, :used] = as_input(cv2.resize(crop, (used, height)))
+    full[:, :, :used] = as_input(np.asarray(cv2.resize(crop, (used, height)), np.uint8))
     return full
 
 

@@ -1,6 +1,7 @@
 """The resident model: one object, one device, one thread.
 
-A listing's pictures go through the image tower one by one and are averaged; its title goes through the text tower unless
+A listing's pictures go through the image tower one by one and are averaged; its title goes through the text tower
+unless
 the cache knew its vector. Computed vectors are rounded to fp16, as the cache stores them, so that a score does not
 depend on where the vector came from.
 """
@@ -35,7 +36,7 @@ class TorchPredictor:
         self._config = checkpoint.config
         self._vocabulary = checkpoint.vocabulary
         self._device = device
-        self._image = checkpoint.image.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._image = checkpoint.image.to(device).to(memory_format=torch.channels_last)
         self._text = checkpoint.text.to(device)
         self._fusion = checkpoint.fusion.to(device)
         categories, self._to_category = category_matrix(checkpoint.vocabulary.values["product_type"])
@@ -79,7 +80,7 @@ class TorchPredictor:
         self.timings = Timings({"image": seen - started, "text": said - seen, "heads": time.perf_counter() - said})
         return self._to_predictions(listings, titles, scores, scenes, both)
 
-    def _see(self, pictures: Sequence[np.ndarray]) -> torch.Tensor:  # type: ignore[type-arg]
+    def _see(self, pictures: Sequence[np.ndarray]) -> torch.Tensor:
         parts = [
             self._image(torch.from_numpy(np.stack(pictures[start : start + _MAX_PICTURES])).to(self._device))
             for start in range(0, len(pictures), _MAX_PICTURES)
@@ -167,7 +168,9 @@ def choose_device(device: str) -> torch.device:
 
 
 def category_matrix(types: Sequence[str]) -> tuple[tuple[str, ...], Vector]:
-    """All category paths, and (types, categories) with 1 where a type belongs. A type the taxonomy lacks counts nowhere."""
+    """All category paths, and (types, categories) with 1 where a type belongs. A type the taxonomy lacks counts
+    nowhere.
+    """
     taxonomy = load_taxonomy()
     categories = taxonomy.categories
     matrix = np.zeros((len(types), len(categories)), np.float32)

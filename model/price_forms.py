@@ -19,7 +19,7 @@ _PRICE = re.compile(
     rf"(?:(?P<before>{_SIGN}|\b(?:{_CODE}))\s?(?P<first>{_NUMBER}){_TAIL}"
     rf"|(?<![\d.,])(?P<second>{_NUMBER}){_TAIL}\s?(?P<after>(?:{_SIGN}|(?:{_CODE})\b)))(?![\d])"
 )
-_BARE = re.compile(rf"^\s*(?P<number>\d{{1,6}}(?:[.,'’]\d{{3}}){{0,2}}[.,]\d{{2}})\s*$")
+_BARE = re.compile(r"^\s*(?P<number>\d{1,6}(?:[.,'’]\d{3}){0,2}[.,]\d{2})\s*$")
 _PER = re.compile(
     r"\s*(?:/|per\b|pro\b|je\b|par\b|por\b|al\b|每)\s*(?P<per>1?00\s?g|1?00\s?ml|kg|g|lb|oz|l|ml|m²|m2|m|stk|st|pc|piece|each|unit|个|件)",
     re.IGNORECASE,

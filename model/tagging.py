@@ -1,6 +1,7 @@
 """Scores and words to decided tags: the contract's ``Tag`` for every declared attribute.
 
-Words join scores as a linear opinion pool (Stone 1961): ``(1 - w) * scores + w * mentions``. The model has read the title
+Words join scores as a linear opinion pool (Stone 1961): ``(1 - w) * scores + w * mentions``. The model has read the
+title
 already, so a title's words get a small weight and mostly serve as evidence; description and OCR are news to it. Both
 parts sum to at most 1, so the pool does. Sizes come from words alone: the surest mention wins.
 """
@@ -15,7 +16,17 @@ import numpy as np
 from model.labels import Labels, Threshold
 from model.taxonomy import Taxonomy
 from model.types import (
-    Consistency, Decision, ImageRegion, ListingTags, Mention, Prediction, Scores, Span, Status, TagValue, Vector,
+    Consistency,
+    Decision,
+    ImageRegion,
+    ListingTags,
+    Mention,
+    Prediction,
+    Scores,
+    Span,
+    Status,
+    TagValue,
+    Vector,
 )  # fmt: skip
 
 SUGGESTED = 0.3
@@ -63,8 +74,8 @@ class Tagging:
         was_read: bool,
         image_indices: Sequence[int] = (),
     ) -> ListingTags:
-        """All tags of one listing. ``was_read``: OCR looked at a picture; ``image_indices``: the decoded pictures' places
-        among the listing's pictures.
+        """All tags of one listing. ``was_read``: OCR looked at a picture; ``image_indices``: the decoded pictures'
+        places among the listing's pictures.
         """
         words = {name: _words_of(mentions, name) for name in self._taxonomy.attributes}
         regions = tuple(ImageRegion(index, _WHOLE_PICTURE) for index in image_indices)

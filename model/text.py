@@ -14,7 +14,9 @@ _MAX_BATCH = 64
 
 
 class TextTower(nn.Module):
-    """Tokeniser and encoder. ``folder`` holds ``config.json`` and ``tokenizer.json``; weights are loaded by the caller."""
+    """Tokeniser and encoder. ``folder`` holds ``config.json`` and ``tokenizer.json``; weights are loaded by the
+    caller.
+    """
 
     def __init__(self, folder: Path, max_tokens: int) -> None:
         super().__init__()

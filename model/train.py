@@ -127,7 +127,7 @@ def _fit(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=num_steps, pct_start=0.1)
     for epoch in range(epochs):
         total = 0.0
-        for batch in chosen[torch.randperm(len(chosen))].split(_BATCH):
+        for batch in chosen[torch.randperm(len(chosen))].split(_BATCH):  # type: ignore[no-untyped-call]
             loss = _loss(fusion, data, batch)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -150,8 +150,7 @@ def _loss(fusion: FusionModel, data: _Data, batch: torch.Tensor) -> torch.Tensor
         wanted = data.labels[name][batch]
         known = wanted >= 0
         one: Logits = logits[name]
-        for found in (one.gated, one.image, one.text):
-            losses.append(_cross_entropy(found[known], wanted[known]))
+        losses += [_cross_entropy(found[known], wanted[known]) for found in (one.gated, one.image, one.text)]
     scenes = data.labels["scene"][batch]
     losses.append(_cross_entropy(fusion.scene(images)[scenes >= 0], scenes[scenes >= 0]))
     return torch.stack(losses).sum()
@@ -206,7 +205,7 @@ def _calibrate(
     return vocabulary, outcomes
 
 
-def _scene_outcomes(logits: torch.Tensor, pool: Pool, truth: np.ndarray) -> dict[str, Outcomes]:  # type: ignore[type-arg]
+def _scene_outcomes(logits: torch.Tensor, pool: Pool, truth: np.ndarray) -> dict[str, Outcomes]:
     scores = torch.softmax(logits / pool.image_temperature, dim=1).numpy()
     found = Outcomes(scores.max(axis=1), scores.argmax(axis=1) == truth)
     return {"fused": found, "image": found}

@@ -36,7 +36,9 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class ColorArea:
-    """A colour of the foreground: ``value`` from the colour vocabulary, sRGB ``hex``, ``share`` of the foreground 0-1."""
+    """A colour of the foreground: ``value`` from the colour vocabulary, sRGB ``hex``, ``share`` of the foreground
+    0-1.
+    """
 
     value: str
     hex: str

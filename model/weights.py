@@ -1,6 +1,7 @@
 """A checkpoint's folder: where it is, what is in it, and that it is whole.
 
-    config.json  labels.json  heads.safetensors  calibration.safetensors  towers/…  MODEL_CARD.md  LICENSES/  digests.json
+    config.json  labels.json  heads.safetensors  calibration.safetensors  towers/…  MODEL_CARD.md  LICENSES/
+    digests.json
 
 Every file but ``digests.json`` is verified before it is read. Nothing is unpickled and nothing is downloaded.
 """
@@ -33,7 +34,8 @@ SHIPPED = Path(__file__).parent / "checkpoints" / "default"
 class Vocabulary:
     """Values by attribute in the heads' order, and how the heads are pooled.
 
-    ``published_types`` are the product types with enough training rows to be named; the others only count for categories.
+    ``published_types`` are the product types with enough training rows to be named; the others only count for
+    categories.
     """
 
     values: Mapping[str, tuple[str, ...]]

@@ -6,8 +6,9 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Message, TopicPartition
 
 from schemas.topics import Topics
 
@@ -111,13 +112,24 @@ def read_outputs(bootstrap_servers: str, topics: Topics) -> Iterable[Output]:
                 if message.error() is not None:
                     open_places.discard((message.topic(), message.partition()))
                     continue
-                headers = {name: value or b"" for name, value in message.headers() or ()}
+                headers = headers_of(message)
                 source, event_id = _origin(message.topic() == topics.dead_letter, headers, message.value())
-                yield Output(
-                    message.topic(), message.partition(), message.offset(), message.key(), headers, source, event_id
-                )
+                yield Output(*place_of(message), message.key(), headers, source, event_id)
     finally:
         reader.close()
+
+
+def headers_of(message: Message) -> dict[str, bytes]:
+    """A record's headers by name."""
+    found: dict[str, Any] = dict(message.headers() or [])
+    return {name: value or b"" for name, value in found.items()}
+
+
+def place_of(message: Message) -> tuple[str, int, int]:
+    """Topic, partition and offset of a record that was read."""
+    topic, partition, offset = message.topic(), message.partition(), message.offset()
+    assert topic is not None and partition is not None and offset is not None
+    return topic, partition, offset
 
 
 def _origin(is_dead: bool, headers: dict[str, bytes], value: bytes | None) -> tuple[Source, str | None]:

@@ -1,4 +1,5 @@
-"""Builds the worker from its settings, runs it, and stops it: with `worker.build`, the only place that makes real clients.
+"""Builds the worker from its settings, runs it, and stops it: with `worker.build`, the only place that makes real
+clients.
 
 Start, in this order: probes (so that a slow start can be seen), models, broker and topics, producer, consumer.
 Stop, on SIGTERM: take no more, finish what the device has started, commit it, leave the group, exit 0. A second signal
@@ -19,7 +20,7 @@ from confluent_kafka import TopicPartition
 from model.errors import ModelError
 from worker.broker_check import wait_for_topics
 from worker.build import VERSION, Built, build_tagger
-from worker.consume import Consumer, ConsumePolicy
+from worker.consume import ConsumePolicy, Consumer
 from worker.errors import FatalError
 from worker.gauges import Gauges
 from worker.health import HealthServer, Verdict
@@ -74,18 +75,21 @@ class Worker:
         look = asyncio.create_task(self._gauges.run(pipeline), name="gauges")
         stop = asyncio.create_task(self._stopping.wait(), name="stop")
         try:
-            await asyncio.wait({work, stop, failed}, return_when=asyncio.FIRST_COMPLETED)
+            watched: set[asyncio.Future[object]] = {work, stop, failed}  # type: ignore[arg-type]  # only waited for
+            await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
             if stop.done() and not work.done() and not failed.done():
                 await self._drain()
-            for task in (work, failed):
-                if task.done():
-                    task.result()
+            if work.done():
+                work.result()
+            if failed.done():
+                failed.result()
         except BaseExceptionGroup as group:
             raise _first_cause(group) from group
         finally:
-            for task in (work, look, stop):
+            tasks: list[asyncio.Task[object]] = [work, look, stop]
+            for task in tasks:
                 task.cancel()
-            await asyncio.wait({work, look, stop})
+            await asyncio.wait(tasks)
 
     def request_stop(self) -> None:
         """Drain and come back from ``run_until_stopped``."""

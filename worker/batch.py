@@ -1,8 +1,8 @@
 """Pure: is this batch ready? The same function serves the worker and a virtual-time simulator.
 
 Policy: never let the device wait for work that is there, never wait for work that is not. While the device is busy the
-queue keeps growing, so the next batch is formed as late as possible: just early enough to be prepared (its titles looked
-up in the cache) when the device comes free. There is no fixed linger; a listing above the cost cap runs alone.
+queue keeps growing, so the next batch is formed as late as possible: just early enough to be prepared (its titles
+looked up in the cache) when the device comes free. There is no fixed linger; a listing above the cost cap runs alone.
 """
 
 from __future__ import annotations

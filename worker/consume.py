@@ -178,21 +178,24 @@ class Consumer:
         if error is not None:
             self._on_message_error(message, error)
             return None
-        held = self._held.get(message.partition())
+        topic, partition, offset = message.topic(), message.partition(), message.offset()
+        if topic is None or partition is None or offset is None:
+            return None  # only an event of the client's has no place; records all have one
+        held = self._held.get(partition)
         if held is None or held.stopped:
             return None
         kind, timestamp_ms = message.timestamp()
-        origin = Origin(
-            message.topic(), message.partition(), message.offset(), timestamp_ms if kind else None, held.epoch
-        )
-        headers = tuple((name, value) for name, value in message.headers() or ())
-        return Record(message.key(), message.value(), headers, origin)
+        origin = Origin(topic, partition, offset, timestamp_ms if kind else None, held.epoch)
+        pairs: Any = message.headers() or ()  # declared as text or pairs; what arrives is pairs
+        return Record(message.key(), message.value(), tuple((name, value) for name, value in pairs), origin)
 
     def _on_message_error(self, message: Message, error: KafkaError) -> None:
         if error.fatal():
             raise FatalError(f"the Kafka client gave up: {error.str()}")
         if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
-            self._stop_partition(message.partition(), f"offset {message.offset()} is not in the log: {error.str()}")
+            self._stop_partition(
+                message.partition() or 0, f"offset {message.offset()} is not in the log: {error.str()}"
+            )
         elif error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED):
             self.is_connected = False
             log.error(

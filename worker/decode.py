@@ -1,4 +1,6 @@
-"""Picture bytes to pixels, in expendable processes: a picture that kills or hangs its process costs that process only."""
+"""Picture bytes to pixels, in expendable processes: a picture that kills or hangs its process costs that process
+only.
+"""
 
 from __future__ import annotations
 
@@ -150,6 +152,8 @@ def _failed(detail: str) -> RejectedError:
 
 
 def _environment() -> dict[str, str]:
-    """No secrets, no proxies: only what Python needs to find the same packages; one thread, so that memory counts right."""
+    """No secrets, no proxies: only what Python needs to find the same packages; one thread, so that memory counts
+    right.
+    """
     keep = {name: os.environ[name] for name in ("PATH", "VIRTUAL_ENV", "LANG") if name in os.environ}
     return {**keep, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "OPENBLAS_NUM_THREADS": "1"}

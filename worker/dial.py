@@ -34,7 +34,9 @@ class GuardedResolver(AbstractResolver):
 
 
 class GuardedConnector(aiohttp.TCPConnector):
-    """aiohttp asks no resolver about a literal address, so the connector checks what it is about to dial, whatever it is."""
+    """aiohttp asks no resolver about a literal address, so the connector checks what it is about to dial, whatever it
+    is.
+    """
 
     def __init__(self, guard: Guard, max_connections: int) -> None:
         resolver = GuardedResolver(guard, aiohttp.ThreadedResolver())

@@ -1,7 +1,8 @@
 """Image URL to bytes: the only place that opens sockets to image hosts.
 
 Redirects are followed here, by hand, so that each target passes the guard. Bodies are read in steps that admission
-pays for before they are held. Trouble that can heal is tried again with growing, jittered waits until ``give_up_seconds``.
+pays for before they are held. Trouble that can heal is tried again with growing, jittered waits until
+``give_up_seconds``.
 """
 
 from __future__ import annotations
@@ -99,7 +100,9 @@ class Fetcher:
             await self._session.close()
 
     async def fetch(self, url: str, lease: Lease) -> FetchedImage:
-        """The picture's bytes; ``lease`` grows by as many. Raises RejectedError, stage ``fetch``, and then holds nothing."""
+        """The picture's bytes; ``lease`` grows by as many. Raises RejectedError, stage ``fetch``, and then holds
+        nothing.
+        """
         try:
             image = await self._until_given_up(url, lease)
         except RejectedError as error:

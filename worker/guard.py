@@ -1,7 +1,7 @@
 """Pure: may this URL be asked for, may this address be dialled? Everything that is not plainly public is refused.
 
-A URL is checked when it is read and at every redirect; the address is checked again where it counts, on what is dialled,
-so that a name which answers differently the second time (DNS rebinding) gains nothing.
+A URL is checked when it is read and at every redirect; the address is checked again where it counts, on what is
+dialled, so that a name which answers differently the second time (DNS rebinding) gains nothing.
 """
 
 from __future__ import annotations
@@ -114,8 +114,8 @@ def is_public(address: Address) -> bool:
 
 
 def literal_address(host: str) -> Address | None:
-    """The address, if the host is one. Spellings that only some resolvers take for one (0x7f.1, 017700000001, 2130706433)
-    are refused: they never name a shop. Raises RefusedError."""
+    """The address, if the host is one. Spellings that only some resolvers take for one (0x7f.1, 017700000001,
+    2130706433) are refused: they never name a shop. Raises RefusedError."""
     try:
         return ipaddress.ip_address(host.strip("[]"))
     except ValueError:

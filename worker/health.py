@@ -63,7 +63,7 @@ class HealthServer:
         except OSError as error:
             await self._runner.cleanup()
             raise FatalError(
-                f"http.port={self._port} on {self._host} cannot be listened on: {error.strerror}; choose another http.port"
+                f"http.port={self._port} on {self._host} cannot be listened on: {error.strerror}; choose another port"
             ) from error
         return int(self._runner.addresses[0][1])
 

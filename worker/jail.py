@@ -1,10 +1,11 @@
 """What runs inside a decoder process: picture bytes in, pixels out, nothing else possible.
 
 Started as ``python -m worker.jail LIMITS``. Once everything is imported the process takes away its own rights: no new
-files or sockets (the limit on descriptors is what is open already), no written bytes, no core dumps, bounded memory, and
-bounded CPU seconds per picture. It ends when its parent does.
+files or sockets (the limit on descriptors is what is open already), no written bytes, no core dumps, bounded memory,
+and bounded CPU seconds per picture. It ends when its parent does.
 
-On the pipe: a request is a length (4 bytes, big-endian) and the picture. The answer is one byte, ``P`` or ``E``, then for
+On the pipe: a request is a length (4 bytes, big-endian) and the picture. The answer is one byte, ``P`` or ``E``, then
+for
 ``P`` five numbers (original width and height, model side, reading height and width) and both pixel arrays, for ``E`` a
 length and a JSON object with ``reason`` and ``detail``.
 """
@@ -14,7 +15,6 @@ from __future__ import annotations
 import ctypes
 import io
 import json
-import os
 import resource
 import signal
 import struct
@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageCms, ImageFile, ImageOps
+from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 
 from model.geometry import fit_square, fit_within
 from model.types import Pixels
@@ -102,7 +102,7 @@ def decode(body: bytes, limits: JailLimits) -> Picture:
 def _open(body: bytes) -> Image.Image:
     try:
         return Image.open(io.BytesIO(body), formats=FORMATS)
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise _unknown(body) from error
     except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
         raise BadPictureError("corrupt_image", f"the header cannot be read: {str(error)[:150]}") from error
@@ -220,8 +220,9 @@ def _give_up_rights(limits: JailLimits) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
-    highest = max(int(name) for name in os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 3
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(highest, 3), min(highest, 3)))
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (3, 3)
+    )  # standard input, output and error are open; nothing more ever is
 
 
 def _limit_cpu(seconds: float) -> None:

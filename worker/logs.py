@@ -15,11 +15,11 @@ _SECRET = re.compile(r"password|secret|token|jaas|digest_key", re.IGNORECASE)
 
 def configure_logging(
     level: str = "info",
-    format: Literal["auto", "json", "console"] = "auto",
-    stream: TextIO = sys.stderr,  # noqa: A002
+    style: Literal["auto", "json", "console"] = "auto",
+    stream: TextIO = sys.stderr,
 ) -> None:
     """Send structlog's and the standard library's records to ``stream``. Calling again replaces what was set."""
-    is_console = format == "console" or (format == "auto" and stream.isatty())
+    is_console = style == "console" or (style == "auto" and stream.isatty())
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,

@@ -20,10 +20,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import structlog
+
 from model.extract import Extractor
 from model.prices import PriceHints, find_prices
 from model.tagging import Tagging
-
 from model.types import ListingInput, ListingTags, ModelInfo, Prediction, Price, ReadText
 from schemas.base import SchemaError
 from schemas.deadletter import Reason, Stage
@@ -120,8 +120,8 @@ class Tagger:
             _check_usable(listing, images)
             flight.stage = Stage.INFER
             async with self._started:
-                prediction, *texts = await asyncio.gather(
-                    self._predict(listing, images, flight), *(self._read(image) for image in images)
+                prediction, texts = await asyncio.gather(
+                    self._predict(listing, images, flight), asyncio.gather(*(self._read(image) for image in images))
                 )
             flight.stage = Stage.ENRICH
             return self._resolve(Item(record, listing, tuple(images)), prediction, tuple(texts))

@@ -30,7 +30,9 @@ class Counts:
 
 
 def tag_file(settings: Settings, source: BinaryIO, sink: TextIO) -> Counts:
-    """Tag each line of ``source``, a ``ListingCreated`` value, into a line of ``sink``. Raises FatalError, ModelError."""
+    """Tag each line of ``source``, a ``ListingCreated`` value, into a line of ``sink``. Raises FatalError,
+    ModelError.
+    """
     return asyncio.run(_tag_file(settings, source, sink))
 
 

@@ -46,7 +46,9 @@ def docker_answers() -> bool:
 
 
 def image(variable: str, ours: str, public: str) -> str:
-    """The image named by the environment; else the one `tests/images/build` makes, if it is there; else the public one."""
+    """The image named by the environment; else the one `tests/images/build` makes, if it is there; else the public
+    one.
+    """
     import docker
     from docker.errors import DockerException
 

@@ -37,7 +37,7 @@ def _container() -> Server:
     if not docker_answers():
         raise RuntimeError("no Docker engine answers")
     os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
-    from testcontainers.kafka import KafkaContainer
+    from testcontainers.community.kafka import KafkaContainer
 
     name = image("TEST_KAFKA_IMAGE", "hangtag-test/kafka:4.1.0", "confluentinc/cp-kafka:8.1.0")
     container = KafkaContainer(image=name).with_kraft()

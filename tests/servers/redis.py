@@ -30,7 +30,7 @@ def _container() -> Server:
     if not docker_answers():
         raise RuntimeError("no Docker engine answers")
     os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
-    from testcontainers.redis import RedisContainer
+    from testcontainers.community.redis import RedisContainer
 
     name = image("TEST_REDIS_IMAGE", "hangtag-test/redis:7", "redis:7")
     container = RedisContainer(image=name)

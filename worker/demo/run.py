@@ -7,7 +7,7 @@ import dataclasses
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -98,8 +98,8 @@ class Demo:
                 servers,
                 progress.topics,
                 samples,
-                on_event=lambda *found: loop.call_soon_threadsafe(self._take, progress, sink, *found),
-                on_end=lambda error: loop.call_soon_threadsafe(_settle, ended, error),
+                on_event=lambda event, outcome: _hand_over(loop, self._take, progress, sink, event, outcome),
+                on_end=lambda error: _hand_over(loop, _settle, ended, error),
             )
             running = asyncio.create_task(worker.run_until_stopped())
             traffic.start()
@@ -140,6 +140,11 @@ class Demo:
         path = self.out / "report.html"
         await asyncio.to_thread(write_report, path, samples, self._kept, images, topics, figures)
         self.view.summary(summary, (self.out / "events.jsonl", path))
+
+
+def _hand_over(loop: asyncio.AbstractEventLoop, action: Callable[..., None], *arguments: object) -> None:
+    """From the traffic's thread to the loop's."""
+    loop.call_soon_threadsafe(action, *arguments)
 
 
 def _settle(ended: asyncio.Future[None], error: Exception | None) -> None:

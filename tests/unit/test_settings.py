@@ -1,0 +1,88 @@
+"""Settings: where they come from, and how a wrong one is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from worker.kafka_config import consumer_config, producer_config
+from worker.sources import MASK, SettingsError, load_settings, masked
+
+
+def test_sources_win_in_order(tmp_path: Path) -> None:
+    """Command line over environment over file over default."""
+    file = tmp_path / "hangtag.toml"
+    file.write_text('[kafka]\ngroup_id = "file"\ninput_topic = "file"\n[http]\nport = 1\n')
+    environ = {"HANGTAG_KAFKA__INPUT_TOPIC": "env", "HANGTAG_HTTP__PORT": "2"}
+    settings = load_settings(config=file, overrides=["http.port=3"], environ=environ)
+    assert (settings.kafka.group_id, settings.kafka.input_topic, settings.http.port) == ("file", "env", 3)
+    assert settings.kafka.transaction_timeout_seconds == 10
+
+
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [
+        ({"HANGTAG_KAFKA__GRUP_ID": "x"}, "kafka.group_id"),
+        ({"HANGTAG_HTTP__PORT": "99999"}, "65535"),
+        ({"HANGTAG_KAFKA__DELIVERY": "maybe"}, "exactly_once"),
+        ({"HANGTAG_KAFKA__CONSUMER": '{"isolation.level": "read_uncommitted"}'}, "belongs to hangtag"),
+        ({"HANGTAG_FETCH__ALLOW_ENDPOINTS": '["localhost:80"]'}, "IP:port"),
+        ({"HANGTAG_KAFKA__START_AT": "yesterday"}, "kafka.start_at"),
+        ({"HANGTAG_KAFKA__CLIENT": "{broken"}, "not JSON"),
+        ({"HANGTAG_FOO": "1"}, "no such setting"),
+        ({"HANGTAG_REDIS__URL_FILE": "/nonexistent"}, "cannot be read"),
+    ],
+)
+def test_wrong_setting_is_named(environ: dict[str, str], told: str) -> None:
+    """The error says which key, and what is allowed."""
+    with pytest.raises(SettingsError, match=told):
+        load_settings(environ=environ)
+
+
+def test_kubernetes_variables_are_ignored() -> None:
+    """A Service named hangtag injects variables that are no settings."""
+    environ = {
+        "HANGTAG_PORT": "tcp://10.0.0.1:9100",
+        "HANGTAG_SERVICE_HOST": "10.0.0.1",
+        "HANGTAG_PORT_9100_TCP_ADDR": "10.0.0.1",
+    }
+    assert load_settings(environ=environ).http.port == 9100
+
+
+def test_secret_from_file_is_read_and_masked(tmp_path: Path) -> None:
+    """A secret comes from a mounted file, and no output shows it."""
+    file = tmp_path / "url"
+    file.write_text("redis://user:hunter2@cache:6379/0\n")
+    settings = load_settings(environ={"HANGTAG_REDIS__URL_FILE": str(file), "HANGTAG_CACHE__DIGEST_KEY": "s3cret"})
+    assert settings.redis.url.get_secret_value().endswith("@cache:6379/0")
+    shown = str(masked(settings)) + repr(settings)
+    assert "hunter2" not in shown
+    assert "s3cret" not in shown
+    assert MASK in shown
+
+
+def test_client_passwords_are_masked() -> None:
+    """Secrets inside librdkafka properties are masked too."""
+    settings = load_settings(environ={"HANGTAG_KAFKA__CLIENT": '{"sasl.password": "hunter2", "sasl.username": "me"}'})
+    shown = masked(settings)["kafka.client"]
+    assert shown == {"sasl.password": MASK, "sasl.username": "me"}
+
+
+def test_clients_are_configured_for_exactly_once() -> None:
+    """What exactly-once stands on is set, whatever the user adds."""
+    kafka = load_settings(
+        overrides=["kafka.instance=pod-0", 'kafka.consumer={"fetch.wait.max.ms": 20}'], environ={}
+    ).kafka
+    consumer, producer = consumer_config(kafka), producer_config(kafka)
+    assert consumer["isolation.level"] == "read_committed"
+    assert consumer["enable.auto.commit"] is False
+    assert consumer["fetch.wait.max.ms"] == 20
+    assert producer["transactional.id"] == "hangtag-pod-0"
+    assert producer["partitioner"] == "murmur2_random"
+
+
+def test_kip_848_groups_leave_the_assignor_to_the_broker() -> None:
+    """With the new protocol, properties that its clients refuse are not set."""
+    kafka = load_settings(overrides=["kafka.group_protocol=consumer"], environ={}).kafka
+    assert not {"session.timeout.ms", "partition.assignment.strategy"} & set(consumer_config(kafka))
