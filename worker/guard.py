@@ -20,6 +20,7 @@ _MAX_URL_CHARACTERS = 2048
 _ALSO_REFUSED = tuple(
     ipaddress.ip_network(network)
     for network in (
+        "192.0.0.0/24",  # protocol assignments; some Pythons call parts of it global
         "192.88.99.0/24",  # 6to4 relays
         "64:ff9b::/96",  # NAT64: an IPv4 address in disguise
         "64:ff9b:1::/48",

@@ -25,9 +25,8 @@ from model.extract import Extractor
 from model.prices import PriceHints, find_prices
 from model.tagging import Tagging
 from model.types import ListingInput, ListingTags, ModelInfo, Prediction, Price, ReadText
-from schemas.base import SchemaError
-from schemas.deadletter import Reason, Stage
-from schemas.listing import ListingCreated, parse_listing
+from schemas.deadletter import Stage
+from schemas.listing import ListingCreated
 from schemas.topics import Topics
 from worker.admission import Budget, Lease, Limits
 from worker.batch import BatchPolicy
@@ -42,6 +41,7 @@ from worker.item import DecodedImage, FailedImage, Finished, Flight, ImageOutcom
 from worker.metrics import Metrics
 from worker.normalise import normalise_title
 from worker.ordering import TurnLostError
+from worker.parse import check_usable, parse
 from worker.publish import Commit, Publisher
 from worker.publish import Outcome as Committed
 from worker.read import Read
@@ -113,11 +113,11 @@ class Tagger:
         held_bytes, held_pixels = self.bytes.lease(), self.pixels.lease()
         try:
             await held_bytes.grow(record.num_bytes)
-            listing = _parse(record)
+            listing = parse(record)
             listing_id = listing.listing_id
             flight.stage = Stage.FETCH
             images = await asyncio.gather(*(self._picture(url, held_bytes, held_pixels) for url in listing.image_urls))
-            _check_usable(listing, images)
+            check_usable(listing, images)
             flight.stage = Stage.INFER
             async with self._started:
                 prediction, texts = await asyncio.gather(
@@ -392,23 +392,3 @@ class Pipeline:
             self._metrics.finished_listings.labels("dead_letter" if one.reason else "tagged").inc()
             for kind in ("dead_letter",) if one.reason else ("attributes", "scenes", "texts"):
                 self._metrics.output_events.labels(kind).inc()
-
-
-def _parse(record: Record) -> ListingCreated:
-    try:
-        return parse_listing(record.value, record.headers)
-    except SchemaError as error:
-        raise RejectedError(error.reason, Stage.PARSE, error.detail) from error
-
-
-def _check_usable(listing: ListingCreated, images: Sequence[ImageOutcome]) -> None:
-    """A listing without a title whose every picture failed has nothing to be tagged from."""
-    if normalise_title(listing.title) or any(isinstance(image, DecodedImage) for image in images):
-        return
-    for image in images:
-        if isinstance(image, FailedImage):
-            detail = f"no title, and all {len(images)} pictures failed; the first: {image.detail}"
-            raise RejectedError(image.reason, image.stage, detail)
-    raise RejectedError(
-        Reason.NO_USABLE_INPUT, Stage.PARSE, "the title holds no visible character and there is no picture"
-    )

@@ -1,26 +1,221 @@
-"""Every setting: name, default, bounds and meaning. Frozen, validated once.
-
-From the strongest to the weakest: command line (``--set``), environment (``HANGTAG_KAFKA__GROUP_ID``), the TOML file
-given with ``--config``, the default. Only `worker.app` and the commands read settings; stages receive values.
-"""
+"""Every setting with its default, bounds and meaning. Frozen, validated once; see `worker.sources` for where from."""
 
 from __future__ import annotations
 
-import logging
-import os
-import re
 import socket
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from schemas.base import UtcTime
-from schemas.topics import ATTRIBUTES, INPUT, SCENES, TEXTS, Topics, default_dead_letter_topic
-from worker.masking import masked
-from worker.settings_kafka import Properties, check_cross_topics
-from worker.settings_sources import SettingsError as SettingsError
-from worker.settings_sources import explain, leaf_keys, load_layers, nested
+from schemas.topics import Topics, default_dead_letter_topic
+
+MIB = 1 << 20
+TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+Properties = dict[str, str | int | float | bool]
+
+OWNED_PROPERTIES = {
+    "bootstrap.servers": "kafka.bootstrap_servers",
+    "group.id": "kafka.group_id",
+    "group.protocol": "kafka.group_protocol",
+    "transactional.id": "kafka.instance",
+    "transaction.timeout.ms": "kafka.transaction_timeout_seconds",
+    "auto.offset.reset": "kafka.start_at",
+    "enable.auto.commit": "kafka.delivery",
+    "enable.auto.offset.store": "kafka.delivery",
+    "enable.idempotence": "kafka.delivery",
+    "isolation.level": "kafka.delivery",
+    "partition.assignment.strategy": "kafka.group_protocol",
+    "partitioner": "nothing: events are partitioned as the contract says",
+}
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class KafkaSettings(_Group):
+    """The broker, the group and the topics."""
+
+    bootstrap_servers: str = Field("localhost:9092", min_length=1, description="brokers to ask first, host:port,…")
+    group_id: str = Field("hangtag", min_length=1, max_length=200, description="consumer group")
+    group_protocol: Literal["classic", "consumer"] = Field("classic", description="consumer is KIP-848")
+    delivery: Literal["exactly_once", "at_least_once"] = Field("exactly_once", description="how results are published")
+    instance: str = Field(
+        default_factory=socket.gethostname,
+        min_length=1,
+        max_length=200,
+        description="this worker's name across restarts",
+    )
+    transaction_timeout_seconds: float = Field(10, ge=1, le=900, description="longest wait for a dead worker")
+    start_at: Literal["earliest", "latest"] | AwareDatetime = Field(
+        "earliest", description="where nothing is committed yet: earliest, latest, or an RFC 3339 time"
+    )
+    wait_seconds: float = Field(60, ge=0, le=3600, description="how long a start waits for broker and topics")
+    input_topic: TopicName = Field("listings.created", description="listings come from here")
+    attributes_topic: TopicName = Field("listings.attributes", description="attribute events go here")
+    scenes_topic: TopicName = Field("listings.scenes", description="scene events go here")
+    texts_topic: TopicName = Field("listings.texts", description="OCR events go here")
+    dead_letter_topic: TopicName | None = Field(None, description="default: dlq.<group_id>.<input_topic>")
+    replay_topic: TopicName = Field("hangtag.replays", description="compacted topic of replay plans")
+    client: Properties = Field({}, description="librdkafka properties of all clients")
+    consumer: Properties = Field({}, description="librdkafka properties of the consumer")
+    producer: Properties = Field({}, description="librdkafka properties of the producer")
+
+    @field_validator("client", "consumer", "producer")
+    @classmethod
+    def _refuse_owned(cls, properties: Properties) -> Properties:
+        for name in properties:
+            if name in OWNED_PROPERTIES:
+                raise ValueError(f"{name} belongs to hangtag; set {OWNED_PROPERTIES[name]} instead")
+        return properties
+
+    @property
+    def topics(self) -> Topics:
+        """All topics by name."""
+        dead_letter = self.dead_letter_topic or default_dead_letter_topic(self.group_id, self.input_topic)
+        return Topics(self.input_topic, self.attributes_topic, self.scenes_topic, self.texts_topic, dead_letter)
+
+    @property
+    def start_time(self) -> str | datetime:
+        """``start_at`` as the consumer takes it."""
+        return self.start_at
+
+
+class RedisSettings(_Group):
+    """The shared cache."""
+
+    url: SecretStr = Field(
+        SecretStr(""), description="redis://user:password@host:6379/0; empty: an in-process cache only"
+    )
+
+
+class FetchSettings(_Group):
+    """Downloading pictures."""
+
+    allow_endpoints: tuple[str, ...] = Field((), description="exact IP:port pairs allowed although not public")
+    timeout_seconds: float = Field(8, gt=0, le=300, description="one picture, whole download")
+    max_bytes: int = Field(10 * MIB, ge=1024, le=1024 * MIB, description="one picture's body")
+    max_redirects: int = Field(3, ge=0, le=20, description="redirects followed per picture")
+    give_up_seconds: float = Field(120, ge=0, le=3600, description="longest wait for a host that stays dead")
+
+    @field_validator("allow_endpoints")
+    @classmethod
+    def _check_endpoints(cls, endpoints: tuple[str, ...]) -> tuple[str, ...]:
+        from worker.guard import parse_endpoint
+
+        for endpoint in endpoints:
+            parse_endpoint(endpoint)
+        return endpoints
+
+
+class DecodeSettings(_Group):
+    """Turning picture bytes into pixels, in processes of their own."""
+
+    max_pixels: int | None = Field(None, ge=1, le=400_000_000, description="default: 50 MP for JPEG, 24 MP otherwise")
+    num_processes: int = Field(1, ge=1, le=64, description="decoder processes")
+    memory_bytes: int = Field(1024 * MIB, ge=256 * MIB, description="address space of one decoder process")
+    seconds: float = Field(10, gt=0, le=120, description="longest time for one picture")
+
+
+class OcrSettings(_Group):
+    """Reading text in pictures."""
+
+    enabled: bool = Field(True, description="false: no OCR, several times the rate")
+    max_side: int = Field(1536, ge=256, le=4096, description="longest side of the copy that OCR reads, pixels")
+    num_threads: int = Field(1, ge=1, le=64, description="threads of the OCR engine")
+
+
+class CacheSettings(_Group):
+    """Title vectors that are remembered."""
+
+    digest_key: SecretStr = Field(SecretStr(""), description="secret against forged cache values")
+    process_items: int = Field(50_000, ge=0, description="vectors kept in this process, 768 bytes each")
+    ttl_days: float = Field(30, gt=0, description="time to live in Redis")
+    budget_ms: float = Field(50, ge=1, le=5000, description="longest wait for Redis per batch")
+
+
+class ModelSettings(_Group):
+    """The model and the device."""
+
+    checkpoint: str = Field("", description="folder; empty: the shipped one")
+    precision_targets: dict[str, float] = Field({}, description="per attribute, 0.95 each unless given")
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")
+
+    @field_validator("precision_targets")
+    @classmethod
+    def _check_targets(cls, targets: dict[str, float]) -> dict[str, float]:
+        allowed = ("category", "product_type", "color", "material", "scene")
+        for name, target in targets.items():
+            if name not in allowed or not 0 < target <= 1:
+                raise ValueError(f"{name}={target}: names are {', '.join(allowed)}; a target is above 0 and at most 1")
+        return targets
+
+
+class BatchSettings(_Group):
+    """Micro-batches for the device."""
+
+    max_listings: int = Field(16, ge=1, le=1024, description="listings per batch")
+
+
+class LimitSettings(_Group):
+    """What may be in flight at once."""
+
+    max_listings: int = Field(256, ge=1, description="listings")
+    max_bytes: int = Field(512 * MIB, ge=MIB, description="bytes of records and pictures")
+    max_pixels: int = Field(64 * MIB, ge=MIB, description="decoded pixels")
+
+
+class HttpSettings(_Group):
+    """Probes and metrics."""
+
+    host: str = Field("0.0.0.0", description="address to listen on")  # noqa: S104  # probes come from outside the pod
+    port: int = Field(9100, ge=0, le=65535, description="/metrics, /livez, /readyz, /startupz; 0: any free port")
+
+
+class LogSettings(_Group):
+    """What is logged and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severity logged")
+    format: Literal["auto", "json", "console"] = Field("auto", description="auto: console on a terminal, else JSON")
+
+
+class ShutdownSettings(_Group):
+    """Stopping."""
+
+    drain_seconds: float = Field(20, ge=0, le=600, description="after SIGTERM, time to finish what the device started")
+
+
+class HealthSettings(_Group):
+    """Liveness."""
+
+    stall_seconds: float = Field(
+        300, ge=10, description="/livez fails when nothing moved for so long with work in flight"
+    )
+
+
+class Settings(_Group):
+    """Everything that can be set."""
+
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
+    redis: RedisSettings = Field(default_factory=RedisSettings)
+    fetch: FetchSettings = Field(default_factory=FetchSettings)
+    decode: DecodeSettings = Field(default_factory=DecodeSettings)
+    ocr: OcrSettings = Field(default_factory=OcrSettings)
+    cache: CacheSettings = Field(default_factory=CacheSettings)
+    model: ModelSettings = Field(default_factory=ModelSettings)
+    batch: BatchSettings = Field(default_factory=BatchSettings)
+    limits: LimitSettings = Field(default_factory=LimitSettings)
+    http: HttpSettings = Field(default_factory=HttpSettings)
+    log: LogSettings = Field(default_factory=LogSettings)
+    shutdown: ShutdownSettings = Field(default_factory=ShutdownSettings)
+    health: HealthSettings = Field(default_factory=HealthSettings)
+
+
+def keys() -> dict[str, Any]:
+    """Every key, dotted, with pydantic's description of the field."""
+    return {
+        f"{group}.{name}": field
+        for group, outer in Settings.model_fields.items()
+        for name, field in outer.annotation.model_fields.items()  # type: ignore[union-attr]  # each group is a model
+    }
