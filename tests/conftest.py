@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -11,28 +11,35 @@ from tests.servers.base import MissingServerError, Server
 from tests.servers.kafka import start_kafka
 from tests.servers.redis import OwnRedis, start_redis
 
+HOW_SERVERS_WERE_GOT = pytest.StashKey[list[str]]()
 
-def _or_skip(start: object) -> Server:
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the servers that the tests ran against."""
+    for line in terminalreporter.config.stash.get(HOW_SERVERS_WERE_GOT, []):
+        terminalreporter.write_line(line)
+
+
+def _or_skip(start: Callable[[], Server]) -> Server:
     """In CI a missing server is a failure; elsewhere the tests that need it are skipped, with reason and remedy."""
     try:
-        return start()  # type: ignore[operator, no-any-return]
+        return start()
     except MissingServerError as error:
         if os.environ.get("CI"):
             pytest.fail(str(error), pytrace=False)
         pytest.skip(str(error))
 
 
-def _say(request: pytest.FixtureRequest, name: str, server: Server) -> None:
-    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is not None:
-        reporter.write_line(f"\n{name}: {server.how}, {server.address}")
+def _note(request: pytest.FixtureRequest, name: str, server: Server) -> None:
+    lines = request.config.stash.setdefault(HOW_SERVERS_WERE_GOT, [])
+    lines.append(f"{name}: {server.how}, {server.address}")
 
 
 @pytest.fixture(scope="session")
 def kafka(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A real Kafka; ``address`` is its bootstrap servers."""
     server = _or_skip(start_kafka)
-    _say(request, "Kafka", server)
+    _note(request, "Kafka", server)
     yield server
     server.stop()
 
@@ -41,9 +48,15 @@ def kafka(request: pytest.FixtureRequest) -> Iterator[Server]:
 def redis(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A real Redis; ``address`` is its URL."""
     server = _or_skip(start_redis)
-    _say(request, "Redis", server)
+    _note(request, "Redis", server)
     yield server
     server.stop()
+
+
+@pytest.fixture
+def redis_url(redis: Server) -> str:
+    """The real Redis' URL."""
+    return redis.address
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def test_endpoints_come_back_as_they_went(address: ipaddress.IPv4Address | ipadd
 @pytest.mark.parametrize("text", ["localhost:80", "10.0.0.1", "10.0.0.1:0", "10.0.0.0/8:80", ""])
 def test_wrong_endpoints_are_named(text: str) -> None:
     """What is no exact IP:port is refused with what is wanted."""
-    with pytest.raises(ValueError, match="IP:port|ports are"):
+    with pytest.raises(ValueError, match=r"IP:port|ports are"):
         parse_endpoint(text)
 
 

@@ -51,6 +51,6 @@ async def test_taken_port_is_told() -> None:
     first = HealthServer("127.0.0.1", 0, Metrics(), Said(Verdict(True)))
     port = await first.start()
     second = HealthServer("127.0.0.1", port, Metrics(), Said(Verdict(True)))
-    with pytest.raises(FatalError, match="http.port"):
+    with pytest.raises(FatalError, match=r"http\.port"):
         await second.start()
     await first.close()
