@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from schemas.topics import Topics
 
@@ -55,30 +55,47 @@ class Report:
 
 
 def judge(sent: Sequence[Sent], outputs: Sequence[Output], topics: Topics) -> Report:
-    """Exactly three events or one dead letter per input; keys, headers and order per key right."""
+    """Exactly three events or one dead letter per input; keys, headers, event ids and order per key right."""
     report = Report()
     by_source: dict[Source, list[Output]] = defaultdict(list)
     for output in outputs:
         by_source[output.source].append(output)
-    events = sorted((topics.attributes, topics.scenes, topics.texts))
-    keys = {(one.partition, one.offset): one.key for one in sent}
-    for source, key in keys.items():
-        found = sorted(output.topic for output in by_source.get(source, ()))
-        if found == events:
-            report.num_tagged += 1
-        elif found == [topics.dead_letter]:
-            report.num_dead += 1
-        elif len(found) > len(set(found)) or topics.dead_letter in found:
-            report.doubled.append(source)
-        else:
-            report.missing.append(source)
-        report.wrong += [f"{source}: key {one.key!r}" for one in by_source.get(source, ()) if one.key != key]
-    report.wrong += [f"{source}: from no input" for source in by_source if source not in keys]
-    report.wrong += [
-        f"{one.source}: ce_id" for one in outputs if one.event_id and one.headers.get("ce_id") != one.event_id.encode()
-    ]
+    for one in sent:
+        _judge_record(one, by_source.pop((one.partition, one.offset), []), topics, report)
+    report.wrong += [f"{source}: from no input" for source in by_source]
+    _judge_ids(outputs, topics, report)
     _judge_order(outputs, report)
     return report
+
+
+def _judge_record(one: Sent, outputs: Sequence[Output], topics: Topics, report: Report) -> None:
+    source = (one.partition, one.offset)
+    found = sorted(output.topic for output in outputs)
+    if found == sorted((topics.attributes, topics.scenes, topics.texts)):
+        report.num_tagged += 1
+    elif found == [topics.dead_letter]:
+        report.num_dead += 1
+    elif len(found) > len(set(found)) or topics.dead_letter in found:
+        report.doubled.append(source)
+    else:
+        report.missing.append(source)
+    report.wrong += [f"{source}: key {output.key!r}" for output in outputs if output.key != one.key]
+
+
+def _judge_ids(outputs: Sequence[Output], topics: Topics, report: Report) -> None:
+    """Headers name the event that the body holds, and each record's events have ids of their own."""
+    types = {getattr(topics, kind): f"listing.{kind}.v1".encode() for kind in ("attributes", "scenes", "texts")}
+    owners: dict[str, tuple[str, Source]] = {}
+    for output in outputs:
+        if output.event_id is None:
+            continue
+        if output.headers.get("ce_id") != output.event_id.encode():
+            report.wrong.append(f"{output.source}: ce_id")
+        if output.headers.get("ce_type") != types.get(output.topic):
+            report.wrong.append(f"{output.source}: ce_type")
+        owner = (output.topic, output.source)
+        if owners.setdefault(output.event_id, owner) != owner:
+            report.wrong.append(f"{output.source}: event id of {owners[output.event_id]}")
 
 
 def _judge_order(outputs: Sequence[Output], report: Report) -> None:
@@ -96,7 +113,10 @@ def audit(bootstrap_servers: str, topics: Topics, sent: Sequence[Sent]) -> Repor
 
 
 def read_outputs(bootstrap_servers: str, topics: Topics) -> Iterable[Output]:
-    """Every committed record on the output and dead-letter topics, from the first to the present end."""
+    """Every committed record on the output and dead-letter topics, from the first to the present end.
+
+    Raises KafkaException when the broker refuses to be read: an audit that saw half of the outputs proves nothing.
+    """
     config = {"bootstrap.servers": bootstrap_servers, "group.id": "audit", "enable.auto.commit": False}
     reader = Consumer(
         {**config, "isolation.level": "read_committed", "enable.partition.eof": True, "auto.offset.reset": "earliest"}
@@ -109,7 +129,9 @@ def read_outputs(bootstrap_servers: str, topics: Topics) -> Iterable[Output]:
         open_places = {(place.topic, place.partition) for place in places}
         while open_places:
             for message in reader.consume(500, 1.0):
-                if message.error() is not None:
+                if (error := message.error()) is not None:
+                    if error.code() != KafkaError._PARTITION_EOF:
+                        raise KafkaException(error)
                     open_places.discard((message.topic(), message.partition()))
                     continue
                 headers = headers_of(message)
