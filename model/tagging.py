@@ -145,7 +145,7 @@ class Tagging:
     def _scored(self, name: str, scores: Scores, words: _Words, given: _Given) -> Decision:
         threshold = self._labels.thresholds.get(name, _NEVER)
         values = self._values(name, self._pool(name, scores.fused, words))
-        status = _status(values, threshold.fused)
+        status = _status(values, _bar(scores, threshold))
         image, text = self._ranking(name, scores.image), self._ranking(name, scores.text)
         is_written = scores.text is not None or bool(words.written)
         return Decision(
@@ -280,6 +280,13 @@ def _status(values: tuple[TagValue, ...], threshold: float | None) -> Status:
     if threshold is not None and score >= min(threshold, 1 - 10**-_DIGITS):
         return "accepted"
     return "suggested" if score >= SUGGESTED else "abstained"
+
+
+def _bar(scores: Scores, threshold: Threshold) -> float | None:
+    """The threshold for what there was: one side alone must reach its own, or the precision bought is not had."""
+    if scores.image is not None and scores.text is not None:
+        return threshold.fused
+    return threshold.image if scores.image is not None else threshold.text
 
 
 def _consistency(image: Ranking, text: Ranking, threshold: Threshold, words: _Words) -> Consistency:

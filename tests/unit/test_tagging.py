@@ -105,7 +105,7 @@ def tops(decision: Decision) -> list[str]:
 )
 def test_the_top_score_decides_the_status(score: float, status: str) -> None:
     """Accepted from the threshold on, suggested from 0.3 on."""
-    found = tag(prediction(product_type=scores("product_type", "chair", score, None, None)))
+    found = tag(prediction(product_type=scores("product_type", "chair", score, ("chair", 0.5), ("chair", 0.5))))
     assert found.attributes["product_type"].status == status
     assert tops(found.attributes["product_type"])[0] == "chair"
 
@@ -139,6 +139,18 @@ def test_a_category_that_is_only_suggested_rules_nothing_out() -> None:
     """Not sure that it is food: its colour is still answered."""
     maybe = prediction(category=scores("category", "Grocery > Food", 0.6, None, None))
     assert tag(maybe, "black beans").attributes["color"].status == "suggested"
+
+
+@pytest.mark.parametrize(("images", "status"), [(1, "suggested"), (0, "accepted")])
+def test_one_side_alone_must_reach_its_own_threshold(images: int, status: str) -> None:
+    """A picture alone is held to the picture's threshold, which no score may reach; a title alone to the title's."""
+    labels = Labels(VALUES, {name: Threshold(0.6, None, 0.7) for name in VALUES})
+    side = ("red", 0.75)
+    color = scores("color", "red", 0.75, side if images else None, None if images else side)
+    found = Tagging(labels, TAXONOMY).resolve(
+        prediction(images=images, title=not images, color=color), (), "", was_read=False
+    )
+    assert found.attributes["color"].status == status
 
 
 # ---- words
