@@ -15,7 +15,7 @@ from model.taxonomy import Taxonomy
 from model.types import Mention, ReadText, Span
 from model.units import find_sizes, lowered
 
-_RULES_VERSION = "2"
+_RULES_VERSION = "3"
 _RELIABILITY = {"title": 0.95, "description": 0.8, "ocr": 0.7}
 _MAX_CHARACTERS = 20_000
 _MAX_MENTIONS = 200

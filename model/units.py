@@ -10,15 +10,16 @@ _UNITS = {
     "mm": "mm|millimet(?:er|re)s?", "cm": "cm|centimet(?:er|re)s?|zentimeter|厘米|公分", "m": "m|met(?:er|re)s?|米",
     "in": "in|inch|inches|zoll|\"|''|”|″|英寸|寸", "ft": "ft|feet|foot|′",
     "ml": "ml|millilit(?:er|re)s?|毫升", "cl": "cl", "l": "l|lit(?:er|re)s?|升",
-    "floz": r"fl\.?\s?oz", "gal": "gal|gallons?",
+    "floz": r"fl\.?\s?oz", "gal": "gal|gallons?", "qt": "qt|quarts?",
     "oz": "oz|ounces?", "lb": "lbs?|pounds?", "kg": "kg|kilograms?|kilos?|公斤|千克", "g": "g|grams?|gramm|克",
 }  # fmt: skip
 _UNIT = "|".join(sorted((f"(?:{words})" for words in _UNITS.values()), key=len, reverse=True))
 _END = r"(?!\w)"
 _START = r"(?<![\w.,])(?<![0-9][/-])"  # the 2 of 1/2 inch and the 6 of 4-6 cm are not the size
 
+_BY = r"(?:\s?[x×*]\s?|[\s-]by[\s-])"
 _DIMENSIONS = re.compile(
-    rf"{_START}({_NUMBER})\s?({_UNIT})?\s?[x×*]\s?({_NUMBER})\s?({_UNIT})?(?:\s?[x×*]\s?({_NUMBER}))?\s?({_UNIT}){_END}",
+    rf"{_START}({_NUMBER})\s?({_UNIT})?{_BY}({_NUMBER})\s?({_UNIT})?(?:{_BY}({_NUMBER}))?[\s-]?({_UNIT}){_END}",
     re.IGNORECASE,
 )
 _PREPOSITION = r"(?!(?<=in)[\s-]\w)"  # "2 in 1", "set of 2 in black"; inches are "12 in." or "12 in, "
@@ -37,12 +38,13 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _BARE_LETTERS = re.compile(
-    r"(?<![\w'’.&-])(XXS|XS|XL|XXL|XXXL|[2-6]XL)(?![\w'’&-])|(?<=,\s)([SML])(?=\s{0,2}(?:[,()]|$))"
+    r"(?<![\w'’.&-])(?<![0-9]\s)(?<!(?i:iphone)\s)(XS|xxs|XXS|(?i:[2-6]?XL|XXX?L))(?![\w'’&-])"  # no Pixel 3 XL, iPhone XS
+    r"|(?<=,\s)([SML])(?=\s{0,2}(?:[,()]|$))"
 )
 _WORDS = re.compile(r"\b(extra[- ]small|x-small|small|medium|extra[- ]large|x-large|large|one size)\b")
+_BED = "twin xl|twin|single|full|double|queen|california king|king"
 _BEDS = re.compile(
-    r"\b(twin xl|twin|single|full|double|queen|california king|king)"
-    r"(?=\s(?:size|bed|mattress|sheet|headboard|platform))"
+    rf"\b({_BED})(?=\s(?:size|bed|mattress|sheet|headboard|platform|duvet|comforter))|(?<=[,/-]\s)({_BED})(?=\s{{0,2}}(?:[,/(]|-\s|$))"
 )
 _WORD_VALUES = {
     "extra small": "XS", "extra-small": "XS", "x-small": "XS", "small": "S", "medium": "M", "large": "L",
@@ -138,5 +140,9 @@ def _words(text: str) -> list[Size]:
     sizes = [
         Size(_WORD_VALUES[match[1]], match[1].capitalize(), 0.65, *match.span()) for match in _WORDS.finditer(text)
     ]
-    beds = [Size(match[1], match[1].capitalize(), 0.85, *match.span()) for match in _BEDS.finditer(text)]
+    beds = [
+        Size(bed, bed.capitalize(), 0.85, *match.span())
+        for match in _BEDS.finditer(text)
+        if (bed := match[match.lastindex or 1])
+    ]
     return beds + sizes

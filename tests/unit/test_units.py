@@ -63,6 +63,11 @@ def values(text: str) -> list[str]:
         ("queen bed skirt", "queen"),
         ("mop head, Small", "S"),
         ('chair, 35"h', "35in"),
+        ("bath mat, 21-by-34-inch, platinum", "21x34in"),
+        ("velvet sheet set - queen, white", "queen"),
+        ("xxl bean bag cover", "XXL"),
+        ("flat sheet, double - white", "double"),
+        ("14 quart bucket", "14qt"),
     ],
 )
 def test_a_size_is_found_and_written_one_way(text: str, value: str) -> None:
