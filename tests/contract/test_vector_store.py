@@ -73,7 +73,7 @@ async def _until(holds: Callable[[], Awaitable[bool]], within_seconds: float = 1
     started = time.monotonic()
     async with asyncio.timeout(within_seconds):
         while not await holds():  # noqa: ASYNC110  # see above
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0)
     return time.monotonic() - started
 
 

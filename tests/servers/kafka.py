@@ -39,7 +39,7 @@ def _container() -> Server:
     os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
     from testcontainers.community.kafka import KafkaContainer
 
-    name = image("TEST_KAFKA_IMAGE", "hangtag-test/kafka:4.1.0", "confluentinc/cp-kafka:8.1.0")
+    name = image("TEST_KAFKA_IMAGE", "hangtag-test/cp-kafka:8.1.0", "confluentinc/cp-kafka:8.1.0")
     container = KafkaContainer(image=name).with_kraft()
     container.with_env("KAFKA_TRANSACTION_STATE_LOG_MIN_ISR", "1")
     container.with_env("KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR", "1")
