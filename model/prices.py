@@ -7,7 +7,7 @@ currency, then by its language, and marked as inferred; without either the likel
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
@@ -43,28 +43,35 @@ class PriceHints:
 def find_prices(texts: Sequence[ReadText | None], hints: PriceHints) -> list[Price]:
     """All prices in the pictures, in reading order; ``image`` and ``line`` say where. At most 50."""
     found = [
-        _price(form, line, image, index, hints)
+        price
         for image, text in enumerate(texts)
         if text is not None
         for index, line in enumerate(text.lines)
-        for form in find_forms(line.text)
+        for price in _in_line(line, image, index, hints)
     ]
     return found[:_MAX_PRICES]
 
 
-def _price(form: PriceForm, line: TextLine, image: int, index: int, hints: PriceHints) -> Price:
+def _in_line(line: TextLine, image: int, index: int, hints: PriceHints) -> Iterator[Price]:
+    """The prices of one line; the words between two prices belong to the second."""
+    end = 0
+    for form in find_forms(line.text):
+        yield _price(form, line, image, index, line.text[end : form.start], hints)
+        end = form.end
+
+
+def _price(form: PriceForm, line: TextLine, image: int, index: int, before: str, hints: PriceHints) -> Price:
     currency, is_inferred = _currency(form, hints)
     clarity = 1.0 if form.currencies else _BARE_FORM
     if is_inferred and len(form.currencies) > 1 and currency == form.currencies[0] and not _hinted(hints):
         clarity *= _GUESSED_CURRENCY
     best, *rest = form.readings
-    before = line.text[: form.start]
     is_struck = bool(_STRUCK.search(before))
     return Price(
         amount=_plain(best.amount),
         currency=currency,
         currency_inferred=is_inferred,
-        kind=_kind(form, line.text, is_struck=is_struck),
+        kind=_kind(form, before + line.text[form.end :], is_struck=is_struck),
         per=form.per,
         struck_out=is_struck,
         image=image,

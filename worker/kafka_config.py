@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from worker.settings import KafkaSettings
@@ -9,7 +10,12 @@ from worker.settings import KafkaSettings
 
 def client_config(kafka: KafkaSettings) -> dict[str, Any]:
     """What every client shares."""
-    return {"bootstrap.servers": kafka.bootstrap_servers, "client.id": f"hangtag-{kafka.instance}", **kafka.client}
+    return {
+        "bootstrap.servers": kafka.bootstrap_servers,
+        "client.id": f"hangtag-{kafka.instance}",
+        "logger": logging.getLogger("librdkafka"),  # else it writes to stderr, past the JSON lines
+        **kafka.client,
+    }
 
 
 def consumer_config(kafka: KafkaSettings) -> dict[str, Any]:

@@ -97,9 +97,14 @@ class TransactionalPublisher:
 
     async def close(self) -> None:
         """See `Publisher.close`."""
+        await self._thread.run(self._let_go)
         await self._thread.close()
 
     # ---- on the producer's thread -------------------------------------------------------------------------------
+
+    def _let_go(self) -> None:
+        """The client ends with its last reference: here, not at some later moment."""
+        self._kafka = None
 
     def _build(self) -> None:
         """Initialise, again and again until the broker answers; ends the predecessor's open transaction."""
@@ -200,7 +205,11 @@ class PlainPublisher:
 
     async def close(self) -> None:
         """See `Publisher.close`."""
+        await self._thread.run(self._let_go)
         await self._thread.close()
+
+    def _let_go(self) -> None:
+        self._kafka = None
 
     def _deliver(self, outputs: Sequence[OutputRecord]) -> int:
         kafka = self._kafka

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from schemas.topics import Topics, default_dead_letter_topic
 
@@ -27,6 +28,13 @@ OWNED_PROPERTIES = {
     "isolation.level": "kafka.delivery",
     "partition.assignment.strategy": "kafka.group_protocol",
     "partitioner": "nothing: events are partitioned as the contract says",
+    "metadata.broker.list": "kafka.bootstrap_servers",
+    "acks": "kafka.delivery",
+    "request.required.acks": "kafka.delivery",
+    "auto.commit.enable": "kafka.delivery",
+    "auto.commit.interval.ms": "kafka.delivery",
+    "enable.partition.eof": "nothing: it would look like a record",
+    "enable.gapless.guarantee": "kafka.delivery",
 }
 
 
@@ -70,6 +78,18 @@ class KafkaSettings(_Group):
                 raise ValueError(f"{name} belongs to hangtag; set {OWNED_PROPERTIES[name]} instead")
         return properties
 
+    @model_validator(mode="after")
+    def _refuse_loops(self) -> Self:
+        outputs = (self.attributes_topic, self.scenes_topic, self.texts_topic, self.topics.dead_letter)
+        if self.input_topic in outputs:
+            raise ValueError(f"input_topic {self.input_topic} is an output as well: the worker would feed itself")
+        return self
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Without librdkafka properties, which may hold passwords."""
+        hidden = ("client", "consumer", "producer")
+        return ((name, value) for name, value in super().__repr_args__() if name not in hidden)
+
     @property
     def topics(self) -> Topics:
         """All topics by name."""
@@ -88,6 +108,13 @@ class RedisSettings(_Group):
     url: SecretStr = Field(
         SecretStr(""), description="redis://user:password@host:6379/0; empty: an in-process cache only"
     )
+
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, url: SecretStr) -> SecretStr:
+        if url.get_secret_value() and not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("the URL must begin with redis://, rediss:// (TLS) or unix://")
+        return url
 
 
 class FetchSettings(_Group):

@@ -26,7 +26,7 @@ CONFIG_VARIABLE = "HANGTAG_CONFIG"
 MASK = "********"
 
 _SECRET = re.compile(r"password|secret|key|token|jaas", re.IGNORECASE)
-_FROM_KUBERNETES = re.compile(r"HANGTAG_(SERVICE_(HOST|PORT)(_.*)?|PORT(_\d+_.*)?)")
+_FROM_KUBERNETES = re.compile(r"HANGTAG_((?!.*__).*_)?(SERVICE_(HOST|PORT)(_.*)?|PORT_\d+_(TCP|UDP|SCTP).*)")
 
 log = structlog.get_logger(__name__)
 
@@ -98,13 +98,12 @@ def _from_file(path: Path) -> dict[str, Any]:
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
+    ignored: list[str] = []
     for variable in sorted(environ):
         if not variable.startswith(PREFIX) or variable == CONFIG_VARIABLE:
             continue
-        if _FROM_KUBERNETES.fullmatch(variable):
-            log.warning(
-                "settings.variable_ignored", variable=variable, why="Kubernetes sets it for a Service named hangtag"
-            )
+        if _is_from_kubernetes(variable, environ[variable]):
+            ignored.append(variable)
             continue
         key = variable.removeprefix(PREFIX).lower().replace("__", ".", 1)
         if key.endswith("_file") and key not in keys():
@@ -112,8 +111,18 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
         else:
             value = environ[variable]
         _check_known(key, variable)
+        if key in flat:
+            raise SettingsError(f"{variable}: {key} is given both as a value and as a file; keep one")
         flat[key] = _parsed(key, value)
+    if ignored:
+        log.warning("settings.variables_ignored", variables=ignored, why="Kubernetes sets them for Services")
     return flat
+
+
+def _is_from_kubernetes(variable: str, value: str) -> bool:
+    """What the cluster injects for Services named ``hangtag`` or ``hangtag-something``."""
+    is_address = variable.endswith("_PORT") and "://" in value and "__" not in variable
+    return is_address or _FROM_KUBERNETES.fullmatch(variable) is not None
 
 
 def _read_value(variable: str, path: Path) -> str:
@@ -144,8 +153,9 @@ def _parsed(key: str, value: str) -> Any:
         )
     try:
         return json.loads(value)
-    except ValueError as error:
-        raise SettingsError(f"{key}={mask(key, value)}: not JSON: {error}") from error
+    except json.JSONDecodeError as error:
+        # The text itself is not shown: a password in it could not be told from the rest.
+        raise SettingsError(f"{key}: not JSON: {error.msg} at character {error.pos}") from error
 
 
 def _check_known(key: str, shown: str | None = None) -> None:

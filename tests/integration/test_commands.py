@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
@@ -85,7 +86,7 @@ def test_topics_are_created_once_and_offsets_reset(kafka: Server) -> None:
     stream = Stream(kafka.address)
     settings = {f"HANGTAG_KAFKA__{kind.upper()}_TOPIC": name for kind, name in zip(
         ("input", "attributes", "scenes", "texts", "dead_letter"),
-        (stream.topics.input, stream.topics.attributes, stream.topics.scenes, stream.topics.texts, stream.topics.dead_letter),
+        astuple(stream.topics),
         strict=True,
     )}  # fmt: skip
     settings |= {"HANGTAG_KAFKA__BOOTSTRAP_SERVERS": kafka.address, "HANGTAG_KAFKA__GROUP_ID": stream.name}

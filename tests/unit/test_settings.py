@@ -31,6 +31,11 @@ def test_sources_win_in_order(tmp_path: Path) -> None:
         ({"HANGTAG_KAFKA__START_AT": "yesterday"}, "kafka.start_at"),
         ({"HANGTAG_KAFKA__CLIENT": "{broken"}, "not JSON"),
         ({"HANGTAG_FOO": "1"}, "no such setting"),
+        ({"HANGTAG_HTTP_PORT": "1"}, "http.port"),
+        ({"HANGTAG_KAFKA__INPUT_TOPIC": "listings.texts"}, "feed itself"),
+        ({"HANGTAG_KAFKA__PRODUCER": '{"acks": "0"}'}, "belongs to hangtag"),
+        ({"HANGTAG_REDIS__URL": "http://cache"}, "redis://"),
+        ({"HANGTAG_REDIS__URL": "redis://a", "HANGTAG_REDIS__URL_FILE": "/dev/null"}, "keep one"),
         ({"HANGTAG_REDIS__URL_FILE": "/nonexistent"}, "cannot be read"),
     ],
 )
@@ -67,6 +72,10 @@ def test_client_passwords_are_masked() -> None:
     settings = load_settings(environ={"HANGTAG_KAFKA__CLIENT": '{"sasl.password": "hunter2", "sasl.username": "me"}'})
     shown = masked(settings)["kafka.client"]
     assert shown == {"sasl.password": MASK, "sasl.username": "me"}
+    assert "hunter2" not in repr(settings)
+    with pytest.raises(SettingsError) as caught:
+        load_settings(environ={"HANGTAG_KAFKA__CLIENT": '{"sasl.password": "hunter2",'})
+    assert "hunter2" not in str(caught.value)
 
 
 def test_clients_are_configured_for_exactly_once() -> None:

@@ -27,6 +27,7 @@ class Sources:
 def settings_of(context: typer.Context) -> Settings:
     """Settings from all sources; a wrong one ends the program with exit code 2 and a line that names it."""
     sources: Sources = context.obj
+    configure_logging()  # so that what is said while settings are read goes to stderr as well
     try:
         settings = load_settings(config=sources.config, overrides=sources.overrides)
     except SettingsError as error:
