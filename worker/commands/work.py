@@ -10,6 +10,7 @@ from typing import Annotated, BinaryIO, TextIO, cast
 import typer
 
 from worker.commands.shared import plain_errors, settings_of
+from worker.logs import configure_logging
 
 
 def run(context: typer.Context) -> None:
@@ -44,6 +45,7 @@ def demo(
 ) -> None:
     """Real sample photos through the worker, on a broker inside this process. Needs nothing else."""
     settings = settings_of(context)
+    configure_logging("warning", settings.log.format)  # the demo shows its progress itself
     with plain_errors():
         from worker.demo.run import run_demo
 
