@@ -23,6 +23,7 @@ from structlog.testing import capture_logs
 
 from tests.fault_proxy import FaultProxy
 from tests.memory_store import MemoryVectorStore
+from tests.polling import until
 from worker.errors import FatalError
 from worker.vector_store import NoVectorStore, RedisVectorStore, StorePolicy, VectorStore
 
@@ -65,15 +66,6 @@ def _proxy(url: str, tls: ssl.SSLContext | None = None) -> FaultProxy:
 async def _seconds(action: Awaitable[object]) -> float:
     started = time.monotonic()
     await action
-    return time.monotonic() - started
-
-
-async def _until(holds: Callable[[], Awaitable[bool]], within_seconds: float = 10.0) -> float:
-    """Seconds until ``holds()``; fails if it never does. Another process is asked, so there is no event to wait for."""
-    started = time.monotonic()
-    async with asyncio.timeout(within_seconds):
-        while not await holds():  # noqa: ASYNC110  # see above
-            await asyncio.sleep(0)
     return time.monotonic() - started
 
 
@@ -204,7 +196,7 @@ class TestRedisInTrouble:
                 outcomes.add((await store.get_many([name])).outcome)
                 return proxy.num_connections >= enough
 
-            await _until(knocked_often)
+            await until(knocked_often)
             assert outcomes == {"breaker_open"}
 
     @pytest.mark.parametrize("trouble", ["kill", "black hole"])
@@ -219,7 +211,7 @@ class TestRedisInTrouble:
                 assert slowest < QUICK.budget_seconds + ALLOWED_OVER_BUDGET_SECONDS
                 assert (await store.get_many([key])).outcome == "breaker_open"
                 await (proxy.revive() if trouble == "kill" else _call(proxy.flow))
-                assert await _until(partial(_finds, store, key)) < 10
+                assert await until(partial(_finds, store, key)) < 10
 
     async def test_full_redis_still_answers(self, redis_url: str, name: str) -> None:
         """When Redis is out of memory writes fail and are counted, and look-ups go on."""
@@ -262,7 +254,7 @@ class TestRedisInTrouble:
         async with Redis.from_url(redis_url) as admin, _proxy(redis_url) as proxy:
             store = RedisVectorStore(_through(proxy, redis_url, login="hangtag-late:pw"), QUICK)
             await store.start()
-            await _until(lambda: _true(proxy.num_connections > 0))
+            await until(lambda: _true(proxy.num_connections > 0))
             assert (await store.get_many([name])).outcome == "breaker_open"
             await admin.acl_setuser("hangtag-late", enabled=True, passwords=["+pw"], keys=["*"], commands=["+mget"])
             try:
@@ -284,7 +276,7 @@ class TestRedisInTrouble:
             with capture_logs() as logs:
                 distrusting = RedisVectorStore(url, QUICK)
                 await distrusting.start()
-                await _until(lambda: _true(bool(logs)))
+                await until(lambda: _true(bool(logs)))
                 assert (await distrusting.get_many([name])).outcome == "breaker_open"
                 await distrusting.close()
             assert [(line["event"], "certificate" in line["why"]) for line in logs] == [("cache.away", True)]
@@ -308,7 +300,7 @@ class TestRedisInTrouble:
         policy = replace(QUICK, ttl_seconds=0.02)
         async with _open(redis_url, policy) as store:
             await store.put_many({name: b"v"})
-            assert math.isfinite(await _until(lambda: _misses(store, name)))
+            assert math.isfinite(await until(lambda: _misses(store, name)))
 
 
 async def _true(holds: bool) -> bool:
