@@ -19,6 +19,7 @@ from model.calibrate import Outcomes, expected_calibration_error, threshold_for
 from model.dataset import Row, load_rows
 from model.features import Features, compute_features
 from model.fusion import ATTRIBUTES, FusionModel, Logits
+from model.predictor import choose_device
 from model.taxonomy import load_taxonomy
 from model.weights import SHIPPED, Vocabulary, load
 
@@ -29,12 +30,13 @@ Floats = npt.NDArray[np.float32]
 
 
 def evaluate(
-    checkpoint: Path | None, data: Path, *, device: str = "cpu", cache: Path = Path(".cache/features")
+    checkpoint: Path | None, data: Path, *, device: str = "auto", cache: Path = Path(".cache/features")
 ) -> dict[str, Any]:
     """Figures of a checkpoint (None: the shipped one) on the test rows of ``data``, as JSON-ready values."""
     loaded = load(checkpoint or SHIPPED)
     rows = [row for row in load_rows(data) if row.split == "test"]
-    image, text = loaded.image.to(device), loaded.text.to(device)
+    place = choose_device(device)
+    image, text = loaded.image.to(place), loaded.text.to(place)
     features = compute_features(rows, image, text, loaded.config.image_side, cache, lambda _: None)
     return evaluate_features(loaded.fusion, loaded.vocabulary, loaded.outcomes, features, rows)
 

@@ -1,14 +1,14 @@
 """The resident model: one object, one device, one thread.
 
 A listing's pictures go through the image tower one by one and are averaged; its title goes through the text tower
-unless
-the cache knew its vector. Computed vectors are rounded to fp16, as the cache stores them, so that a score does not
-depend on where the vector came from.
+unless the cache knew its vector. Computed vectors are rounded to fp16, as the cache stores them, so that a score does
+not depend on where the vector came from.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections.abc import Mapping, Sequence
 
@@ -55,6 +55,8 @@ class TorchPredictor:
 
     def predict(self, listings: Sequence[ListingInput]) -> list[Prediction]:
         """See `model.types.Predictor`."""
+        if not listings:
+            return []
         try:
             with torch.inference_mode():
                 return self._predict(listings)
@@ -157,14 +159,18 @@ def load_predictor(
 
 
 def choose_device(device: str) -> torch.device:
-    """The device meant. Raises CheckpointError for one this machine lacks."""
+    """The device meant. Raises CheckpointError for a name that is none, and for a device this machine lacks."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if device.startswith("cuda") and not torch.cuda.is_available():
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+        raise CheckpointError(f"model.device={device!r} is not a device; set it to auto, cpu, cuda or cuda:N")
+    chosen = torch.device(device)
+    usable = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if chosen.type == "cuda" and (chosen.index or 0) >= usable:
         raise CheckpointError(
-            f"model.device={device!r}: no CUDA device is usable here; set model.device to cpu or auto"
+            f"model.device={device!r}: {usable or 'no'} CUDA devices are usable here; set model.device to cpu or auto"
         )
-    return torch.device(device)
+    return chosen
 
 
 def category_matrix(types: Sequence[str]) -> tuple[tuple[str, ...], Vector]:

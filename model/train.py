@@ -24,6 +24,7 @@ from model.evaluate import evaluate_features, label_ids, side_scores
 from model.features import Features, compute_features
 from model.fusion import ATTRIBUTES, FusionModel, Logits
 from model.origin import import_towers
+from model.predictor import choose_device
 from model.weights import Vocabulary, load_towers, save_heads, save_outcomes, seal
 
 MIN_TYPE_ROWS = 20
@@ -62,7 +63,7 @@ def train(
     *,
     seed: int = 0,
     epochs: int | None = None,
-    device: str = "cpu",
+    device: str = "auto",
     cache: Path = Path(".cache/features"),
     log: Callable[[str], None] = lambda _: None,
 ) -> TrainReport:
@@ -74,7 +75,8 @@ def train(
     origins = import_towers(out)
     rows = load_rows(data)
     image, text = load_towers(out, config)
-    features = compute_features(rows, image.to(device), text.to(device), config.image_side, cache, log)
+    place = choose_device(device)
+    features = compute_features(rows, image.to(place), text.to(place), config.image_side, cache, log)
     values = vocabularies(rows)
     tensors = _tensors(rows, features, values)
     fusion = _fit(config, tensors, values, epochs or _EPOCHS, log)

@@ -28,6 +28,17 @@ from model.image import ImageTower
 from model.text import TextTower
 
 SHIPPED = Path(__file__).parent / "checkpoints" / "default"
+# What is read from a checkpoint: a file without a digest would be read unverified.
+REQUIRED = (
+    "config.json",
+    "labels.json",
+    "calibration.safetensors",
+    "heads.safetensors",
+    "towers/image.safetensors",
+    "towers/text/config.json",
+    "towers/text/model.safetensors",
+    "towers/text/tokenizer.json",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +101,8 @@ def verify(folder: Path) -> dict[str, str]:
         digests: dict[str, str] = json.loads((folder / "digests.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{folder / 'digests.json'} cannot be read: {error}") from error
+    if not isinstance(digests, dict):
+        raise CheckpointError(f"{folder / 'digests.json'} is not a table of files and digests; copy the folder again")
     for name, wanted in digests.items():
         path = folder / name
         if not path.is_file():
@@ -115,6 +128,9 @@ def seal(folder: Path) -> None:
 def load(folder: Path) -> Checkpoint:
     """Verify and load. Raises CheckpointError."""
     digests = verify(folder)
+    unsealed = [name for name in REQUIRED if name not in digests]
+    if unsealed:
+        raise CheckpointError(f"digests.json of the checkpoint lists no digest of {unsealed[0]}; copy the folder again")
     config = ModelConfig.load(folder / "config.json")
     vocabulary = Vocabulary.from_json(json.loads((folder / "labels.json").read_text(encoding="utf-8")))
     image, text = load_towers(folder, config)
