@@ -12,8 +12,7 @@ PAUSE_SECONDS = 0.005
 async def until(holds: Callable[[], Awaitable[bool]], within_seconds: float = 10.0) -> float:
     """Seconds until ``holds()``. Raises TimeoutError if it never does.
 
-    For what no event announces. It pauses between questions: asking without a pause starves the very tasks it waits
-    for.
+    For what no event announces.
     """
     started = time.monotonic()
     async with asyncio.timeout(within_seconds):
