@@ -25,8 +25,7 @@ Changed: pooler left out, stored as fp16.
     "data.txt": """Fitted on:
 Amazon Berkeley Objects, CC BY 4.0. Credit: Amazon.com (data, images); Matthieu Guillaumin, Thomas Dideriksen, Kenan Deng,
 Himanshu Arora, Arnab Dhua, Xi (Brian) Zhang, Tomas Yago-Vicente (Amazon.com), Jasmine Collins, Shubham Goel, Jitendra Malik
-(UC Berkeley).
-clothing-dataset-small by Alexey Grigorev, CC0 1.0. GroceryStoreDataset, MIT, (c) 2019 Marcus Klasson.
+(UC Berkeley). clothing-dataset-small by Alexey Grigorev, CC0 1.0. GroceryStoreDataset, MIT, (c) 2019 Marcus Klasson.
 """,
 }
 

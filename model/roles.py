@@ -1,9 +1,8 @@
 """What a line of text in a picture is: title, description, price, brand, size or something else.
 
 Rules, in this order: a line that states a price is a price; one that is mostly a size is a size; of the rest, the
-highest
-lines with words are the title, a short line well above it in the picture and smaller is the brand, and lines of several
-words are the description.
+highest lines with words are the title, a short line well above it in the picture and smaller is the brand, and lines
+of several words are the description.
 """
 
 from __future__ import annotations

@@ -5,9 +5,8 @@ files or sockets (the limit on descriptors is what is open already), no written 
 and bounded CPU seconds per picture. It ends when its parent does.
 
 On the pipe: a request is a length (4 bytes, big-endian) and the picture. The answer is one byte, ``P`` or ``E``, then
-for
-``P`` five numbers (original width and height, model side, reading height and width) and both pixel arrays, for ``E`` a
-length and a JSON object with ``reason`` and ``detail``.
+for ``P`` five numbers (original width and height, model side, reading height and width) and both pixel arrays, for
+``E`` a length and a JSON object with ``reason`` and ``detail``.
 """
 
 from __future__ import annotations
