@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupState, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -172,14 +172,12 @@ class Admin:
     def _refuse_if_active(self) -> None:
         group = self._kafka.group_id
         try:
-            described: Future[Any] = self._client.describe_consumer_groups([group])[group]
-            members = described.result(_SECONDS).members
+            listed: Future[Any] = self._client.list_consumer_groups(request_timeout=_SECONDS)
+            states = {one.group_id: one.state for one in listed.result().valid}
         except KafkaException as error:
-            if error.args[0].name() == "GROUP_ID_NOT_FOUND":
-                return
-            raise FatalError(f"the group {group} cannot be described: {error.args[0].str()}") from error
-        if members:
-            raise FatalError(f"the group {group} has {len(members)} running workers; stop them, then reset its offsets")
+            raise FatalError(f"the broker's groups cannot be listed: {error.args[0].str()}") from error
+        if states.get(group, ConsumerGroupState.EMPTY) not in (ConsumerGroupState.EMPTY, ConsumerGroupState.DEAD):
+            raise FatalError(f"the group {group} has running workers; stop them, then reset its offsets")
 
     def _create(self, topic: PlannedTopic) -> str:
         made = self._client.create_topics(

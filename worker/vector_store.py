@@ -197,8 +197,10 @@ class RedisVectorStore:
     async def close(self) -> None:
         """Stop knocking and close the connections; a Redis that hangs does not hold it up."""
         if self._knocking is not None:
-            self._knocking.cancel()
-            await asyncio.wait([self._knocking])
+            # Again until it is done: a cancel that lands while redis-py connects can be swallowed there.
+            while not self._knocking.done():
+                self._knocking.cancel()
+                await asyncio.wait([self._knocking], timeout=0.2)
         if self._redis is not None:
             try:
                 await _within(self._policy.connect_seconds, self._redis.aclose())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 
 
@@ -39,7 +40,8 @@ def docker_answers() -> bool:
     from docker.errors import DockerException
 
     try:
-        docker.from_env(timeout=5).ping()
+        with closing(docker.from_env(timeout=5)) as engine:
+            engine.ping()
     except DockerException:
         return False
     return True
@@ -55,7 +57,8 @@ def image(variable: str, ours: str, public: str) -> str:
     if named := os.environ.get(variable):
         return named
     try:
-        docker.from_env(timeout=5).images.get(ours)
+        with closing(docker.from_env(timeout=5)) as engine:
+            engine.images.get(ours)
     except DockerException:
         return public
     return ours
