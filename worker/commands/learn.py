@@ -13,6 +13,7 @@ from rich.markdown import Markdown
 from worker.commands.shared import is_terminal, plain_errors, settings_of
 
 _Data = Annotated[Path, typer.Option(help="Folder with the training data.", exists=True, file_okay=False)]
+_Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N, for the towers.")]
 
 
 def train(
@@ -21,6 +22,7 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder for the new checkpoint.")],
     seed: Annotated[int, typer.Option(help="Same seed, same data: same checkpoint.")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data; default: 60.")] = None,
+    device: _Device = "auto",
 ) -> None:
     """Fit a checkpoint and measure it. About ten minutes on two cores, most of it the picture tower."""
     settings_of(context)
@@ -28,7 +30,7 @@ def train(
         from model.card import figures_table
         from model.train import train as fit
 
-        report = fit(data, out, seed=seed, epochs=epochs, log=lambda line: typer.echo(line, err=True))
+        report = fit(data, out, seed=seed, epochs=epochs, device=device, log=lambda line: typer.echo(line, err=True))
         _show(figures_table(report.figures), report.figures, as_json=not is_terminal())
 
 
@@ -36,6 +38,7 @@ def evaluate(
     context: typer.Context,
     data: _Data,
     checkpoint: Annotated[Path | None, typer.Option(help="Default: the shipped one.")] = None,
+    device: _Device = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable figures.")] = False,
 ) -> None:
     """Measure a checkpoint on rows that training never saw."""
@@ -44,7 +47,7 @@ def evaluate(
         from model.card import figures_table
         from model.evaluate import evaluate as measure
 
-        figures = measure(checkpoint, data)
+        figures = measure(checkpoint, data, device=device)
         _show(figures_table(figures), figures, as_json=as_json or not is_terminal())
 
 
