@@ -3,13 +3,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint install train lock
+.PHONY: demo test lint install reliability train lock
 
 demo: install
 	$(BIN)/hangtag demo --out out
 
 test: install
 	$(BIN)/python -m pytest -q
+
+# Kills, cuts, floods and lies. Short form by default; make reliability FULL=1 [SEED=n] [SUITES="kills cache"].
+reliability: install
+	$(BIN)/python -m tests.reliability $(if $(FULL),--full) $(if $(SEED),--seed $(SEED)) $(SUITES)
 
 lint: install
 	$(BIN)/ruff check .

@@ -1,0 +1,1 @@
+"""`make reliability`: what the design promises, tried against real servers, real processes and real malice."""
