@@ -4,19 +4,26 @@ Listings finish in any order. A commit says "everything before ``offset`` is fin
 *gap map*: the records finished beyond that offset. Both come from one snapshot, in one transaction, so a restart redoes
 only what was not committed.
 
+Beside the map stands a `Mark`: which process wrote it, or that the partition was handed over cleanly. A mark that is not
+clean when a partition is assigned means that its last owner died, and with it the records it had under way; the count
+of such deaths is how a record that kills the process is found (`worker.quarantine`).
+
 Gap map on the wire (ASCII, base64 of the bytes below; Kafka allows 4,096 characters):
 
-    magic ``HG`` | version 1 | codec 0 raw or 1 deflate | 8 bytes BLAKE2b of (committed offset, codec, body) | body
+    magic ``HG`` | version 2 | codec 0 raw or 1 deflate | writer, 4 bytes | deaths, 1 byte | alone, 4 bytes
+    | 8 bytes BLAKE2b of (committed offset, all of the above, body) | body
 
-The body is a bitmap: bit *i* (least significant first) is set when ``committed + i`` is finished. The digest covers the
-committed offset, so a map that belongs to another commit is recognised as foreign. Foreign, damaged or future metadata
-reads as "nothing finished beyond": work is redone, never skipped.
+The body is a bitmap: bit *i* (least significant first) is set when ``committed + i`` is finished. ``alone`` is the
+distance of an offset from the committed one, plus 1; 0: none. The digest covers the committed offset, so a map that
+belongs to another commit is recognised as foreign. Foreign, damaged or future metadata reads as "nothing finished
+beyond": work is redone, never skipped.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import struct
 import zlib
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -27,9 +34,27 @@ MAX_METADATA_CHARACTERS = 4096
 MAX_WINDOW_OFFSETS = 20_000  # a raw bitmap of this many fits MAX_METADATA_CHARACTERS with room to spare
 
 _MAGIC = b"HG"
-_VERSION = 1
+_VERSION = 2
 _DIGEST_BYTES = 8
-_HEADER_BYTES = len(_MAGIC) + 2 + _DIGEST_BYTES
+_HEAD = struct.Struct(">2sBBIBI")  # magic, version, codec, writer, deaths, alone
+_HEADER_BYTES = _HEAD.size + _DIGEST_BYTES
+MAX_DEATHS_COUNTED = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Who holds the partition. ``writer`` 0: nobody, it was handed over cleanly.
+
+    ``deaths``: how often an owner died since the records then under way were last all finished. ``alone``: the record
+    that is being run by itself, for fear that it is the one that kills.
+    """
+
+    writer: int = 0
+    deaths: int = 0
+    alone: int | None = None
+
+
+CLEAN = Mark()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,25 +71,27 @@ class GapMap:
 
     finished: frozenset[int]
     foreign: str | None = None
+    mark: Mark = CLEAN
 
 
-def encode_map(committed: int, finished: Iterable[int]) -> str:
-    """Metadata for a commit at ``committed``; empty where nothing is finished beyond it.
+def encode_map(committed: int, finished: Iterable[int], mark: Mark = CLEAN) -> str:
+    """Metadata for a commit at ``committed``; empty where nothing is finished beyond it and the mark is clean.
 
     Raises ValueError for an offset outside ``[committed, committed + MAX_WINDOW_OFFSETS)``: admission keeps it inside.
     """
     indices = [offset - committed for offset in finished]
-    if not indices:
+    if not indices and mark == CLEAN:
         return ""
-    if min(indices) < 0 or max(indices) >= MAX_WINDOW_OFFSETS:
+    alone = 0 if mark.alone is None else mark.alone - committed + 1
+    if indices and (min(indices) < 0 or max(indices) >= MAX_WINDOW_OFFSETS):
         raise ValueError(f"an offset lies outside the window of {MAX_WINDOW_OFFSETS} beyond {committed}")
-    raw = bytearray(max(indices) // 8 + 1)
+    raw = bytearray(max(indices) // 8 + 1 if indices else 0)
     for index in indices:
         raw[index >> 3] |= 1 << (index & 7)
     deflated = zlib.compress(raw, 9)
     codec, body = (1, deflated) if len(deflated) < len(raw) else (0, bytes(raw))
-    packed = _MAGIC + bytes((_VERSION, codec)) + _digest(committed, codec, body) + body
-    return base64.b64encode(packed).decode("ascii")
+    head = _HEAD.pack(_MAGIC, _VERSION, codec, mark.writer, min(mark.deaths, MAX_DEATHS_COUNTED), alone)
+    return base64.b64encode(head + _digest(committed, head, body) + body).decode("ascii")
 
 
 def decode_map(metadata: str | None, committed: int) -> GapMap:
@@ -75,22 +102,23 @@ def decode_map(metadata: str | None, committed: int) -> GapMap:
         packed = base64.b64decode(metadata, validate=True)
     except (binascii.Error, ValueError):
         return GapMap(frozenset(), "not base64")
-    if len(packed) <= _HEADER_BYTES or packed[:2] != _MAGIC:
+    if len(packed) < _HEADER_BYTES or packed[:2] != _MAGIC:
         return GapMap(frozenset(), "not written by hangtag")
-    version, codec = packed[2], packed[3]
-    digest, body = packed[4:_HEADER_BYTES], packed[_HEADER_BYTES:]
+    _, version, codec, writer, deaths, alone = _HEAD.unpack_from(packed)
+    digest, body = packed[_HEAD.size : _HEADER_BYTES], packed[_HEADER_BYTES:]
     if version != _VERSION or codec not in (0, 1):
         return GapMap(frozenset(), f"version {version}, codec {codec}; this program reads version {_VERSION}")
-    if digest != _digest(committed, codec, body):
+    if digest != _digest(committed, packed[: _HEAD.size], body):
         return GapMap(frozenset(), "damaged, or of another commit")
     raw = _inflate(body) if codec else body
     if raw is None or len(raw) * 8 > MAX_WINDOW_OFFSETS + 8:
         return GapMap(frozenset(), "larger than the window")
-    return GapMap(frozenset(committed + index for index in _set_bits(raw)))
+    mark = Mark(writer, deaths, committed + alone - 1 if alone else None)
+    return GapMap(frozenset(committed + index for index in _set_bits(raw)), mark=mark)
 
 
-def _digest(committed: int, codec: int, body: bytes) -> bytes:
-    return blake2b(committed.to_bytes(8, "big") + bytes((codec,)) + body, digest_size=_DIGEST_BYTES).digest()
+def _digest(committed: int, head: bytes, body: bytes) -> bytes:
+    return blake2b(committed.to_bytes(8, "big") + head + body, digest_size=_DIGEST_BYTES).digest()
 
 
 def _inflate(body: bytes) -> bytes | None:
@@ -126,6 +154,11 @@ class PartitionLedger:
         return next(iter(self._open), self._next)
 
     @property
+    def next_offset(self) -> int:
+        """The offset after the newest one delivered."""
+        return self._next
+
+    @property
     def num_open(self) -> int:
         """Records delivered and not finished."""
         return len(self._open)
@@ -151,10 +184,11 @@ class PartitionLedger:
         self._finished.add(offset)
         self._trim()
 
-    def position(self) -> Position:
+    def position(self, mark: Mark = CLEAN) -> Position:
         """What to commit now."""
         committed = self.committable
-        return Position(committed, encode_map(committed, (offset for offset in self._finished if offset >= committed)))
+        beyond = (offset for offset in self._finished if offset >= committed)
+        return Position(committed, encode_map(committed, beyond, mark))
 
     def _trim(self) -> None:
         committed = self.committable
