@@ -9,6 +9,8 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from model.labels import Labels
+
 Pixels = npt.NDArray[np.uint8]
 Vector = npt.NDArray[np.float32]
 
@@ -81,6 +83,7 @@ class Predictor(Protocol):
     """The resident model. Every method runs on the one thread that owns the device."""
 
     info: ModelInfo
+    labels: Labels
 
     def warm_up(self) -> None:
         """Run each batch shape once, so that the first listing is not the slow one."""

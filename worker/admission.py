@@ -20,6 +20,9 @@ class Limits:
 
     ``max_pixels`` counts decoded pictures, both copies; ``pixels_per_picture`` is held while one is decoded, when its
     size is not known yet. ``max_started`` bounds listings past decoding, so that few have to be drained or redone.
+    A listing that has been fetching for ``park_seconds``, or waits for an earlier one of its key, holds next to nothing
+    and no longer counts among ``max_listings``, up to ``max_parked`` of them: a dead image host stops nobody else.
+    ``max_unpublished_bytes`` are results that wait for their transaction.
     """
 
     max_listings: int = 256
@@ -29,6 +32,9 @@ class Limits:
     max_started: int = 48
     max_outputs_per_commit: int = 600
     max_output_bytes: int = 1_000_000
+    max_unpublished_bytes: int = 32 << 20
+    max_parked: int = 8192
+    park_seconds: float = 1.0
 
 
 class Lease:

@@ -12,24 +12,27 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 import structlog
-from confluent_kafka import TopicPartition
 
 from model.errors import ModelError
 from worker.broker_check import wait_for_topics
-from worker.build import VERSION, Built, build_tagger
+from worker.build import VERSION, Built, Models, build_tagger
+from worker.committer import Committer
 from worker.consume import ConsumePolicy, Consumer
 from worker.errors import FatalError
 from worker.gauges import Gauges
+from worker.guard import shown
 from worker.health import HealthServer, Verdict
 from worker.intake import Intake, IntakePolicy
 from worker.kafka_config import client_config, consumer_config, producer_config, transactional_id
 from worker.metrics import Metrics
 from worker.pipeline import Identity, Pipeline
-from worker.publish import PlainPublisher, Publisher, PublishPolicy, TransactionalPublisher
+from worker.publish import PlainPublisher, Publisher, PublishPolicy, Step, TransactionalPublisher, watch_nothing
 from worker.settings import Settings
+from worker.storm import StormBreaker, StormPolicy
 
 log = structlog.get_logger(__name__)
 
@@ -40,8 +43,19 @@ _CONSUMER_SILENT_SECONDS = 120.0  # above what a rebalance or a look-up of offse
 class Worker:
     """One worker process. Everything here runs on the event loop that calls ``start``."""
 
-    def __init__(self, settings: Settings, *, metrics: Metrics | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        models: Models,
+        *,
+        metrics: Metrics | None = None,
+        watch: Callable[[Step], None] = watch_nothing,
+        rebuild_after_unknown: bool = True,
+    ) -> None:
         self._settings = settings
+        self._models = models
+        self._watch = watch
+        self._rebuild_after_unknown = rebuild_after_unknown
         self.metrics = metrics or Metrics()
         self.http_port = 0
         self._exits = AsyncExitStack()
@@ -52,6 +66,7 @@ class Worker:
         self._intake: Intake | None = None
         self._pipeline: Pipeline | None = None
         self._gauges: Gauges | None = None
+        self._storm = StormBreaker(_storm_policy(settings))
         self._is_draining = False
 
     async def start(self) -> None:
@@ -61,7 +76,7 @@ class Worker:
         self.http_port = await server.start()
         self._exits.push_async_callback(server.close)
         log.info("worker.starting", version=VERSION, http_port=self.http_port)
-        self._built = await build_tagger(settings, self.metrics, self._exits)
+        self._built = await build_tagger(settings, self._models, self.metrics, self._exits)
         log.info("model.loaded", revision=self._built.info.revision, device=self._built.info.device)
         await self._connect(self._built)
 
@@ -121,6 +136,8 @@ class Worker:
             return Verdict(False, "draining")
         if not self._consumer.is_connected:
             return Verdict(False, "not connected to the broker, or not yet a member of the group")
+        if self._storm.is_open:
+            return Verdict(False, "nearly everything ended as a dead letter; single records probe (storm.*)")
         return Verdict(True)
 
     def alive(self) -> Verdict:
@@ -129,11 +146,23 @@ class Worker:
             return Verdict(True, "starting")
         stalled = self._pipeline.stalled_seconds()
         if stalled > self._settings.health.stall_seconds:
-            return Verdict(False, f"work is in flight and nothing has moved for {stalled:.0f} s")
+            return Verdict(False, f"nothing has moved for {stalled:.0f} s; {self._culprit()}")
         silent = time.monotonic() - self._consumer.last_turn
         if self._consumer.is_running and silent > _CONSUMER_SILENT_SECONDS + self._settings.shutdown.drain_seconds:
             return Verdict(False, f"the consumer's thread has not turned for {silent:.0f} s")
         return Verdict(True)
+
+    def _culprit(self) -> str:
+        """The listing that has been under way for longest: the first place to look at."""
+        oldest = self._intake.oldest() if self._intake is not None else None
+        if oldest is None:
+            return "no listing is under way: results wait for their transaction"
+        flight, origin = oldest.flight, oldest.origin
+        age = asyncio.get_running_loop().time() - flight.began
+        at = f" waiting for {shown(flight.url)}" if flight.url else ""
+        return (
+            f"oldest: partition {origin.partition}, offset {origin.offset}, stage {flight.stage.value}{at}, {age:.0f} s"
+        )
 
     # ---- parts --------------------------------------------------------------------------------------------------
 
@@ -144,18 +173,29 @@ class Worker:
         self._failed = asyncio.get_running_loop().create_future()
         drain_seconds = self._settings.shutdown.drain_seconds
         intake = Intake(topics.input, IntakePolicy(drain_seconds=drain_seconds), self._fail)
-        policy = ConsumePolicy(topics.input, kafka.start_time, drain_seconds=drain_seconds)
-        consumer = Consumer(consumer_config(kafka), policy, intake)
+        consumer = Consumer(consumer_config(kafka), ConsumePolicy(topics.input, kafka.start_time), intake)
         intake.consumer = consumer
-        publisher = _publisher(self._settings, consumer)
+        publisher = self._publisher(consumer)
         await publisher.start()
         self._exits.push_async_callback(publisher.close)
         identity = Identity(kafka.group_id, VERSION, topics)
-        pipeline = Pipeline(built.tagger, intake, publisher, identity, built.info, built.limits, self.metrics)
+        committer = Committer(intake, publisher, built.limits, self.metrics)
+        pipeline = Pipeline(
+            built.tagger, intake, committer, identity, built.info, built.limits, self._storm, self.metrics
+        )
         self._consumer, self._intake = consumer, intake
-        self._gauges = Gauges(self.metrics, intake, built.tagger, built.stages.read, consumer)
+        self._gauges = Gauges(self.metrics, intake, built.tagger, self._storm, consumer)
         self._pipeline = pipeline
         log.info("worker.started", topic=topics.input, group=kafka.group_id, delivery=kafka.delivery)
+
+    def _publisher(self, consumer: Consumer) -> Publisher:
+        kafka = self._settings.kafka
+        seconds = kafka.transaction_timeout_seconds
+        config = producer_config(kafka)
+        if kafka.delivery == "at_least_once":
+            return PlainPublisher(config, consumer.commit, seconds)
+        policy = PublishPolicy(transactional_id(kafka), seconds, rebuild_after_unknown=self._rebuild_after_unknown)
+        return TransactionalPublisher(config, policy, lambda: consumer.group_metadata, self._watch)
 
     def _fail(self, error: FatalError) -> None:
         if self._failed is not None and not self._failed.done():
@@ -171,13 +211,13 @@ class Worker:
         log.info("worker.drained")
 
 
-def run(settings: Settings) -> int:
-    """``hangtag run``: until a signal comes (exit code 0) or something fatal happens (1)."""
-    return asyncio.run(_run(settings))
+def run(worker: Callable[[], Worker]) -> int:
+    """``hangtag run`` with the worker that ``worker`` makes: until a signal (exit code 0) or something fatal (1)."""
+    return asyncio.run(_run(worker))
 
 
-async def _run(settings: Settings) -> int:
-    worker = Worker(settings)
+async def _run(make: Callable[[], Worker]) -> int:
+    worker = make()
     loop = asyncio.get_running_loop()
     starting = asyncio.ensure_future(worker.start())
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -205,17 +245,9 @@ def _on_signal(worker: Worker, starting: asyncio.Future[None]) -> None:
         starting.cancel()
 
 
-def _publisher(settings: Settings, consumer: Consumer) -> Publisher:
-    kafka = settings.kafka
-    seconds = kafka.transaction_timeout_seconds
-    if kafka.delivery == "at_least_once":
-
-        def commit(offsets: list[TopicPartition]) -> object:
-            return consumer.commit(offsets)
-
-        return PlainPublisher(producer_config(kafka), commit, seconds)  # type: ignore[arg-type]
-    policy = PublishPolicy(transactional_id(kafka), seconds, kafka.wait_seconds)
-    return TransactionalPublisher(producer_config(kafka), policy, lambda: consumer.group_metadata)
+def _storm_policy(settings: Settings) -> StormPolicy:
+    storm = settings.storm
+    return StormPolicy(storm.window, storm.ratio, storm.consecutive, storm.probe_seconds)
 
 
 def _first_cause(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -7,14 +7,12 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from importlib.metadata import version
+from typing import Protocol
 
 from model.extract import Extractor
-from model.labels import Labels
-from model.ocr import open_reader
-from model.predictor import load_predictor
 from model.tagging import Tagging
 from model.taxonomy import load_taxonomy
-from model.types import ModelInfo, Predictor
+from model.types import ModelInfo, Predictor, TextReader
 from worker.admission import Limits
 from worker.batch import BatchPolicy
 from worker.decode import DecodePolicy, Decoder
@@ -31,6 +29,18 @@ from worker.vector_store import NoVectorStore, RedisVectorStore, StorePolicy, Ve
 VERSION = version("hangtag")
 
 
+class Models(Protocol):
+    """Where the resident models come from. Each is called on the thread that will own what it gives."""
+
+    def load_predictor(self) -> Predictor:
+        """The device's model. Raises ModelError."""
+        ...
+
+    def open_reader(self) -> TextReader:
+        """The OCR engine. Raises ModelError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Built:
     """What a worker tags with. ``info.revision`` covers model, OCR engine and extraction rules."""
@@ -41,11 +51,10 @@ class Built:
     limits: Limits
 
 
-async def build_tagger(settings: Settings, metrics: Metrics, exits: AsyncExitStack) -> Built:
+async def build_tagger(settings: Settings, models: Models, metrics: Metrics, exits: AsyncExitStack) -> Built:
     """Load the models and start every stage; ``exits`` closes them. Raises FatalError, CheckpointError."""
-    loaded: list[Labels] = []
-    infer = Infer(lambda: _load(settings, loaded))
-    reader = _reader(settings, metrics)
+    infer = Infer(models.load_predictor)
+    reader = Read(models.open_reader, metrics) if settings.ocr.enabled else None
     exits.push_async_callback(infer.close)
     decode = Decoder(_decode_policy(settings), metrics)
     exits.push_async_callback(decode.close)
@@ -60,7 +69,7 @@ async def build_tagger(settings: Settings, metrics: Metrics, exits: AsyncExitSta
     extractor = Extractor(taxonomy)
     info = replace(info, revision=combined_revision(info.revision, ocr_revision, taxonomy.revision, extractor.revision))
     recall = await _recall(settings, metrics, info, exits)
-    stages = Stages(fetch, decode, recall, infer, reader, extractor, Tagging(loaded[0], taxonomy))
+    stages = Stages(fetch, decode, recall, infer, reader, extractor, Tagging(infer.labels, taxonomy))
     limits = _limits(settings)
     metrics.set_build(VERSION, info.revision, info.device)
     return Built(Tagger(stages, limits, BatchPolicy(settings.batch.max_listings), metrics), stages, info, limits)
@@ -69,18 +78,6 @@ async def build_tagger(settings: Settings, metrics: Metrics, exits: AsyncExitSta
 def combined_revision(*parts: str) -> str:
     """One short hash over everything that can change a result."""
     return sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-
-def _load(settings: Settings, loaded: list[Labels]) -> Predictor:
-    predictor = load_predictor(settings.model.checkpoint, settings.model.device, settings.model.precision_targets)
-    loaded.append(predictor.labels)
-    return predictor
-
-
-def _reader(settings: Settings, metrics: Metrics) -> Read | None:
-    if not settings.ocr.enabled:
-        return None
-    return Read(lambda: open_reader(num_threads=settings.ocr.num_threads), metrics)
 
 
 async def _start_reader(reader: Read | None) -> str:

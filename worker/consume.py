@@ -32,24 +32,27 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ConsumePolicy:
-    """How to read. ``drain_seconds`` must stay well under ``max.poll.interval``: draining happens inside a poll."""
+    """How to read. Where to start is looked up ``lookup_attempts`` times while the broker is away, inside a rebalance:
+    keep that well within ``max.poll.interval``.
+    """
 
     topic: str
     start_at: str | datetime = "earliest"
     max_records: int = 500
     poll_seconds: float = 0.02
-    drain_seconds: float = 20.0
-    lookup_seconds: float = 30.0
+    lookup_seconds: float = 10.0
+    lookup_attempts: int = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
-    """A partition that is ours now: where to start, and the gap map's text as committed."""
+    """A partition that is ours now: where to start, the gap map's text as committed, and where the log ends now."""
 
     partition: int
     epoch: int
     offset: int
     metadata: str | None
+    end: int
 
 
 class Listener(Protocol):
@@ -71,11 +74,17 @@ class Listener(Protocol):
 
 @dataclass(slots=True)
 class _Held:
-    """A partition as the consumer's thread sees it."""
+    """A partition as the consumer's thread sees it.
+
+    ``is_rewinding``: its start has to be looked up again. ``seek_to``: the client has yet to be told to go there. What
+    arrives meanwhile is from before, and dropped.
+    """
 
     epoch: int
     start: int
     stopped: str | None = None
+    is_rewinding: bool = False
+    seek_to: int | None = None
 
 
 class Consumer:
@@ -122,9 +131,12 @@ class Consumer:
         """Fetch these again, unless they stopped for good."""
         return self._call(lambda: self._kafka.resume(self._fetching(partitions)))
 
-    def rewind(self) -> Future[None]:
-        """Go back to what is committed, on all partitions, under new epochs. Told through `Listener.on_assigned`."""
-        return self._call(self._rewind)
+    def rewind(self) -> None:
+        """Go back to what is committed, on all partitions, under new epochs, as soon as the broker says what that is.
+
+        Told through `Listener.on_assigned`.
+        """
+        self._call(self._rewind)
 
     def commit(self, offsets: Sequence[TopicPartition]) -> Future[None]:
         """At-least-once only: commit these offsets with their metadata, now."""
@@ -154,6 +166,7 @@ class Consumer:
     def _turn(self) -> None:
         self.last_turn = time.monotonic()
         self._run_commands()
+        self._go_on_rewinding()
         epoch = self._epoch
         first = self._kafka.poll(self._policy.poll_seconds)
         self.group_metadata = self._kafka.consumer_group_metadata()
@@ -170,7 +183,7 @@ class Consumer:
         """Records read in the same call as a rebalance may belong to the old assignment: read them again."""
         fresh = {p for p, held in self._held.items() if held.epoch > epoch}
         for partition in fresh:
-            self._seek(partition, self._held[partition].start)
+            self._held[partition].seek_to = self._held[partition].start
         return [message for message in messages if message.error() or message.partition() not in fresh]
 
     def _to_record(self, message: Message) -> Record | None:
@@ -182,7 +195,7 @@ class Consumer:
         if topic is None or partition is None or offset is None:
             return None  # only an event of the client's has no place; records all have one
         held = self._held.get(partition)
-        if held is None or held.stopped:
+        if held is None or held.stopped or held.is_rewinding or held.seek_to is not None:
             return None
         kind, timestamp_ms = message.timestamp()
         origin = Origin(topic, partition, offset, timestamp_ms if kind else None, held.epoch)
@@ -265,18 +278,36 @@ class Consumer:
         return marks
 
     def _rewind(self) -> None:
-        partitions = [p for p, held in self._held.items() if not held.stopped]
-        for start in self._look_up_starts(partitions):
-            self._seek(start.partition, start.offset)
+        for held in self._held.values():
+            held.is_rewinding = held.stopped is None
 
-    def _seek(self, partition: int, offset: int) -> None:
-        self._kafka.seek(TopicPartition(self._policy.topic, partition, offset))
+    def _go_on_rewinding(self) -> None:
+        if rewinding := [p for p, held in self._held.items() if held.is_rewinding]:
+            try:
+                starts = self._look_up_starts(rewinding)
+            except KafkaException as error:
+                log.warning("consumer.rewind_retry", error=error.args[0].str())
+                return
+            for start in starts:
+                self._held[start.partition].seek_to = start.offset
+        for partition, held in self._held.items():
+            if held.seek_to is not None and not held.stopped and self._has_sought(partition, held.seek_to):
+                held.seek_to = None
+
+    def _has_sought(self, partition: int, offset: int) -> bool:
+        """False: the client is not ready yet, as right after an assignment; ask again."""
+        try:
+            self._kafka.seek(TopicPartition(self._policy.topic, partition, offset))
+        except KafkaException as error:
+            log.debug("consumer.seek_retry", partition=partition, error=error.args[0].str())
+            return False
+        return True
 
     # ---- rebalances, inside poll --------------------------------------------------------------------------------
 
     def _on_assign(self, kafka: KafkaConsumer, partitions: list[TopicPartition]) -> None:
         self.is_connected = True
-        starts = {start.partition: start for start in self._look_up_starts([p.partition for p in partitions])}
+        starts = {start.partition: start for start in self._look_up_patiently([p.partition for p in partitions])}
         topic = self._policy.topic
         kafka.incremental_assign([TopicPartition(topic, p, start.offset) for p, start in starts.items()])
         for partition in starts:
@@ -296,21 +327,36 @@ class Consumer:
         drained.add_done_callback(lambda _: self._commands.put(lambda: None))  # wakes the wait below
         while not drained.done():
             self._run_commands(wait_seconds=1.0)
+            self.last_turn = time.monotonic()
         for partition in partitions:
             self._held.pop(partition.partition, None)
         kafka.incremental_unassign(partitions)
 
+    def _look_up_patiently(self, partitions: Sequence[int]) -> list[Assigned]:
+        """Inside a rebalance there is no later: try until the broker answers. Raises FatalError when it never does."""
+        for attempt in range(1, self._policy.lookup_attempts + 1):
+            try:
+                return self._look_up_starts(partitions)
+            except KafkaException as error:
+                self.last_turn = time.monotonic()
+                cause: KafkaError = error.args[0]
+                if attempt == self._policy.lookup_attempts or self._stopping.wait(min(2.0, 0.1 * 2**attempt)):
+                    text = f"cannot learn the committed offsets of {self._policy.topic}: {cause.str()}"
+                    raise FatalError(text) from error
+                log.warning("consumer.lookup_retry", error=cause.str(), attempt=attempt)
+        return []
+
     def _look_up_starts(self, partitions: Sequence[int]) -> list[Assigned]:
-        """Where each partition starts: what the group committed, or ``start_at`` where nothing is."""
+        """Where each partition starts: what the group committed, or ``start_at`` where nothing is.
+
+        Raises KafkaException when the broker does not say.
+        """
         if not partitions:
             return []
         self._epoch += 1
         wanted = [TopicPartition(self._policy.topic, p) for p in partitions]
-        try:
-            committed = self._kafka.committed(wanted, timeout=self._policy.lookup_seconds)
-            starts = [self._start_of(place) for place in committed]
-        except KafkaException as error:
-            raise FatalError(f"cannot learn the committed offsets of {self._policy.topic}: {error}") from error
+        committed = self._kafka.committed(wanted, timeout=self._policy.lookup_seconds)
+        starts = [self._start_of(place) for place in committed]
         self._listener.on_assigned(starts)
         return starts
 
@@ -323,7 +369,7 @@ class Consumer:
         held = self._held[place.partition] = _Held(self._epoch, offset)
         if has_commit and not low <= offset <= high:
             held.stopped = f"committed offset {offset} is outside the log, which holds {low} to {high}"
-        return Assigned(place.partition, self._epoch, offset, place.metadata if has_commit else None)
+        return Assigned(place.partition, self._epoch, offset, place.metadata if has_commit else None, high)
 
     def _first_offset(self, place: TopicPartition, low: int, high: int) -> int:
         start_at = self._policy.start_at

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
+from schemas.deadletter import Stage
 from worker.consume import Consumer
 from worker.errors import FatalError
 from worker.intake import Intake
 from worker.metrics import Metrics
+from worker.partition import Partition
 from worker.pipeline import Pipeline, Tagger
-from worker.read import Read
+from worker.quarantine import MAX_DEATHS
+from worker.storm import StormBreaker
+
+_SILENT_SECONDS = 15.0  # a partition with lag that brings nothing for so long is resumed
 
 
 class Gauges:
-    """Looks, and changes nothing."""
+    """Looks; changes nothing, but for partitions that stay silent though they should bring records."""
 
-    def __init__(self, metrics: Metrics, intake: Intake, tagger: Tagger, read: Read | None, consumer: Consumer) -> None:
+    def __init__(
+        self, metrics: Metrics, intake: Intake, tagger: Tagger, storm: StormBreaker, consumer: Consumer
+    ) -> None:
         self._metrics = metrics
         self._intake = intake
         self._tagger = tagger
-        self._read = read
+        self._storm = storm
         self._consumer = consumer
         self._known: set[int] = set()
         self._rebalances = 0
@@ -34,30 +42,51 @@ class Gauges:
     def look(self, pipeline: Pipeline) -> None:
         """One look at everything that the loop holds."""
         metrics = self._metrics
-        metrics.in_flight.labels("listings").set(pipeline.num_in_flight)
-        metrics.in_flight.labels("infer").set(len(self._tagger.waiting_room))
-        metrics.in_flight.labels("read").set(self._read.num_waiting if self._read else 0)
+        metrics.parked_listings.set(pipeline.num_parked)
         metrics.in_flight_bytes.set(self._tagger.bytes.held)
         metrics.in_flight_pixels.set(self._tagger.pixels.held)
-        partitions = list(self._intake.partitions)
-        metrics.assigned_partitions.set(len(partitions))
-        metrics.paused_partitions.set(sum(partition.is_paused for partition in partitions))
-        metrics.oldest_unfinished_seconds.set(self._intake.oldest_seconds())
+        metrics.storm_open.set(self._storm.is_open)
         metrics.rebalances.inc(self._intake.num_rebalances - self._rebalances)
         self._rebalances = self._intake.num_rebalances
+        partitions = list(self._intake.partitions)
+        self._look_at_stages(partitions, pipeline.num_in_flight)
+        self._look_at_partitions(partitions)
+
+    def _look_at_stages(self, partitions: list[Partition], num_in_flight: int) -> None:
+        stages = Counter(journey.flight.stage for partition in partitions for journey in partition.journeys)
+        for stage in Stage:
+            self._metrics.in_flight.labels(stage.value).set(stages[stage])
+        self._metrics.in_flight.labels("listings").set(num_in_flight)
+
+    def _look_at_partitions(self, partitions: list[Partition]) -> None:
+        metrics = self._metrics
+        metrics.assigned_partitions.set(len(partitions))
+        metrics.paused_partitions.set(sum(partition.is_paused for partition in partitions))
+        alone = [partition for partition in partitions if partition.quarantine.mark.deaths >= MAX_DEATHS]
+        metrics.quarantined_partitions.set(len(alone))
+        oldest = self._intake.oldest()
+        now = asyncio.get_running_loop().time()
+        metrics.oldest_unfinished_seconds.set(now - oldest.flight.began if oldest else 0.0)
         held = {partition.number for partition in partitions}
         for gone in self._known - held:
             metrics.forget_partition(gone)
         self._known = held
         for partition in partitions:
-            metrics.committed_offset.labels(str(partition.number)).set(partition.ledger.committable)
+            metrics.committed_offset.labels(str(partition.number)).set(partition.committed_offset)
 
     async def _look_at_lag(self) -> None:
         try:
             ends = await asyncio.wait_for(asyncio.wrap_future(self._consumer.lag()), timeout=5)
         except (TimeoutError, FatalError):
             return  # the consumer is busy with a rebalance: the next look will tell
+        now = asyncio.get_running_loop().time()
         for partition in self._intake.partitions:
             if partition.number in ends:
-                lag = max(0, ends[partition.number] - partition.ledger.committable)
-                self._metrics.partition_lag.labels(str(partition.number)).set(lag)
+                lag = max(0, ends[partition.number] - partition.committed_offset)
+                label = str(partition.number)
+                self._metrics.partition_lag.labels(label).set(lag)
+                if not lag:
+                    partition.committed_at = now
+                age = now - partition.committed_at
+                self._metrics.committed_offset_age_seconds.labels(label).set(age)
+        self._metrics.unstuck_partitions.inc(len(self._intake.unstick(ends, _SILENT_SECONDS)))

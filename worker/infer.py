@@ -10,9 +10,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import structlog
 
 from model.errors import OutOfMemoryError
+from model.labels import Labels
 from model.types import ListingInput, ModelInfo, Prediction, Predictor
 from schemas.deadletter import Reason, Stage
 from worker.errors import FatalError, RejectedError
@@ -48,6 +50,11 @@ class Infer:
         """One prediction or one refusal per listing, in order."""
         return await self._thread.run(lambda: self._run(listings))
 
+    @property
+    def labels(self) -> Labels:
+        """What the model scores. Raises FatalError before ``start``."""
+        return self._loaded().labels
+
     async def close(self) -> None:
         """End the thread after the running batch."""
         await self._thread.close()
@@ -82,15 +89,20 @@ class Infer:
         return left + right, left_splits + right_splits + 1
 
     def _predict(self, listings: Sequence[ListingInput]) -> Sequence[Prediction]:
-        if self._predictor is None:
-            raise FatalError("predict was called before the model was loaded")
-        predictions = self._predictor.predict(listings)
+        predictions = self._loaded().predict(listings)
         if len(predictions) != len(listings):
             raise FatalError(
                 f"the model returned {len(predictions)} predictions for {len(listings)} listings; "
                 "results could be attributed to the wrong listing, so the worker stops"
             )
+        if any(not np.isfinite(scores.fused).all() for one in predictions for scores in one.attributes.values()):
+            raise ValueError("the model's scores are not finite numbers")
         return predictions
+
+    def _loaded(self) -> Predictor:
+        if self._predictor is None:
+            raise FatalError("the model was asked before it was loaded")
+        return self._predictor
 
 
 def _refusal(error: Exception) -> RejectedError:

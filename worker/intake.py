@@ -5,16 +5,18 @@ order in which it was told. Records wait in a backlog per partition and leave ro
 does not starve the others. A full backlog pauses its partition, with hysteresis; the consumer keeps polling.
 
 An assignment of a partition has an epoch. What belongs to an older epoch is dropped wherever it turns up: its journey
-is cancelled, its result is not published.
+is cancelled, its result is not published. An assignment begins and ends with a commit of its own, whose mark says who
+holds the partition; no record starts before the first is written, so that a death can be counted.
 """
 
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
 from confluent_kafka import TopicPartition
@@ -23,7 +25,8 @@ from worker.consume import Assigned, Consumer
 from worker.errors import FatalError
 from worker.item import Finished, Flight, Origin, Record
 from worker.offsets import PartitionLedger, decode_map
-from worker.ordering import KeyOrder, Turn
+from worker.partition import Journey, Partition
+from worker.quarantine import Quarantine
 
 log = structlog.get_logger(__name__)
 
@@ -35,31 +38,7 @@ class IntakePolicy:
     max_backlog_records: int = 200  # per partition
     max_backlog_bytes: int = 64 << 20  # over all partitions
     drain_seconds: float = 20.0
-
-
-@dataclass(slots=True, eq=False)
-class Journey:
-    """One record of the stream under way."""
-
-    flight: Flight
-    origin: Origin
-    turn: Turn
-    task: asyncio.Task[None] | None = None
-
-
-@dataclass(slots=True)
-class Partition:
-    """One assigned partition, under one epoch."""
-
-    number: int
-    epoch: int
-    ledger: PartitionLedger
-    order: KeyOrder = field(default_factory=KeyOrder)
-    backlog: deque[tuple[Record, Origin, Turn]] = field(default_factory=deque)
-    journeys: set[Journey] = field(default_factory=set)
-    num_uncommitted: int = 0  # journeys under way, and results not yet committed
-    is_paused: bool = False
-    idle: asyncio.Event = field(default_factory=asyncio.Event)
+    handover_seconds: float = 5.0  # for the commit that ends an assignment
 
 
 class Intake:
@@ -75,6 +54,9 @@ class Intake:
         self._backlog_bytes = 0
         self._arrived = asyncio.Event()
         self._is_closed = False
+        self._writer = secrets.randbits(32) | 1  # never 0, which stands for a clean handover
+        self._alone: Partition | None = None  # where a suspect is being run by itself
+        self.wake_committer = asyncio.Event()
         self.consumer: Consumer | None = None  # set once, before the consumer starts
         self.num_rebalances = 0
 
@@ -108,44 +90,78 @@ class Intake:
         began = [journey.flight.began for partition in self._partitions.values() for journey in partition.journeys]
         return self._loop.time() - min(began) if began else 0.0
 
+    def oldest(self) -> Journey | None:
+        """The listing that has been under way for longest."""
+        under_way = (journey for partition in self._partitions.values() for journey in partition.journeys)
+        return min(under_way, key=lambda journey: journey.flight.began, default=None)
+
     async def next(self) -> Journey:
         """The next record to start on, fair over partitions; waits for one."""
         while True:
-            for _ in range(len(self._turns)):
-                self._turns.rotate(-1)
-                partition = self._partitions[self._turns[-1]]
-                if partition.backlog and partition.ledger.has_room(partition.backlog[0][1].offset):
-                    return self._start(partition)
+            if (partition := self._choose()) is not None:
+                return self._start(partition)
             self._arrived.clear()
             await self._arrived.wait()
+
+    def _choose(self) -> Partition | None:
+        ready = [p for p in map(self._partitions.__getitem__, self._turns) if p.is_ready]
+        lonely = next((p for p in ready if p.quarantine.must_run_alone(p.head)), None)
+        if lonely is not None or self._alone is not None:
+            return self._choose_alone(lonely)
+        if ready:
+            self._turns.rotate(-1 - self._turns.index(ready[0].number))
+            return ready[0]
+        return None
+
+    def _choose_alone(self, lonely: Partition | None) -> Partition | None:
+        """A suspect starts when nothing else is under way and its mark is committed."""
+        if lonely is None or any(p.num_uncommitted for p in self._partitions.values()):
+            return None
+        if lonely.quarantine.mark.alone != lonely.head:
+            log.warning("quarantine.running_alone", partition=lonely.number, offset=lonely.head)
+            lonely.quarantine.run_alone(lonely.head)
+            self._want_mark(lonely)
+            return None
+        self._alone = lonely
+        return lonely
 
     def is_current(self, origin: Origin) -> bool:
         """Does this record still belong to the assignment under which it was read?"""
         partition = self._partitions.get(origin.partition)
         return partition is not None and partition.epoch == origin.epoch
 
-    def finish(self, finished: Iterable[Finished]) -> list[TopicPartition]:
-        """Mark records as finished; what to commit for the partitions they touch, gap maps included."""
-        touched = set()
-        for one in finished:
-            self._partitions[one.origin.partition].ledger.finish(one.origin.offset)
-            touched.add(one.origin.partition)
-        return self.positions(touched)
+    def holds(self, partition: Partition) -> bool:
+        """Is this very assignment still ours?"""
+        return self._partitions.get(partition.number) is partition
 
-    def positions(self, partitions: Iterable[int]) -> list[TopicPartition]:
-        """What to commit for these partitions now."""
-        places = []
-        for number in partitions:
-            position = self._partitions[number].ledger.position()
-            places.append(TopicPartition(self._topic, number, position.offset, metadata=position.metadata))
-        return places
+    def finish(self, finished: Iterable[Finished]) -> None:
+        """Mark records as finished, for the next ``positions``."""
+        for one in finished:
+            partition = self._partitions[one.origin.partition]
+            partition.ledger.finish(one.origin.offset)
+            partition.quarantine.finish(one.origin.offset, partition.ledger.next_offset)
+
+    def to_mark(self) -> list[Partition]:
+        """Partitions whose mark must be committed, with or without results."""
+        return [partition for partition in self._partitions.values() if not partition.is_marked]
+
+    def positions(self, partitions: Iterable[int]) -> list[tuple[TopicPartition, Partition, int]]:
+        """What to commit for these partitions now, for whom, and with the mark of which count."""
+        held = [self._partitions[number] for number in partitions]
+        return [(partition.position(self._topic), partition, partition.marks_wanted) for partition in held]
+
+    def written(self, places: Iterable[tuple[TopicPartition, Partition, int]]) -> None:
+        """These positions are committed."""
+        for place, partition, mark in places:
+            partition.note_commit(place.offset, mark, self._loop.time())
+        self._arrived.set()
 
     def settle(self, finished: Iterable[Finished]) -> None:
         """These are committed (or dropped): nothing of them is in flight any more."""
         for one in finished:
             if self.is_current(one.origin):
                 self._count_down(self._partitions[one.origin.partition])
-        self._arrived.set()  # a gap closed: a window may have room again
+        self._arrived.set()  # a gap closed: a window may have room again, or a suspect the process to itself
 
     def end(self, journey: Journey, *, has_result: bool) -> None:
         """A journey is over. Without a result it was given up, and its partition with it."""
@@ -160,15 +176,37 @@ class Intake:
         if not has_result:
             self._count_down(partition)
 
-    async def rewind(self) -> None:
+    def rewind(self) -> None:
         """After an unknown outcome: drop everything in flight, start again from what is committed."""
         assert self.consumer is not None  # noqa: S101  # set before start
-        await asyncio.wrap_future(self.consumer.rewind())
+        for number in list(self._partitions):
+            self._drop(number)
+        self.consumer.rewind()
 
     async def drain(self) -> None:
         """Take no more; finish what the device has started, within the budget; drop the rest."""
         self._is_closed = True
         await self._revoke(list(self._partitions), is_lost=False)
+
+    def unstick(self, ends: Mapping[int, int], silent_seconds: float) -> list[int]:
+        """Resume partitions that should bring records and do not: a pause can outlive its resume in the client.
+
+        ``ends``: the log's end per partition, as far as the client knows it. Returns the partitions.
+        """
+        assert self.consumer is not None  # noqa: S101  # set before start
+        now = self._loop.time()
+        stuck = [
+            p.number
+            for p in self._partitions.values()
+            if not p.is_paused and not p.backlog and now - p.arrived_at > silent_seconds
+            and ends.get(p.number, 0) > p.ledger.next_offset
+        ]  # fmt: skip
+        for number in stuck:
+            log.warning("partition.silent", partition=number, seconds=silent_seconds, remedy="resumed it")
+            self._partitions[number].arrived_at = now
+        if stuck:
+            self.consumer.resume(stuck)
+        return stuck
 
     # ---- on the loop --------------------------------------------------------------------------------------------
 
@@ -178,7 +216,9 @@ class Intake:
             if origin is None or self._is_closed or not self.is_current(origin):
                 continue
             partition = self._partitions[origin.partition]
+            partition.arrived_at = self._loop.time()
             if partition.ledger.deliver(origin.offset):
+                partition.quarantine.deliver(origin.offset)
                 partition.backlog.append((record, origin, partition.order.enter(record.key or origin.offset)))
                 self._backlog_bytes += record.num_bytes
         self._pause_full()
@@ -187,7 +227,9 @@ class Intake:
     def _start(self, partition: Partition) -> Journey:
         record, origin, turn = partition.backlog.popleft()
         self._backlog_bytes -= record.num_bytes
-        journey = Journey(Flight(record, self._loop.time()), origin, turn)
+        is_convict = origin.offset == partition.quarantine.convict
+        flight = Flight(record, self._loop.time(), num_deaths=partition.quarantine.mark.deaths if is_convict else 0)
+        journey = Journey(flight, origin, turn)
         partition.journeys.add(journey)
         partition.num_uncommitted += 1
         partition.idle.clear()
@@ -198,6 +240,14 @@ class Intake:
         partition.num_uncommitted -= 1
         if partition.num_uncommitted == 0:
             partition.idle.set()
+            if self._alone is partition:
+                self._alone = None
+            self._arrived.set()
+
+    def _want_mark(self, partition: Partition) -> None:
+        partition.marks_wanted += 1
+        partition.written.clear()
+        self.wake_committer.set()
 
     def _pause_full(self) -> None:
         is_heavy = self._backlog_bytes >= self._policy.max_backlog_bytes
@@ -233,16 +283,21 @@ class Intake:
                     why=gaps.foreign,
                     effect="listings finished beyond this offset may be published again",
                 )
+            quarantine = Quarantine(gaps.mark, self._writer, place.end)
             ledger = PartitionLedger(place.offset, gaps.finished)
-            self._partitions[place.partition] = Partition(place.partition, place.epoch, ledger)
-            self._partitions[place.partition].idle.set()
+            partition = self._partitions[place.partition] = Partition(place.partition, place.epoch, ledger, quarantine)
+            partition.idle.set()
+            partition.committed_offset = place.offset
+            partition.committed_at = partition.arrived_at = self._loop.time()
             log.info(
                 "partition.assigned",
                 partition=place.partition,
                 offset=place.offset,
                 finished_beyond=len(gaps.finished),
                 epoch=place.epoch,
+                deaths=quarantine.mark.deaths,
             )
+        self.wake_committer.set()
         self._turns = deque(self._partitions)
         # A pause survives a rebalance inside librdkafka, silently: whatever we hold starts unpaused.
         self.consumer.resume([place.partition for place in assigned])
@@ -259,15 +314,32 @@ class Intake:
             _, late = await asyncio.wait(idle, timeout=self._policy.drain_seconds)
             for waiter in late:
                 waiter.cancel()
+            await self._hand_over(held)
         for partition in held:
             log.info("partition.revoked", partition=partition.number, lost=is_lost, dropped=partition.num_uncommitted)
             self._drop(partition.number)
         self._turns = deque(self._partitions)
 
+    async def _hand_over(self, held: Sequence[Partition]) -> None:
+        """Commit that these end cleanly. Without it their next owner counts a death, which costs little."""
+        for partition in held:
+            for journey in list(partition.journeys):
+                if journey.task is not None:
+                    journey.task.cancel()
+            partition.quarantine.leave()
+            self._want_mark(partition)
+        all_written = asyncio.gather(*(partition.written.wait() for partition in held))
+        try:
+            await asyncio.wait_for(all_written, self._policy.handover_seconds)
+        except TimeoutError:
+            log.warning("partition.handover_uncommitted", partitions=[partition.number for partition in held])
+
     def _drop(self, number: int) -> None:
         partition = self._partitions.pop(number, None)
         if partition is None:
             return
+        if self._alone is partition:
+            self._alone = None
         self._clear_backlog(partition)
         for journey in partition.journeys:
             if journey.task is not None:

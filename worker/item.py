@@ -5,6 +5,7 @@ Noun file: holds state, does nothing. Array shapes stand beside each field.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,12 +110,31 @@ class Finished:
     outputs: tuple[OutputRecord, ...]
     reason: Reason | None  # None: results; otherwise the dead letter's reason
 
+    @property
+    def num_bytes(self) -> int:
+        """Bytes that holding the outputs costs, about."""
+        return sum(output.num_bytes for output in self.outputs)
+
 
 @dataclass(slots=True, eq=False)
 class Flight:
-    """Where a record is right now, for liveness and draining. ``is_started``: the device has worked on it."""
+    """Where a record is right now, for liveness, draining and admission.
+
+    ``is_started``: the device has worked on it, for ``device_seconds``. ``num_deaths``: how many deaths of the process
+    it is convicted of; such a record is not run again.
+    """
 
     record: Record
     began: float  # seconds on the loop's clock
     stage: Stage = Stage.PARSE
     is_started: bool = False
+    device_seconds: float = 0.0
+    num_deaths: int = 0
+    url: str | None = None  # of the picture it waits for
+    on_stage: Callable[[], None] | None = None
+
+    def enter(self, stage: Stage) -> None:
+        """Go on to the next stage."""
+        self.stage = stage
+        if self.on_stage is not None:
+            self.on_stage()

@@ -36,6 +36,8 @@ def consumer_config(kafka: KafkaSettings) -> dict[str, Any]:
     }
     if kafka.group_protocol == "classic":
         config.setdefault("session.timeout.ms", 15_000)
+        if kafka.static_membership:
+            config["group.instance.id"] = kafka.instance
         config["partition.assignment.strategy"] = "cooperative-sticky"
     return config
 

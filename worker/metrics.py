@@ -7,6 +7,7 @@ or a title: they are secrets, and each new one would be a new time series for ev
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -119,7 +120,18 @@ TABLE: tuple[MetricRow, ...] = (
     _gauge("partition_lag", "records", "Records between the committed offset and the log's end.", "partition"),
     _gauge("committed_offset", "offset", "Offset last committed.", "partition"),
     _gauge("oldest_unfinished_seconds", "seconds", "Age in the worker of the oldest listing not yet finished."),
+    _gauge(
+        "committed_offset_age_seconds",
+        "seconds",
+        "Time since the committed offset last moved, while there is lag; 0 without.",
+        "partition",
+    ),
+    _gauge("parked_listings", "listings", "Listings that only wait: for a slow image host or an earlier one of a key."),
     _gauge("paused_partitions", "partitions", "Assigned partitions paused for want of room."),
+    _counter("unstuck_partitions", "partitions", "Partitions resumed because they brought nothing though they should."),
+    _gauge("quarantined_partitions", "partitions", "Partitions whose records run alone after deaths of the process."),
+    _gauge("storm_open", "bool", "1 while intake rests because nearly everything ended as a dead letter."),
+    _counter("redone_device_seconds", "seconds", "Device time of listings given up before they were published."),
     _gauge("assigned_partitions", "partitions", "Partitions assigned to this worker."),
     _counter("rebalances", "rebalances", "Assignments and revocations of partitions."),
     _counter("producer_rebuilds", "producers", "Producers thrown away and rebuilt after an unknown outcome."),
@@ -173,7 +185,13 @@ class Metrics:
     partition_lag: Gauge  # partition
     committed_offset: Gauge  # partition
     oldest_unfinished_seconds: Gauge
+    committed_offset_age_seconds: Gauge  # partition
+    parked_listings: Gauge
     paused_partitions: Gauge
+    unstuck_partitions: Counter
+    quarantined_partitions: Gauge
+    storm_open: Gauge
+    redone_device_seconds: Counter
     assigned_partitions: Gauge
     rebalances: Counter
     producer_rebuilds: Counter
@@ -187,6 +205,11 @@ class Metrics:
             setattr(self, row.attribute, _build(row, self._registry))
         ProcessCollector(namespace=PREFIX.rstrip("_"), registry=self._registry)
 
+    def stage(self, name: str) -> AbstractContextManager[object]:
+        """Time one passage through a stage: ``with metrics.stage("fetch"): ...``."""
+        timer: AbstractContextManager[object] = self.stage_seconds.labels(name).time()
+        return timer
+
     def set_build(self, version: str, model_revision: str, device: str) -> None:
         """Say what runs; replaces what was said before."""
         self.build_info.clear()
@@ -194,7 +217,7 @@ class Metrics:
 
     def forget_partition(self, partition: int) -> None:
         """Drop the gauges of a partition that is no longer ours; its last values would stand for ever."""
-        for gauge in (self.partition_lag, self.committed_offset):
+        for gauge in (self.partition_lag, self.committed_offset, self.committed_offset_age_seconds):
             if (str(partition),) in _label_values(gauge):
                 gauge.remove(str(partition))
 

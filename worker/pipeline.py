@@ -8,13 +8,13 @@ device, a transaction) is a loop of its own that journeys hand their work to. No
 engine and producer live on threads of their own, behind the stage objects.
 
 Two classes. `Tagger` turns one record into an `Outcome` and knows no Kafka: ``hangtag tag`` uses it alone. `Pipeline`
-adds the stream: where records come from, in which order results leave, and how they are committed.
+adds the stream: where records come from, which may start, and in which order results leave for `worker.committer`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -25,27 +25,28 @@ from model.extract import Extractor
 from model.prices import PriceHints, find_prices
 from model.tagging import Tagging
 from model.types import ListingInput, ListingTags, ModelInfo, Prediction, Price, ReadText
-from schemas.deadletter import Stage
+from schemas.deadletter import Reason, Stage
 from schemas.listing import ListingCreated
 from schemas.topics import Topics
 from worker.admission import Budget, Lease, Limits
 from worker.batch import BatchPolicy
+from worker.committer import Committer
 from worker.deadletter import build_dead_letter
 from worker.decode import Decoder
 from worker.enrich import build_events, check_sizes
 from worker.errors import RejectedError
 from worker.fetch import Fetcher
 from worker.infer import Infer
-from worker.intake import Intake, Journey
+from worker.intake import Intake
 from worker.item import DecodedImage, FailedImage, Finished, Flight, ImageOutcome, Item, OutputRecord, Record
 from worker.metrics import Metrics
 from worker.normalise import normalise_title
 from worker.ordering import TurnLostError
 from worker.parse import check_usable, parse
-from worker.publish import Commit, Publisher
-from worker.publish import Outcome as Committed
+from worker.partition import Journey
 from worker.read import Read
 from worker.recall import Recall, Recalled
+from worker.storm import StormBreaker
 from worker.waiting import Waiting, WaitingRoom
 
 log = structlog.get_logger(__name__)
@@ -112,18 +113,19 @@ class Tagger:
         record, listing_id = flight.record, None
         held_bytes, held_pixels = self.bytes.lease(), self.pixels.lease()
         try:
+            _check_not_convicted(flight)
             await held_bytes.grow(record.num_bytes)
             listing = parse(record)
             listing_id = listing.listing_id
-            flight.stage = Stage.FETCH
-            images = await asyncio.gather(*(self._picture(url, held_bytes, held_pixels) for url in listing.image_urls))
+            flight.enter(Stage.FETCH)
+            images = await self._pictures(listing.image_urls, flight, held_bytes, held_pixels)
             check_usable(listing, images)
-            flight.stage = Stage.INFER
+            flight.enter(Stage.INFER)
             async with self._started:
                 prediction, texts = await asyncio.gather(
                     self._predict(listing, images, flight), asyncio.gather(*(self._read(image) for image in images))
                 )
-            flight.stage = Stage.ENRICH
+            flight.enter(Stage.ENRICH)
             return self._resolve(Item(record, listing, tuple(images)), prediction, tuple(texts))
         except RejectedError as error:
             return Outcome(record, listing_id, error=error)
@@ -133,14 +135,28 @@ class Tagger:
 
     # ---- fetch → decode -----------------------------------------------------------------------------------------
 
+    async def _pictures(
+        self, urls: Sequence[str], flight: Flight, held_bytes: Lease, held_pixels: Lease
+    ) -> list[ImageOutcome]:
+        async def one(url: str) -> ImageOutcome:
+            waiting.append(url)
+            flight.url = waiting[0]
+            image = await self._picture(url, held_bytes, held_pixels)
+            waiting.remove(url)
+            flight.url = waiting[0] if waiting else None
+            return image
+
+        waiting: list[str] = []
+        return await asyncio.gather(*map(one, urls))
+
     async def _picture(self, url: str, held_bytes: Lease, held_pixels: Lease) -> ImageOutcome:
         """One URL as pixels, or why not: a picture that fails leaves its listing's others alone."""
         most_pixels = self._limits.pixels_per_picture
         try:
-            with self._metrics.stage_seconds.labels("fetch").time():
+            with self._metrics.stage("fetch"):
                 fetched = await self._stages.fetch.fetch(url, held_bytes)
             await held_pixels.grow(most_pixels)
-            with self._metrics.stage_seconds.labels("decode").time():
+            with self._metrics.stage("decode"):
                 decoded = await self._stages.decode.decode(fetched)
         except RejectedError as error:
             return FailedImage(url, error.reason, error.stage, error.detail)
@@ -157,7 +173,7 @@ class Tagger:
     async def _read(self, image: ImageOutcome) -> ReadText | None:
         if self._stages.read is None or isinstance(image, FailedImage):
             return None
-        with self._metrics.stage_seconds.labels("read").time():
+        with self._metrics.stage("read"):
             return await self._stages.read.read(image)
 
     # ---- batch → recall → infer, for all listings ---------------------------------------------------------------
@@ -166,7 +182,7 @@ class Tagger:
         """Form batches and look their titles up while the device still works on the one before. Runs for ever."""
         while True:
             batch = await self.waiting_room.next_batch()
-            with self._metrics.stage_seconds.labels("recall").time():
+            with self._metrics.stage("recall"):
                 recalled = await self._stages.recall.look_up([one.inputs.title for one in batch])
             await self._prepared.put(_Prepared(batch, recalled))
 
@@ -185,6 +201,7 @@ class Tagger:
             self.waiting_room.device_finished(cost, result.busy_seconds)
             self._keep_vectors(inputs, result.answers)
             for one, answer in zip(batch, result.answers, strict=True):
+                one.flight.device_seconds = result.busy_seconds / len(batch)
                 one.settle(answer)
             self._observe(len(batch), cost, result.busy_seconds)
 
@@ -209,7 +226,7 @@ class Tagger:
     def _resolve(self, item: Item, prediction: Prediction, texts: tuple[ReadText | None, ...]) -> Outcome:
         """Scores, and what words and pictures state outright, as tags."""
         listing = item.listing
-        with self._metrics.stage_seconds.labels("enrich").time():
+        with self._metrics.stage("enrich"):
             mentions = self._stages.extractor.extract(listing.title, listing.description or "", texts)
             currency = listing.price.currency if listing.price else None
             prices = find_prices(texts, PriceHints(listing.title, listing.language, currency))
@@ -221,88 +238,130 @@ class Tagger:
         return Outcome(item.record, listing.listing_id, item, tags, texts, tuple(prices))
 
 
+def _check_not_convicted(flight: Flight) -> None:
+    """Raise RejectedError for a record that killed the process every time it ran, last when it ran alone."""
+    if flight.num_deaths:
+        detail = f"the process died {flight.num_deaths} times with this record under way, the last time with it alone"
+        raise RejectedError(Reason.WORKER_CRASHED, Stage.CONSUME, detail)
+
+
 class Pipeline:
-    """The stream: records in, transactions out."""
+    """The stream: records in, results out to the committer."""
 
     def __init__(
-        self, tagger: Tagger, intake: Intake, publisher: Publisher, identity: Identity, info: ModelInfo,
-        limits: Limits, metrics: Metrics,
+        self, tagger: Tagger, intake: Intake, committer: Committer, identity: Identity, info: ModelInfo,
+        limits: Limits, storm: StormBreaker, metrics: Metrics,
     ) -> None:  # fmt: skip
         self._tagger = tagger
         self._intake = intake
-        self._publisher = publisher
+        self._committer = committer
         self._identity = identity
         self._info = info
         self._limits = limits
+        self._storm = storm
         self._metrics = metrics
-        self._outbox: deque[Finished] = deque()
-        self._something_finished = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
         self._journeys: set[asyncio.Task[None]] = set()
-        self._journey_ended = asyncio.Event()
-        self._is_committing = False
-        self.last_movement = asyncio.get_running_loop().time()
+        self._parked: set[Flight] = set()
+        self._last_start = self._loop.time()
 
     @property
     def num_in_flight(self) -> int:
         """Listings between backlog and commit."""
-        return len(self._journeys) + len(self._outbox)
+        return len(self._journeys) + self._committer.num_waiting
+
+    @property
+    def num_parked(self) -> int:
+        """Listings that only wait, for a slow image host or an earlier listing of their key."""
+        return len(self._parked)
 
     def stalled_seconds(self) -> float:
         """For how long nothing has moved although work is in flight; 0 while a transaction is tried, which retries."""
-        if not self.num_in_flight or self._is_committing:
+        if not self.num_in_flight or self._committer.is_committing:
             return 0.0
-        return asyncio.get_running_loop().time() - self.last_movement
+        return self._loop.time() - max(self._last_start, self._committer.last_movement)
 
     async def run(self) -> None:
         """Work until cancelled. Raises FatalError when the process cannot go on."""
         async with asyncio.TaskGroup() as loops:
             loops.create_task(self._tagger.prepare_batches(), name="prepare-batches")
             loops.create_task(self._tagger.run_batches(), name="run-batches")
-            loops.create_task(self._commit_finished(), name="commit-finished")
+            loops.create_task(self._committer.run(), name="committer")
             await self._start_journeys(loops)
 
     # ---- consume ------------------------------------------------------------------------------------------------
 
     async def _start_journeys(self, loops: asyncio.TaskGroup) -> None:
         while True:
+            await self._wait_for_calm()
             await self._wait_for_room()
             journey = await self._intake.next()
-            self.last_movement = asyncio.get_running_loop().time()
+            self._storm.started()
+            self._last_start = self._loop.time()
             self._metrics.consumed_records.inc()
             journey.task = loops.create_task(self._journey(journey), name="journey")
             self._journeys.add(journey.task)
             journey.task.add_done_callback(self._forget)
 
+    async def _wait_for_calm(self) -> None:
+        """While nearly everything fails, only now and then one record starts, to see whether it still does."""
+        while (wait_seconds := self._storm.opens_in(self._loop.time())) != 0.0:
+            self._committer.changed.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._committer.changed.wait(), wait_seconds)
+
     async def _wait_for_room(self) -> None:
-        while not (
-            len(self._journeys) < self._limits.max_listings
+        while not self._has_room():
+            self._committer.changed.clear()
+            await self._committer.changed.wait()
+
+    def _has_room(self) -> bool:
+        limits = self._limits
+        num_parked = len(self._parked)
+        return (
+            len(self._journeys) - num_parked < limits.max_listings
+            and num_parked < limits.max_parked
+            and self._committer.has_room
             and self._tagger.bytes.has_room
             and self._tagger.pixels.has_room
-        ):
-            self._journey_ended.clear()
-            await self._journey_ended.wait()
+        )
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         self._journeys.discard(task)
-        self._journey_ended.set()
+        self._committer.changed.set()
 
     # ---- one listing --------------------------------------------------------------------------------------------
 
     async def _journey(self, journey: Journey) -> None:
         """From record to outbox. Cancelled when its partition is revoked before the device has worked on it."""
         has_result = False
+        flight = journey.flight
+        flight.on_stage = lambda: self._parked.discard(flight)
+        parking = self._loop.call_later(self._limits.park_seconds, self._park, flight)
         try:
-            outcome = await self._tagger.tag(journey.flight)
-            journey.flight.stage = Stage.PUBLISH
+            outcome = await self._tagger.tag(flight)
             finished = self._to_outputs(outcome)
+            flight.enter(Stage.PUBLISH)
+            self._park(flight)
             await journey.turn.wait()
-            self._outbox.append(finished)
-            self._something_finished.set()
+            self._committer.add(finished)
+            self._storm.ended(self._loop.time(), is_dead=finished.reason is not None)
             has_result = True
         except TurnLostError:
             log.debug("journey.given_up", offset=journey.origin.offset)
         finally:
+            parking.cancel()
+            self._parked.discard(flight)
+            if not has_result:
+                self._storm.given_up()
+                self._metrics.redone_device_seconds.inc(flight.device_seconds)
             self._intake.end(journey, has_result=has_result)
+
+    def _park(self, flight: Flight) -> None:
+        """It holds next to nothing and waits for others: let more start."""
+        if flight.stage in (Stage.FETCH, Stage.PUBLISH):
+            self._parked.add(flight)
+            self._committer.changed.set()
 
     def _to_outputs(self, outcome: Outcome) -> Finished:
         """The three events, or the dead letter: also for a listing whose events the broker would refuse."""
@@ -339,56 +398,3 @@ class Pipeline:
             worker_version=self._identity.version, model_revision=self._info.revision,
             failed_at=datetime.now(UTC), max_bytes=self._limits.max_output_bytes,
         )  # fmt: skip
-
-    # ---- publish → commit ---------------------------------------------------------------------------------------
-
-    async def _commit_finished(self) -> None:
-        """Everything that finished since the last transaction goes into the next one, in order."""
-        while True:
-            self._something_finished.clear()
-            if not self._outbox:
-                await self._something_finished.wait()
-            finished = self._current(self._take_outbox())
-            if finished:
-                self._is_committing = True
-                await self._commit(finished)
-                self._is_committing = False
-
-    def _take_outbox(self) -> list[Finished]:
-        taken: list[Finished] = []
-        num_outputs = 0
-        while self._outbox and num_outputs < self._limits.max_outputs_per_commit:
-            taken.append(self._outbox.popleft())
-            num_outputs += len(taken[-1].outputs)
-        return taken
-
-    def _current(self, finished: Sequence[Finished]) -> list[Finished]:
-        """Without what belongs to a revoked assignment: its partition's next owner does that work."""
-        return [one for one in finished if self._intake.is_current(one.origin)]
-
-    async def _commit(self, finished: list[Finished]) -> None:
-        self._intake.finish(finished)
-        backoff_seconds = 0.01
-        while finished:
-            places = self._intake.positions({one.origin.partition for one in finished})
-            with self._metrics.transaction_seconds.time():
-                committed = await self._publisher.send(Commit([o for one in finished for o in one.outputs], places))
-            self._metrics.transactions.labels(committed.value).inc()
-            if committed is not Committed.ABORTED:
-                break
-            await asyncio.sleep(backoff_seconds)
-            backoff_seconds = min(1.0, backoff_seconds * 2)
-            finished = self._current(finished)
-        if finished and committed is Committed.UNKNOWN:
-            self._metrics.producer_rebuilds.inc()
-            await self._intake.rewind()
-            return
-        self._settle(finished)
-
-    def _settle(self, finished: Sequence[Finished]) -> None:
-        self.last_movement = asyncio.get_running_loop().time()
-        self._intake.settle(finished)
-        for one in finished:
-            self._metrics.finished_listings.labels("dead_letter" if one.reason else "tagged").inc()
-            for kind in ("dead_letter",) if one.reason else ("attributes", "scenes", "texts"):
-                self._metrics.output_events.labels(kind).inc()

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from worker.owner_thread import OwnerThread
 
 log = structlog.get_logger(__name__)
 
+_INIT_PAUSE_SECONDS = 0.2
 _FENCED = (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED)
 
 
@@ -50,13 +52,27 @@ class Commit:
     offsets: Sequence[TopicPartition]
 
 
+class Step(enum.Enum):
+    """How far a transaction got; told to whoever watches, on the producer's thread."""
+
+    BEGUN = "begun"
+    PRODUCED = "produced"
+    OFFSETS_SENT = "offsets_sent"
+    COMMITTED = "committed"
+
+
 @dataclass(frozen=True, slots=True)
 class PublishPolicy:
     """``transaction_seconds`` is the broker's limit from begin to commit; calls give up a little earlier."""
 
     transactional_id: str
     transaction_seconds: float = 10.0
-    init_seconds: float = 30.0
+    init_seconds: float = 5.0  # of one attempt; there is always another
+    rebuild_after_unknown: bool = True  # False only to show, in the reliability suite, what the rule is for
+
+
+def watch_nothing(_: Step) -> None:
+    """What watches unless somebody does."""
 
 
 class Publisher(Protocol):
@@ -78,10 +94,18 @@ class Publisher(Protocol):
 class TransactionalPublisher:
     """Exactly once: each `Commit` is one Kafka transaction."""
 
-    def __init__(self, config: Mapping[str, Any], policy: PublishPolicy, group_metadata: Callable[[], Any]) -> None:
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        policy: PublishPolicy,
+        group_metadata: Callable[[], Any],
+        watch: Callable[[Step], None] = watch_nothing,
+    ) -> None:
         self._config = dict(config)
         self._policy = policy
         self._group_metadata = group_metadata
+        self._watch = watch
+        self._closing = threading.Event()
         self._thread = OwnerThread("hangtag-producer")
         self._kafka: KafkaProducer | None = None
         self.num_rebuilds = 0
@@ -97,6 +121,7 @@ class TransactionalPublisher:
 
     async def close(self) -> None:
         """See `Publisher.close`."""
+        self._closing.set()
         await self._thread.run(self._let_go)
         await self._thread.close()
 
@@ -108,7 +133,7 @@ class TransactionalPublisher:
 
     def _build(self) -> None:
         """Initialise, again and again until the broker answers; ends the predecessor's open transaction."""
-        while True:
+        while not self._closing.is_set():
             kafka = KafkaProducer(self._config)
             try:
                 kafka.init_transactions(self._policy.init_seconds)
@@ -122,6 +147,7 @@ class TransactionalPublisher:
             else:
                 self._kafka = kafka
                 return
+            self._closing.wait(_INIT_PAUSE_SECONDS)  # a refusal can come at once: do not hammer
 
     def _rebuild(self) -> Outcome:
         self._kafka = None
@@ -138,20 +164,33 @@ class TransactionalPublisher:
         except KafkaException as error:
             return self._after_failure(error.args[0], deadline)
         try:
-            self._kafka.commit_transaction(_left(deadline))
+            self._end(self._kafka, deadline)
         except KafkaException as error:
             cause = error.args[0]
             if cause.txn_requires_abort() or cause.fatal():
                 return self._after_failure(cause, deadline)
             log.warning("transaction.unknown", error=cause.str())
             return self._rebuild()
+        self._watch(Step.COMMITTED)
         return Outcome.FINE
 
     def _fill(self, kafka: KafkaProducer, commit: Commit, deadline: float) -> None:
         kafka.begin_transaction()
+        self._watch(Step.BEGUN)
         for output in commit.outputs:
             _produce(kafka, output, deadline)
+        self._watch(Step.PRODUCED)
         kafka.send_offsets_to_transaction(list(commit.offsets), self._group_metadata(), _left(deadline))
+        self._watch(Step.OFFSETS_SENT)
+
+    def _end(self, kafka: KafkaProducer, deadline: float) -> None:
+        while True:
+            try:
+                return kafka.commit_transaction(_left(deadline))
+            except KafkaException as error:
+                # What the client's documentation offers, asking again on the same producer, is what the rule forbids.
+                if self._policy.rebuild_after_unknown or not error.args[0].retriable():
+                    raise
 
     def _after_failure(self, cause: KafkaError, deadline: float) -> Outcome:
         if cause.code() in _FENCED and time.monotonic() < deadline:

@@ -20,6 +20,7 @@ OWNED_PROPERTIES = {
     "group.id": "kafka.group_id",
     "group.protocol": "kafka.group_protocol",
     "transactional.id": "kafka.instance",
+    "group.instance.id": "kafka.static_membership",
     "transaction.timeout.ms": "kafka.transaction_timeout_seconds",
     "auto.offset.reset": "kafka.start_at",
     "enable.auto.commit": "kafka.delivery",
@@ -59,6 +60,9 @@ class KafkaSettings(_Group):
     start_at: Literal["earliest", "latest"] | AwareDatetime = Field(
         "earliest", description="where nothing is committed yet: earliest, latest, or an RFC 3339 time"
     )
+    static_membership: bool = Field(
+        False, description="keep this instance's partitions over a restart (classic protocol only)"
+    )
     wait_seconds: float = Field(60, ge=0, le=3600, description="how long a start waits for broker and topics")
     input_topic: TopicName = Field("listings.created", description="listings come from here")
     attributes_topic: TopicName = Field("listings.attributes", description="attribute events go here")
@@ -81,6 +85,8 @@ class KafkaSettings(_Group):
     @model_validator(mode="after")
     def _refuse_loops(self) -> Self:
         outputs = (self.attributes_topic, self.scenes_topic, self.texts_topic, self.topics.dead_letter)
+        if self.static_membership and self.group_protocol == "consumer":
+            raise ValueError("static_membership needs group_protocol classic: under KIP-848 a restart would be fenced")
         if self.input_topic in outputs:
             raise ValueError(f"input_topic {self.input_topic} is an output as well: the worker would feed itself")
         return self
@@ -221,6 +227,15 @@ class HealthSettings(_Group):
     )
 
 
+class StormSettings(_Group):
+    """When nearly everything ends as a dead letter, intake rests and single records probe."""
+
+    ratio: float = Field(0.9, ge=0, le=1, description="share of the last outcomes that opens the breaker; 0: off")
+    window: int = Field(200, ge=10, le=100_000, description="outcomes that the share is taken over")
+    consecutive: int = Field(100, ge=0, description="dead letters in a row that open it; 0: off")
+    probe_seconds: float = Field(5, gt=0, le=600, description="wait before the first probe; doubles up to a minute")
+
+
 class Settings(_Group):
     """Everything that can be set."""
 
@@ -237,6 +252,7 @@ class Settings(_Group):
     log: LogSettings = Field(default_factory=LogSettings)
     shutdown: ShutdownSettings = Field(default_factory=ShutdownSettings)
     health: HealthSettings = Field(default_factory=HealthSettings)
+    storm: StormSettings = Field(default_factory=StormSettings)
 
 
 def keys() -> dict[str, Any]:

@@ -17,6 +17,7 @@ from worker.enrich import build_error_line, build_tag_line
 from worker.errors import RejectedError
 from worker.item import Flight, Record
 from worker.metrics import Metrics
+from worker.models import ShippedModels
 from worker.pipeline import Outcome, Tagger
 from worker.settings import Settings
 
@@ -39,7 +40,7 @@ def tag_file(settings: Settings, source: BinaryIO, sink: TextIO) -> Counts:
 async def _tag_file(settings: Settings, source: BinaryIO, sink: TextIO) -> Counts:
     counts = Counts()
     async with AsyncExitStack() as exits:
-        built = await build_tagger(settings, Metrics(), exits)
+        built = await build_tagger(settings, ShippedModels(settings), Metrics(), exits)
         loops = [asyncio.create_task(loop) for loop in (built.tagger.prepare_batches(), built.tagger.run_batches())]
         try:
             async for outcome in tag_in_order(built.tagger, source, built.limits.max_listings, loops):

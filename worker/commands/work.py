@@ -17,9 +17,11 @@ def run(context: typer.Context) -> None:
     """The always-on worker. Stops cleanly on SIGTERM; a second one ends it at once."""
     settings = settings_of(context)
     with plain_errors():
+        from worker.app import Worker
         from worker.app import run as run_worker
+        from worker.models import ShippedModels
 
-        raise typer.Exit(run_worker(settings))
+        raise typer.Exit(run_worker(lambda: Worker(settings, ShippedModels(settings))))
 
 
 def tag(

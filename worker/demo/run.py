@@ -25,6 +25,7 @@ from worker.demo.samples import Sample, load_pictures, load_samples
 from worker.demo.traffic import Traffic
 from worker.demo.view import JsonView, TerminalView, View
 from worker.metrics import Metrics
+from worker.models import ShippedModels
 from worker.settings import Settings
 
 GROUP_ID = "hangtag-demo"
@@ -79,7 +80,7 @@ class Demo:
         progress = Progress(len(samples), titles_of(samples), topics, phase="loading the model")
         self._kept_keys = frozenset(sample.key.decode() for sample in samples[:MAX_CARDS])
         self.view.open(progress)
-        worker = Worker(settings, metrics=self.metrics)
+        worker = Worker(settings, ShippedModels(settings), metrics=self.metrics)
         try:
             await worker.start()
             progress.phase = "tagging"

@@ -1,0 +1,122 @@
+"""From finished listings to committed ones: the loop that fills one transaction after the other.
+
+Everything that finished since the last transaction goes into the next one, in order, together with the positions of
+the partitions it touches. Partitions whose `Mark` has to be written (just assigned, about to be handed over, a record
+about to run alone) ride along. Owner: the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+
+import structlog
+
+from worker.admission import Limits
+from worker.intake import Intake
+from worker.item import Finished
+from worker.metrics import Metrics
+from worker.partition import Partition
+from worker.publish import Commit, Outcome, Publisher
+
+log = structlog.get_logger(__name__)
+
+_FIRST_BACKOFF_SECONDS, _MAX_BACKOFF_SECONDS = 0.01, 1.0
+
+
+class Committer:
+    """The outbox and its loop. Results wait here for their transaction; with a dead sink they keep new work out."""
+
+    def __init__(self, intake: Intake, publisher: Publisher, limits: Limits, metrics: Metrics) -> None:
+        self._intake = intake
+        self._publisher = publisher
+        self._limits = limits
+        self._metrics = metrics
+        self._outbox: deque[Finished] = deque()
+        self._num_taken = 0  # in the transaction under way
+        self._bytes = 0
+        self.last_movement = asyncio.get_running_loop().time()
+        self.is_committing = False
+        self.changed = asyncio.Event()  # there may be room; whoever waits for some clears it
+
+    @property
+    def num_waiting(self) -> int:
+        """Results not committed yet."""
+        return len(self._outbox) + self._num_taken
+
+    @property
+    def has_room(self) -> bool:
+        """May more work start, or do results pile up already?"""
+        return self.num_waiting < self._limits.max_listings and self._bytes < self._limits.max_unpublished_bytes
+
+    def add(self, finished: Finished) -> None:
+        """A listing is done and may be published."""
+        self._outbox.append(finished)
+        self._bytes += finished.num_bytes
+        self._intake.wake_committer.set()
+
+    async def run(self) -> None:
+        """Commit again and again, for ever."""
+        wake = self._intake.wake_committer
+        while True:
+            wake.clear()
+            marks = self._intake.to_mark()
+            if not self._outbox and not marks:
+                await wake.wait()
+                continue
+            taken = self._take()
+            self.is_committing = True
+            await self._commit(self._current(taken), marks)
+            self.is_committing = False
+            self._num_taken = 0
+            self._bytes -= sum(one.num_bytes for one in taken)
+            self.changed.set()
+
+    def _take(self) -> list[Finished]:
+        taken: list[Finished] = []
+        num_outputs = 0
+        while self._outbox and num_outputs < self._limits.max_outputs_per_commit:
+            taken.append(self._outbox.popleft())
+            num_outputs += len(taken[-1].outputs)
+        self._num_taken = len(taken)
+        return taken
+
+    def _current(self, finished: Sequence[Finished]) -> list[Finished]:
+        """Without what belongs to a revoked assignment: its partition's next owner does that work."""
+        return [one for one in finished if self._intake.is_current(one.origin)]
+
+    async def _commit(self, finished: list[Finished], marks: Sequence[Partition]) -> None:
+        self._intake.finish(finished)
+        backoff_seconds = _FIRST_BACKOFF_SECONDS
+        while True:
+            held = [partition for partition in marks if self._intake.holds(partition)]
+            numbers = {one.origin.partition for one in finished} | {partition.number for partition in held}
+            if not numbers:
+                return
+            written = self._intake.positions(numbers)
+            with self._metrics.transaction_seconds.time():
+                outcome = await self._publisher.send(
+                    Commit([output for one in finished for output in one.outputs], [place for place, _, _ in written])
+                )
+            self._metrics.transactions.labels(outcome.value).inc()
+            if outcome is not Outcome.ABORTED:
+                break
+            await asyncio.sleep(backoff_seconds)
+            backoff_seconds = min(_MAX_BACKOFF_SECONDS, backoff_seconds * 2)
+            finished = self._current(finished)
+        if outcome is Outcome.UNKNOWN:
+            self._metrics.producer_rebuilds.inc()
+            log.warning("transaction.rewinding", listings=len(finished), partitions=len(numbers))
+            self._intake.rewind()
+            return
+        self._intake.written(written)
+        self._settle(finished)
+
+    def _settle(self, finished: Sequence[Finished]) -> None:
+        self.last_movement = asyncio.get_running_loop().time()
+        self._intake.settle(finished)
+        for one in finished:
+            self._metrics.finished_listings.labels("dead_letter" if one.reason else "tagged").inc()
+            for kind in ("dead_letter",) if one.reason else ("attributes", "scenes", "texts"):
+                self._metrics.output_events.labels(kind).inc()

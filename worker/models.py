@@ -1,0 +1,26 @@
+"""The models that a worker really runs on. Importing this costs seconds: torch, torchvision, onnxruntime."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from model.ocr import open_reader
+from model.predictor import load_predictor
+from model.types import Predictor, TextReader
+from worker.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class ShippedModels:
+    """The checkpoint and the OCR engine that the settings name. See `worker.build.Models`."""
+
+    settings: Settings
+
+    def load_predictor(self) -> Predictor:
+        """See `Models`."""
+        model = self.settings.model
+        return load_predictor(model.checkpoint, model.device, model.precision_targets)
+
+    def open_reader(self) -> TextReader:
+        """See `Models`."""
+        return open_reader(num_threads=self.settings.ocr.num_threads)
