@@ -1,7 +1,7 @@
 """One log for everything: a JSON object per line on a pipe, readable lines on a terminal; secrets never.
 
-Whoever has something to say comes through here: structlog, the standard library's loggers (librdkafka, aiohttp, asyncio,
-redis), warnings, and exceptions that nobody caught, in any thread. `worker.redact` says what may be seen.
+Whoever has something to say comes through here: structlog, the standard library's loggers (librdkafka, aiohttp,
+asyncio, redis), warnings, and exceptions that nobody caught, in any thread. `worker.redact` says what may be seen.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from worker.redact import Redactor, describe, without_held_error
 
 _OUR_LOGGERS = ("worker", "model", "schemas")
-_WRITTEN_BY_STRUCTLOG = ("event", "level", "time")
 log = structlog.get_logger(__name__)
 
 
@@ -90,9 +89,19 @@ class _LineHandler(logging.StreamHandler[TextIO]):
 
 
 def _formatter(told: list[Processor], *, is_console: bool) -> logging.Formatter:
-    renderer: Processor = structlog.dev.ConsoleRenderer() if is_console else structlog.processors.JSONRenderer()
-    last = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
+    rendering: list[Processor] = (
+        [_spell_out, structlog.dev.ConsoleRenderer()] if is_console else [structlog.processors.JSONRenderer()]
+    )
+    last = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering]
     return structlog.stdlib.ProcessorFormatter(processors=last, foreign_pre_chain=told)
+
+
+def _spell_out(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Exceptions as the lines that a terminal shows."""
+    if told := event.get("exception"):
+        lines = [line for one in told for line in (one["error"], *(f"    {place}" for place in one["at"]))]
+        event["exception"] = "\n".join(lines)
+    return event
 
 
 def _attach(handler: logging.Handler, level: int) -> None:

@@ -30,7 +30,7 @@ _MAX_CAUSES = 8
 _SECRET_NAME = re.compile(r"password|passwd|secret|token|jaas|digest_key|api_?key|authorization", re.IGNORECASE)
 _URL = re.compile(r"[a-z][a-z0-9+.-]{1,20}:(?:\\*/){2}[^\s\"'<>|{}`]+", re.IGNORECASE)
 _ASSIGNED = re.compile(
-    r"((?:password|passwd|secret|token|api[_-]?key|authorization|sig|signature)[\"']?\s*[=:]\s*[\"']?)"
+    r"((?:password|passwd|secret|token|api[_-]?key|authorization)[\"']?\s*[=:]\s*[\"']?)"
     r"((?:bearer |basic )?[^\s\"',;&)}\]]+)",
     re.IGNORECASE,
 )
@@ -86,7 +86,7 @@ class Redactor:
 
     def error(self, error: BaseException) -> list[dict[str, Any]]:
         """An exception and what led to it, last first: type, message, places. No source lines and no variables."""
-        told = []
+        told: list[dict[str, Any]] = []
         cause: BaseException | None = error
         while cause is not None and len(told) < _MAX_CAUSES:
             told.append({"error": self.text(describe(cause)), "at": _places(cause)})

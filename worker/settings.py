@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
@@ -14,6 +16,7 @@ from schemas.topics import Topics, default_dead_letter_topic
 MIB = 1 << 20
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 Properties = dict[str, str | int | float | bool]
+_SECRET_PROPERTY = re.compile(r"password|secret|token|jaas|oauthbearer\.config|\.key\.pem|_key\b", re.IGNORECASE)
 
 OWNED_PROPERTIES = {
     "bootstrap.servers": "kafka.bootstrap_servers",
@@ -253,6 +256,23 @@ class Settings(_Group):
     shutdown: ShutdownSettings = Field(default_factory=ShutdownSettings)
     health: HealthSettings = Field(default_factory=HealthSettings)
     storm: StormSettings = Field(default_factory=StormSettings)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be seen, as it stands: for whoever masks it in logs."""
+        url = self.redis.url.get_secret_value()
+        properties = {**self.kafka.client, **self.kafka.consumer, **self.kafka.producer}
+        hidden = [str(value) for name, value in properties.items() if _SECRET_PROPERTY.search(name)]
+        return tuple(filter(None, (url, *_login(url), self.cache.digest_key.get_secret_value(), *hidden)))
+
+
+def _login(url: str) -> tuple[str, ...]:
+    """The password of a URL, and the same without percent signs."""
+    try:
+        password = urlsplit(url).password or ""
+    except ValueError:
+        return ()
+    return password, unquote(password)
 
 
 def keys() -> dict[str, Any]:

@@ -33,7 +33,7 @@ def settings_of(context: typer.Context) -> Settings:
     except SettingsError as error:
         typer.echo(f"hangtag: {error}", err=True)
         raise typer.Exit(2) from error
-    configure_logging(settings.log.level, settings.log.format)
+    configure_logging(settings.log.level, settings.log.format, secrets=settings.secrets)
     return settings
 
 

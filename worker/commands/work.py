@@ -47,7 +47,7 @@ def demo(
 ) -> None:
     """Real sample photos through the worker, on a broker inside this process. Needs nothing else."""
     settings = settings_of(context)
-    configure_logging("warning", settings.log.format)  # the demo shows its progress itself
+    configure_logging("warning", settings.log.format, secrets=settings.secrets)  # the demo shows its progress itself
     with plain_errors():
         from worker.demo.run import run_demo
 
