@@ -38,6 +38,7 @@ class Committer:
         self._bytes = 0
         self.last_movement = asyncio.get_running_loop().time()
         self.is_committing = False
+        self._has_results = False
         self.changed = asyncio.Event()  # there may be room; whoever waits for some clears it
 
     @property
@@ -115,6 +116,9 @@ class Committer:
 
     def _settle(self, finished: Sequence[Finished]) -> None:
         self.last_movement = asyncio.get_running_loop().time()
+        if finished and not self._has_results:
+            self._has_results = True
+            log.info("worker.first_results", listings=len(finished))
         self._intake.settle(finished)
         for one in finished:
             self._metrics.finished_listings.labels("dead_letter" if one.reason else "tagged").inc()

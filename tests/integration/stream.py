@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
@@ -21,6 +23,7 @@ from tests.audit import Report, Sent, audit
 from worker.demo.imagehost import ImageHost
 from worker.demo.samples import load_pictures
 
+_EVENT = re.compile(r'"event": "([a-z._]+)"')
 _TITLES = ("red leather boots, UK 7", "oak table 120 x 60 cm", "navy cotton sheet", "gold ring 18k", "black phone case")
 
 
@@ -45,7 +48,7 @@ class Stream:
         for outcome in made.values():
             outcome.result(20)
 
-    def send(self, values: Sequence[tuple[str, bytes]]) -> None:
+    def send(self, values: Sequence[tuple[str, bytes | None]]) -> None:
         """Produce input records, in order, and remember where they landed."""
         producer = Producer({"bootstrap.servers": self.servers, "partitioner": "murmur2_random", "linger.ms": 20})
 
@@ -54,7 +57,12 @@ class Stream:
             self.sent.append(Sent(message.key(), message.partition(), message.offset()))
 
         for key, value in values:
-            producer.produce(self.topics.input, value, key.encode(), on_delivery=landed)
+            while True:
+                try:
+                    producer.produce(self.topics.input, value, key.encode(), on_delivery=landed)
+                    break
+                except BufferError:
+                    producer.poll(0.1)
             producer.poll(0)
         assert producer.flush(30) == 0
 
@@ -90,19 +98,24 @@ class Stream:
         return {**os.environ, **{f"HANGTAG_{key}": value for key, value in own.items()}}
 
 
+RUN = ("-c", "from worker.cli import main; main()", "run")
+
+
 @dataclass(slots=True)
 class WorkerProcess:
-    """``hangtag run`` as an operator starts it. ``log`` collects its lines."""
+    """``hangtag run`` as an operator starts it. ``log`` collects its lines, ``events`` when each event first came."""
 
     process: asyncio.subprocess.Process
     log: list[str] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)
+    events: dict[str, float] = field(default_factory=dict)
     _reading: asyncio.Task[None] | None = None
 
     @classmethod
-    async def start(cls, environment: Mapping[str, str]) -> WorkerProcess:
-        """Start it; returns at once."""
+    async def start(cls, environment: Mapping[str, str], command: Sequence[str] = RUN) -> WorkerProcess:
+        """Start it; returns at once. ``command``: what Python is to run."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", "from worker.cli import main; main()", "run",
+            sys.executable, *command,
             env=dict(environment), stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         worker = cls(process)
@@ -112,15 +125,15 @@ class WorkerProcess:
     async def stop(self) -> int:
         """SIGTERM; its exit code once it has drained."""
         self.process.send_signal(signal.SIGTERM)
-        return await self._ended()
+        return await self.ended()
 
     async def kill(self) -> None:
         """SIGKILL."""
         self.process.kill()
-        await self._ended()
+        await self.ended()
 
-    async def _ended(self) -> int:
-        code = await asyncio.wait_for(self.process.wait(), 60)
+    async def ended(self) -> int:
+        code = await asyncio.wait_for(self.process.wait(), 300)
         if self._reading is not None:
             await self._reading
         return code
@@ -129,6 +142,8 @@ class WorkerProcess:
         assert self.process.stderr is not None
         async for line in self.process.stderr:
             self.log.append(line.decode(errors="replace"))
+            if found := _EVENT.search(self.log[-1]):
+                self.events.setdefault(found[1], time.monotonic())
 
 
 async def until(condition: Callable[[], bool], worker: WorkerProcess, seconds: float = 240) -> None:

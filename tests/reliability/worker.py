@@ -1,4 +1,4 @@
-"""A worker process that dies, runs out of memory or is poisoned when it is told to: ``python -m tests.reliability.worker``.
+"""A worker that dies, runs out of memory or is poisoned as it is told: ``python -m tests.reliability.worker``.
 
 Everything is the product's own but the model (`model.stand_in`) and what `Faults` asks for. Settings come from the
 environment as for ``hangtag run``; faults from the variable RELIABILITY_FAULTS, a JSON object.
@@ -23,7 +23,7 @@ from worker.app import Worker, run
 from worker.logs import configure_logging
 from worker.metrics import Metrics
 from worker.publish import Step
-from worker.sources import Sources, load_settings
+from worker.sources import load_settings
 
 VARIABLE = "RELIABILITY_FAULTS"
 
@@ -125,7 +125,7 @@ class FaultyModels:
 
 def main() -> int:
     """As ``hangtag run``."""
-    settings = load_settings(Sources(None, ()))
+    settings = load_settings()
     configure_logging(settings.log.level, "json")
     given: dict[str, Any] = json.loads(os.environ.get(VARIABLE, "{}"))
     faults = Faults(**given)
