@@ -151,8 +151,9 @@ class TransactionalPublisher:
 
     def _rebuild(self) -> Outcome:
         self._kafka = None
-        self.num_rebuilds += 1
         self._build()
+        self.num_rebuilds += 1
+        log.info("producer.rebuilt", number=self.num_rebuilds)
         return Outcome.UNKNOWN
 
     def _transact(self, commit: Commit) -> Outcome:

@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import Literal
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -49,37 +50,64 @@ def _container() -> Server:
 
 
 def _local() -> Server:
-    java = _java()
-    libs = _jars()
-    folder = Path(tempfile.mkdtemp(prefix="hangtag-kafka-"))
-    port, controller = free_port(), free_port()
-    config = folder / "server.properties"
-    config.write_text(_properties(folder, port, controller))
-    base = [
-        java,
-        "-Xmx512m",
-        "-XX:+UseSerialGC",
-        f"-Dlog4j2.configurationFile={_POM.parent / 'log4j2.yaml'}",
-        "-cp",
-        f"{libs}/*",
-    ]
-    storage = [*base, "kafka.tools.StorageTool", "format", "-t", "aGFuZ3RhZy10ZXN0cy0wMQ", "-c", str(config)]
-    subprocess.run(storage, check=True, capture_output=True, timeout=60)
-    with (folder / "log").open("w") as log:
-        broker = subprocess.Popen([*base, "kafka.Kafka", str(config)], stdout=log, stderr=log)
+    own = OwnKafka()
+    own.start()
+    return Server(own.address, "local process, Java and Maven's jars", own.stop)
 
-    def stop() -> None:
-        broker.kill()
-        broker.wait()
-        shutil.rmtree(folder, ignore_errors=True)
 
-    address = f"127.0.0.1:{port}"
-    try:
-        _wait(address, broker)
-    except Exception:
-        stop()
-        raise
-    return Server(address, "local process, Java and Maven's jars", stop)
+class OwnKafka:
+    """A broker process of this test's own: killed and started again on the same port and data.
+
+    With ``proxy_port`` it has a second listener, on ``proxied_port``, whose advertised address is that port of this
+    machine: clients that come through a proxy there stay behind it.
+    """
+
+    def __init__(self, proxy_port: int | None = None) -> None:
+        self._java, self._libs = _java(), _jars()
+        self._folder = Path(tempfile.mkdtemp(prefix="hangtag-kafka-"))
+        self._process: subprocess.Popen[bytes] | None = None
+        port = free_port()
+        self.address = f"127.0.0.1:{port}"
+        self.proxied_port = free_port()
+        proxied = (self.proxied_port, proxy_port) if proxy_port else None
+        self._config = self._folder / "server.properties"
+        self._config.write_text(_properties(self._folder, port, free_port(), proxied))
+
+    def start(self) -> None:
+        """Start it, on whatever data there is. Raises RuntimeError when it does not come up."""
+        if not (self._folder / "data").exists():
+            format_storage = ("kafka.tools.StorageTool", "format", "-t", "aGFuZ3RhZy10ZXN0cy0wMQ", "-c", self._config)
+            subprocess.run([*self._command(), *format_storage], check=True, capture_output=True, timeout=60)
+        with (self._folder / "log").open("a") as log:
+            self._process = subprocess.Popen([*self._command(), "kafka.Kafka", self._config], stdout=log, stderr=log)
+        try:
+            _wait(self.address, self._process)
+        except Exception:
+            self.stop()
+            raise
+
+    def kill(self) -> None:
+        """SIGKILL; the data stays."""
+        self._end("kill")
+
+    def terminate(self) -> None:
+        """SIGTERM, and wait until it has shut down; the data stays."""
+        self._end("terminate")
+
+    def stop(self) -> None:
+        """End it and throw its data away."""
+        self.kill()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _end(self, how: Literal["kill", "terminate"]) -> None:
+        if self._process is not None:
+            getattr(self._process, how)()
+            self._process.wait()
+            self._process = None
+
+    def _command(self) -> list[str]:
+        logging = f"-Dlog4j2.configurationFile={_POM.parent / 'log4j2.yaml'}"
+        return [self._java, "-Xmx512m", "-XX:+UseSerialGC", logging, "-cp", f"{self._libs}/*"]
 
 
 def _wait(address: str, broker: subprocess.Popen[bytes]) -> None:
@@ -113,14 +141,19 @@ def _jars() -> Path:
     return _LIBS
 
 
-def _properties(folder: Path, port: int, controller: int) -> str:
+def _properties(folder: Path, port: int, controller: int, proxied: tuple[int, int] | None) -> str:
+    listeners, advertised = f"PLAINTEXT://127.0.0.1:{port}", f"PLAINTEXT://127.0.0.1:{port}"
+    if proxied:
+        listeners += f",PROXIED://127.0.0.1:{proxied[0]}"
+        advertised += f",PROXIED://127.0.0.1:{proxied[1]}"
     return f"""process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners={listeners},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners={advertised}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
 log.dirs={folder / "data"}
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=4
