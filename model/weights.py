@@ -3,16 +3,20 @@
     config.json  labels.json  heads.safetensors  calibration.safetensors  towers/…  MODEL_CARD.md  LICENSES/
     digests.json
 
-Every file but ``digests.json`` is verified before it is read. Nothing is unpickled and nothing is downloaded.
+Every file but ``digests.json`` is verified before it is read. Nothing is unpickled, nothing is downloaded, and no file
+may be there that could hold code. Digests prove that a checkpoint is whole, not who made it: whoever can write into the
+folder can seal it again, and then gets no further than wrong tags.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import torch
@@ -39,6 +43,10 @@ REQUIRED = (
     "towers/text/model.safetensors",
     "towers/text/tokenizer.json",
 )
+_READABLE = (".json", ".safetensors", ".md", ".txt")  # no format that can carry code
+_TOWER_NAME = re.compile(r"[a-z0-9_]+")  # timm would download what begins with hf-hub:
+_CODE_NAMES = ("auto_map", "attn_implementation", "_attn_implementation", "custom_pipelines", "trust_remote_code")
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(@\S+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,29 +95,59 @@ class Checkpoint:
 def locate(checkpoint: str) -> Path:
     """The folder meant by ``model.checkpoint``; empty means the shipped one. Raises CheckpointError."""
     folder = Path(checkpoint) if checkpoint else SHIPPED
-    if not (folder / "digests.json").is_file():
+    if (folder / "digests.json").is_file():
+        return folder
+    if not folder.exists() and _HUB_NAME.fullmatch(checkpoint):
         raise CheckpointError(
-            f"model.checkpoint={str(folder)!r} is not a checkpoint: it holds no digests.json; "
-            "give a folder that 'hangtag train' wrote, or leave it empty for the shipped one"
+            f"model.checkpoint={checkpoint!r} is no folder here, and the worker downloads nothing, not from a "
+            "model hub either; fetch it beforehand at a pinned commit (40 hex digits, no branch) and give its folder"
         )
-    return folder
+    raise CheckpointError(
+        f"model.checkpoint={str(folder)!r} is not a checkpoint: it holds no digests.json; "
+        "give a folder that 'hangtag train' wrote, or leave it empty for the shipped one"
+    )
 
 
 def verify(folder: Path) -> dict[str, str]:
-    """Digests by file. Raises CheckpointError naming the file that is missing or differs."""
+    """Digests by file. Raises CheckpointError naming the file that is missing, differs or does not belong there."""
     try:
         digests: dict[str, str] = json.loads((folder / "digests.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{folder / 'digests.json'} cannot be read: {error}") from error
     if not isinstance(digests, dict):
         raise CheckpointError(f"{folder / 'digests.json'} is not a table of files and digests; copy the folder again")
+    _refuse_strangers(folder, digests)
     for name, wanted in digests.items():
-        path = folder / name
+        path = _inside(folder, name)
         if not path.is_file():
             raise CheckpointError(f"the checkpoint lacks {name}; copy the folder again")
         if digest_of(path) != wanted:
             raise CheckpointError(f"{name} of the checkpoint does not match its digest: it is damaged or was changed")
     return digests
+
+
+def _refuse_strangers(folder: Path, digests: Mapping[str, str]) -> None:
+    """A file that nobody sealed is read by nobody, but may be there to be picked up by something else."""
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if name not in digests and name != "digests.json" and not (path.is_dir() and not path.is_symlink()):
+            raise CheckpointError(f"the checkpoint holds {name}, which its digests.json does not list; remove it")
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """The file meant by a name of ``digests.json``: of a harmless kind, and in the folder, also behind symlinks."""
+    pure = PurePosixPath(name)
+    if pure.is_absolute() or ".." in pure.parts or "\\" in name or "\0" in name:
+        raise CheckpointError(f"digests.json of the checkpoint names {name!r}, outside its folder; do not use it")
+    if pure.suffix not in _READABLE:
+        raise CheckpointError(
+            f"the checkpoint holds {name}; weights are read from safetensors alone, as other formats "
+            "(pickles: .bin, .pt, .pth, .ckpt) can run code when they are loaded; convert it where that does no harm"
+        )
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise CheckpointError(f"{name} of the checkpoint is a link that leads out of its folder; copy the file itself")
+    return path
 
 
 def digest_of(path: Path) -> str:
@@ -131,26 +169,39 @@ def load(folder: Path) -> Checkpoint:
     unsealed = [name for name in REQUIRED if name not in digests]
     if unsealed:
         raise CheckpointError(f"digests.json of the checkpoint lists no digest of {unsealed[0]}; copy the folder again")
-    config = ModelConfig.load(folder / "config.json")
-    vocabulary = Vocabulary.from_json(json.loads((folder / "labels.json").read_text(encoding="utf-8")))
+    with _reading("config.json"):
+        config = ModelConfig.load(folder / "config.json")
+    with _reading("labels.json"):
+        vocabulary = Vocabulary.from_json(json.loads((folder / "labels.json").read_text(encoding="utf-8")))
     image, text = load_towers(folder, config)
     fusion = FusionModel(config, {name: len(values) for name, values in vocabulary.values.items()})
     _fill(fusion, folder / "heads.safetensors")
+    with _reading("calibration.safetensors"):
+        outcomes = _load_outcomes(folder / "calibration.safetensors")
+    return Checkpoint(config, vocabulary, fusion.eval(), image, text, outcomes, digests)
+
+
+def _load_outcomes(path: Path) -> dict[str, dict[str, Outcomes]]:
     outcomes: dict[str, dict[str, Outcomes]] = {}
-    tables = load_arrays(folder / "calibration.safetensors")
+    tables = load_arrays(path)
     for key in sorted(name.removesuffix(".scores") for name in tables if name.endswith(".scores")):
         attribute, side = key.split(".")
         outcomes.setdefault(attribute, {})[side] = Outcomes(
             tables[f"{key}.scores"], tables[f"{key}.right"].astype(bool)
         )
-    return Checkpoint(config, vocabulary, fusion.eval(), image, text, outcomes, digests)
+    return outcomes
 
 
 def load_towers(folder: Path, config: ModelConfig) -> tuple[ImageTower, TextTower]:
     """Both towers of a checkpoint, ready to run. Raises CheckpointError."""
-    image = ImageTower(config)
+    if not _TOWER_NAME.fullmatch(str(config.image_tower)):
+        raise CheckpointError(f"image_tower {config.image_tower!r} in config.json is no name of an architecture")
+    with _reading("config.json"):
+        image = ImageTower(config)
     _fill(image.net, folder / "towers" / "image.safetensors")
-    text = TextTower(folder / "towers" / "text", config.max_title_tokens)
+    with _reading("towers/text"):
+        _refuse_code(json.loads((folder / "towers" / "text" / "config.json").read_text(encoding="utf-8")))
+        text = TextTower(folder / "towers" / "text", config.max_title_tokens)
     _fill(text.net, folder / "towers" / "text" / "model.safetensors")
     return image.eval(), text.eval()
 
@@ -171,8 +222,28 @@ def save_outcomes(folder: Path, outcomes: Mapping[str, Mapping[str, Outcomes]]) 
     save_arrays(tables, folder / "calibration.safetensors")
 
 
+def _refuse_code(text_config: Mapping[str, Any]) -> None:
+    """Refuse what makes transformers look for code elsewhere."""
+    if asked := [name for name in _CODE_NAMES if text_config.get(name)]:
+        raise CheckpointError(f"towers/text/config.json asks for code of its own ({asked[0]}); remove that entry")
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[None]:
+    """Maps whatever a reader of one file raises; tokenizers raises bare Exception."""
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except Exception as error:
+        words = f"{type(error).__name__}: {str(error)[:200]}"
+        raise CheckpointError(f"{name} of the checkpoint cannot be read: {words}; copy the folder again") from error
+
+
 def _fill(module: torch.nn.Module, path: Path) -> None:
-    weights = {name: value.float() if value.is_floating_point() else value for name, value in load_file(path).items()}
+    with _reading(path.name):
+        found = load_file(path)
+    weights = {name: value.float() if value.is_floating_point() else value for name, value in found.items()}
     try:
         module.load_state_dict(weights)
     except RuntimeError as error:

@@ -55,3 +55,59 @@ def test_shipped_checkpoint_is_whole_and_small() -> None:
     assert max(sizes.values()) < 50e6
     assert sum(sizes.values()) < 80e6
     assert json.loads((SHIPPED / "labels.json").read_text())["values"]["scene"]
+
+
+@pytest.mark.parametrize("name", ["model.pt", "towers/pytorch_model.bin", "state.pkl", "towers/code.py", "WEIGHTS.PTH"])
+def test_formats_that_can_carry_code_are_refused(folder: Path, name: str) -> None:
+    """Even with the right digest, and even if nobody would read it."""
+    (folder / name).write_bytes(b"cos\nsystem\n.")
+    seal(folder)
+    with pytest.raises(CheckpointError, match=r"safetensors alone.*convert"):
+        verify(folder)
+
+
+def test_files_that_nobody_sealed_are_refused(folder: Path) -> None:
+    """What digests.json does not list does not belong there."""
+    (folder / "extra.json").write_text("{}")
+    with pytest.raises(CheckpointError, match=r"extra\.json.*remove it"):
+        verify(folder)
+
+
+@pytest.mark.parametrize("name", ["../evil.json", "/tmp/evil.json", "towers/../../evil.json", "..\\evil.json"])
+def test_names_that_lead_out_are_refused(folder: Path, name: str) -> None:
+    """A manifest cannot make the worker read another place."""
+    digests = json.loads((folder / "digests.json").read_text())
+    (folder / "digests.json").write_text(json.dumps({**digests, name: "0" * 64}))
+    with pytest.raises(CheckpointError, match="outside its folder"):
+        verify(folder)
+
+
+@pytest.mark.parametrize("is_inside", [True, False])
+def test_links_may_not_leave_the_folder(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, is_inside: bool
+) -> None:
+    """A link within the folder is a file like any other; one that leads out is refused though its digest is right."""
+    target = (folder if is_inside else tmp_path_factory.mktemp("outside")) / "target.json"
+    target.write_text("{}")
+    (folder / "link.json").symlink_to(target)
+    seal(folder)
+    if is_inside:
+        assert "link.json" in verify(folder)
+    else:
+        with pytest.raises(CheckpointError, match="leads out"):
+            verify(folder)
+
+
+@pytest.mark.parametrize("name", ["org/model", "org/model@main", "org/model@" + "0" * 40])
+def test_hub_names_are_told_from_folders(name: str) -> None:
+    """Nothing is downloaded: the message says so, and what to do instead."""
+    with pytest.raises(CheckpointError, match=r"downloads nothing.*pinned commit"):
+        locate(name)
+
+
+def test_a_damaged_manifest_is_refused(folder: Path) -> None:
+    """Neither nonsense nor endless nesting gets further than a message."""
+    for nonsense in ("[" * 100_000, "[]", "\x80", "{"):
+        (folder / "digests.json").write_text(nonsense)
+        with pytest.raises(CheckpointError, match=r"digests\.json"):
+            verify(folder)
