@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -11,8 +12,10 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from schemas.topics import Topics
+from worker.enrich import EVENT_ID_NAMESPACE
 
 Source = tuple[int, int]  # partition, offset
+_FIXED_HEADERS = {"ce_specversion": b"1.0", "content-type": b"application/json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class Output:
     headers: dict[str, bytes]
     source: Source
     event_id: str | None
+    listing_id: str | None = None  # as the body says
+    right_id: str | None = None  # the event id computed anew from what the body says
 
 
 @dataclass(slots=True)
@@ -89,10 +94,12 @@ def _judge_ids(outputs: Sequence[Output], topics: Topics, report: Report) -> Non
     for output in outputs:
         if output.event_id is None:
             continue
-        if output.headers.get("ce_id") != output.event_id.encode():
-            report.wrong.append(f"{output.source}: ce_id")
-        if output.headers.get("ce_type") != types.get(output.topic):
-            report.wrong.append(f"{output.source}: ce_type")
+        told = {"ce_id": output.event_id.encode(), "ce_type": types.get(output.topic), **_FIXED_HEADERS}
+        report.wrong += [f"{output.source}: {name}" for name, text in told.items() if output.headers.get(name) != text]
+        if output.right_id is not None and output.event_id != output.right_id:
+            report.wrong.append(f"{output.source}: event id")
+        if output.listing_id is not None and output.listing_id.encode() != output.key:
+            report.wrong.append(f"{output.source}: listing_id")
         owner = (output.topic, output.source)
         if owners.setdefault(output.event_id, owner) != owner:
             report.wrong.append(f"{output.source}: event id of {owners[output.event_id]}")
@@ -134,9 +141,7 @@ def read_outputs(bootstrap_servers: str, topics: Topics) -> Iterable[Output]:
                         raise KafkaException(error)
                     open_places.discard((message.topic(), message.partition()))
                     continue
-                headers = headers_of(message)
-                source, event_id = _origin(message.topic() == topics.dead_letter, headers, message.value())
-                yield Output(*place_of(message), message.key(), headers, source, event_id)
+                yield _output(message, is_dead=message.topic() == topics.dead_letter)
     finally:
         reader.close()
 
@@ -154,8 +159,24 @@ def place_of(message: Message) -> tuple[str, int, int]:
     return topic, partition, offset
 
 
-def _origin(is_dead: bool, headers: dict[str, bytes], value: bytes | None) -> tuple[Source, str | None]:
+def _output(message: Message, *, is_dead: bool) -> Output:
+    place, key, headers = place_of(message), message.key(), headers_of(message)
     if is_dead:
-        return (int(headers["__dlq.errors.partition"]), int(headers["__dlq.errors.offset"])), None
-    event = json.loads(value or b"")
-    return (event["source"]["partition"], event["source"]["offset"]), event["event_id"]
+        source = (int(headers["__dlq.errors.partition"]), int(headers["__dlq.errors.offset"]))
+        return Output(*place, key, headers, source, None)
+    event = json.loads(message.value() or b"")
+    source, listing_id = (event["source"]["partition"], event["source"]["offset"]), event["listing_id"]
+    return Output(*place, key, headers, source, event["event_id"], listing_id, _right_id(headers, event))
+
+
+def _right_id(headers: dict[str, bytes], event: dict[str, Any]) -> str:
+    """The contract's UUIDv5 of event type, source record and model revision."""
+    at = event["source"]
+    parts = (
+        headers["ce_type"].decode(),
+        at["topic"],
+        str(at["partition"]),
+        str(at["offset"]),
+        event["model"]["revision"],
+    )
+    return str(uuid.uuid5(EVENT_ID_NAMESPACE, "\n".join(parts)))

@@ -64,7 +64,11 @@ class FaultProxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.num_connections += 1
-        up_reader, up_writer = await asyncio.open_connection(*self._upstream)
+        try:
+            up_reader, up_writer = await asyncio.open_connection(*self._upstream)
+        except OSError:  # the server behind is dead: so is this connection
+            writer.transport.abort()
+            return
         self._writers |= {writer, up_writer}
         both = [
             asyncio.create_task(self._pump(source, sink)) for source, sink in ((reader, up_writer), (up_reader, writer))

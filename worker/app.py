@@ -14,11 +14,13 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import structlog
 
 from model.errors import ModelError
-from worker.broker_check import wait_for_topics
+from worker.admission import Limits
+from worker.broker_check import max_record_bytes, wait_for_topics
 from worker.build import VERSION, Built, Models, build_tagger
 from worker.committer import Committer
 from worker.consume import ConsumePolicy, Consumer
@@ -170,6 +172,7 @@ class Worker:
         kafka = self._settings.kafka
         topics = kafka.topics
         await wait_for_topics(client_config(kafka), topics, kafka.wait_seconds, stopping=self._stopping)
+        limits = await self._limits(built.limits)
         self._failed = asyncio.get_running_loop().create_future()
         drain_seconds = self._settings.shutdown.drain_seconds
         intake = Intake(topics.input, IntakePolicy(drain_seconds=drain_seconds), self._fail)
@@ -179,14 +182,18 @@ class Worker:
         await publisher.start()
         self._exits.push_async_callback(publisher.close)
         identity = Identity(kafka.group_id, VERSION, topics)
-        committer = Committer(intake, publisher, built.limits, self.metrics)
-        pipeline = Pipeline(
-            built.tagger, intake, committer, identity, built.info, built.limits, self._storm, self.metrics
-        )
+        committer = Committer(intake, publisher, limits, self.metrics)
+        pipeline = Pipeline(built.tagger, intake, committer, identity, built.info, limits, self._storm, self.metrics)
         self._consumer, self._intake = consumer, intake
         self._gauges = Gauges(self.metrics, intake, built.tagger, self._storm, consumer)
         self._pipeline = pipeline
         log.info("worker.started", topic=topics.input, group=kafka.group_id, delivery=kafka.delivery)
+
+    async def _limits(self, limits: Limits) -> Limits:
+        """With the largest record that the output topics really take."""
+        kafka = self._settings.kafka
+        most = await asyncio.to_thread(max_record_bytes, client_config(kafka), kafka.topics, limits.max_output_bytes)
+        return replace(limits, max_output_bytes=min(most, limits.max_output_bytes))
 
     def _publisher(self, consumer: Consumer) -> Publisher:
         kafka = self._settings.kafka

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Mapping
+from concurrent.futures import TimeoutError as FuturesTimeoutError
 from typing import Any
 
 import structlog
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from schemas.topics import Topics
 from worker.errors import FatalError
@@ -38,6 +39,27 @@ async def wait_for_topics(
             await asyncio.wait_for(stopping.wait(), _PAUSE_SECONDS)
         except TimeoutError:
             continue
+
+
+def max_record_bytes(config: Mapping[str, Any], topics: Topics, default: int) -> int:
+    """The largest record that every output topic takes, as Kafka counts it; ``default`` where the broker does not tell.
+
+    One record above it would abort its whole transaction, for ever.
+    """
+    admin = AdminClient({**config, "log_level": 0})
+    outputs = (topics.attributes, topics.scenes, topics.texts, topics.dead_letter)
+    asked = admin.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in outputs])
+    try:
+        found = [int(answer.result(_ASK_SECONDS)["max.message.bytes"].value) for answer in asked.values()]
+    except (KafkaException, FuturesTimeoutError, KeyError) as error:
+        log.warning(
+            "worker.topic_limits_unknown",
+            error=str(error),
+            effect=f"records are held to {default:,} bytes",
+            remedy="grant DescribeConfigs on the output topics",
+        )
+        return default
+    return min(found)
 
 
 def find_fault(admin: AdminClient, topics: Topics) -> str | None:

@@ -257,6 +257,23 @@ class Settings(_Group):
     health: HealthSettings = Field(default_factory=HealthSettings)
     storm: StormSettings = Field(default_factory=StormSettings)
 
+    @model_validator(mode="after")
+    def _check_times(self) -> Self:
+        """Limits that only make sense in relation to each other."""
+        drain, give_up, stall = self.shutdown.drain_seconds, self.fetch.give_up_seconds, self.health.stall_seconds
+        longest = float(self.kafka.consumer.get("max.poll.interval.ms", 300_000)) / 4000
+        if drain > longest:
+            raise ValueError(
+                f"shutdown.drain_seconds is {drain:g}; draining happens inside a poll, so it may take a quarter of "
+                f"max.poll.interval.ms at most: {longest:g} s"
+            )
+        if give_up >= stall:
+            raise ValueError(
+                f"fetch.give_up_seconds is {give_up:g} and health.stall_seconds {stall:g}: a single dead image host "
+                "would look like a stalled worker; make the second the larger"
+            )
+        return self
+
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must never be seen, as it stands: for whoever masks it in logs."""

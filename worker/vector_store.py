@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import structlog
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import InvalidResponse, RedisError
 
 from worker.errors import FatalError
 
@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 LookupOutcome = Literal["answered", "timeout", "error", "breaker_open", "off"]
 _SECONDS_PER_DAY = 86_400.0
 _KNOCK_KEY = "hangtag:text:v1:knock"  # never written; under the prefix that an ACL lets us read
+_LET_GO_SECONDS = 0.2
 T = TypeVar("T")
 
 
@@ -152,6 +153,8 @@ class RedisVectorStore:
         self._redis: Redis | None = None
         self._knocking: asyncio.Task[None] | None = None
         self._complaint: str | None = None
+        self._refusal: str | None = None
+        self._asking: set[asyncio.Task[Any]] = set()
 
     async def start(self) -> None:
         """Begin connecting, in the background. Raises FatalError for a URL that can never work."""
@@ -169,7 +172,7 @@ class RedisVectorStore:
         if self._redis is None or self._breaker.is_open:
             return Looked(nothing, "breaker_open")
         try:
-            found = await _within(self._policy.budget_seconds, self._redis.mget(list(keys)))
+            found = await self._within(self._policy.budget_seconds, _ask(self._redis, keys))
         except TimeoutError:
             return Looked(nothing, self._failed("timeout", "no answer within the budget"))
         except (RedisError, OSError) as error:
@@ -185,27 +188,49 @@ class RedisVectorStore:
         for key, value in values.items():
             pipe.set(key, value, px=self._ttl_ms())
         try:
-            answers = await _within(self._policy.write_seconds, pipe.execute(raise_on_error=False))
+            answers = await self._within(self._policy.write_seconds, pipe.execute(raise_on_error=False))
         except TimeoutError:
             self._failed("timeout", "a write was not confirmed in time")
             return Written(0, len(values))
         except (RedisError, OSError) as error:
             self._failed("error", _words(error))
             return Written(0, len(values))
-        return _count(answers)
+        return self._count(answers)
 
     async def close(self) -> None:
         """Stop knocking and close the connections; a Redis that hangs does not hold it up."""
         if self._knocking is not None:
-            # Again until it is done: a cancel that lands while redis-py connects can be swallowed there.
-            while not self._knocking.done():
-                self._knocking.cancel()
-                await asyncio.wait([self._knocking], timeout=0.2)
+            self._knocking.cancel()
+            await asyncio.wait([self._knocking])
         if self._redis is not None:
             try:
-                await _within(self._policy.connect_seconds, self._redis.aclose())
+                await self._within(self._policy.connect_seconds, self._redis.aclose())
             except (TimeoutError, RedisError, OSError) as error:
                 log.info("cache.close_failed", error=_words(error))
+        if self._asking:
+            await asyncio.wait(self._asking, timeout=_LET_GO_SECONDS)
+
+    async def _within(self, seconds: float, answer: Coroutine[Any, Any, T]) -> T:
+        """The answer, or TimeoutError after ``seconds``, also where redis-py swallows the cancellation.
+
+        It does so now and then while it connects; a plain timeout then lasts as long as the socket's. So the question
+        is a task of its own, which is left to end by itself.
+        """
+        asking = asyncio.create_task(answer)
+        self._asking.add(asking)
+        asking.add_done_callback(self._forget)
+        try:
+            await asyncio.wait([asking], timeout=seconds)
+            if asking.done():
+                return asking.result()
+            raise TimeoutError
+        finally:
+            asking.cancel()
+
+    def _forget(self, asked: asyncio.Task[Any]) -> None:
+        self._asking.discard(asked)
+        if not asked.cancelled():
+            asked.exception()  # looked at, so that asyncio does not complain of what nobody waited for
 
     def _failed(self, outcome: LookupOutcome, why: str) -> LookupOutcome:
         if self._breaker.fail():
@@ -213,6 +238,15 @@ class RedisVectorStore:
             self._wanted.set()
             self._complain(why)
         return outcome
+
+    def _count(self, answers: Sequence[object]) -> Written:
+        """Redis that takes no writes (full, a replica, forbidden) still answers look-ups: said once per reason."""
+        refusals = [answer for answer in answers if isinstance(answer, Exception)]
+        why = _words(refusals[0]) if refusals else None
+        if why is not None and why != self._refusal:
+            log.warning("cache.write_refused", why=why, effect="look-ups go on; nothing new is remembered in Redis")
+        self._refusal = why
+        return Written(len(answers) - len(refusals), len(refusals))
 
     def _ttl_ms(self) -> int:
         spread = random.uniform(-self._policy.ttl_jitter, self._policy.ttl_jitter)  # noqa: S311  # not a secret
@@ -241,8 +275,8 @@ class RedisVectorStore:
         merely slow, or that forbids MGET, stays shut out instead of being let in and thrown out again.
         """
         try:
-            await _within(self._policy.connect_seconds, redis.mget([_KNOCK_KEY]))
-            await _within(self._policy.budget_seconds, redis.mget([_KNOCK_KEY]))
+            await self._within(self._policy.connect_seconds, _ask(redis, [_KNOCK_KEY]))
+            await self._within(self._policy.budget_seconds, _ask(redis, [_KNOCK_KEY]))
         except TimeoutError:
             return "it does not answer in time"
         except (RedisError, OSError) as error:
@@ -256,9 +290,12 @@ class RedisVectorStore:
             log.warning("cache.away", why=why, effect="titles are computed instead; the worker goes on")
 
 
-async def _within(seconds: float, answer: Awaitable[T]) -> T:
-    async with asyncio.timeout(seconds):
-        return await answer
+async def _ask(redis: Redis, keys: Sequence[str]) -> Sequence[object]:
+    """One answer per key, or an error: what answers there need not be Redis."""
+    found = await redis.mget(list(keys))
+    if not isinstance(found, list) or len(found) != len(keys):
+        raise InvalidResponse(f"asked for {len(keys)} values and got something else")
+    return found
 
 
 def _client(url: str, policy: StorePolicy) -> Redis:
@@ -270,6 +307,7 @@ def _client(url: str, policy: StorePolicy) -> Redis:
             timeout=policy.write_seconds,
             protocol=2,  # with 3, redis-py trusts a connection that still has unread data
             socket_connect_timeout=policy.connect_seconds,
+            socket_timeout=max(policy.connect_seconds, policy.write_seconds),
             retry=Retry(NoBackoff(), 1),
         )
         pool.connection_kwargs["decode_responses"] = False  # a URL may ask for text; values are bytes
@@ -285,10 +323,3 @@ def _client(url: str, policy: StorePolicy) -> Redis:
 def _words(error: Exception) -> str:
     """What the server or the socket said, without what the client sent."""
     return f"{type(error).__name__}: {str(error)[:200]}"
-
-
-def _count(answers: Sequence[object]) -> Written:
-    failures = [answer for answer in answers if isinstance(answer, Exception)]
-    if failures:
-        log.debug("cache.write_refused", why=_words(failures[0]), values=len(failures))
-    return Written(len(answers) - len(failures), len(failures))

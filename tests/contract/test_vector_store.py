@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
+import os
 import shutil
+import signal
 import ssl
 import subprocess
 import time
@@ -24,6 +27,7 @@ from structlog.testing import capture_logs
 from tests.fault_proxy import FaultProxy
 from tests.memory_store import MemoryVectorStore
 from tests.polling import until
+from tests.servers.redis import OwnRedis
 from worker.errors import FatalError
 from worker.vector_store import NoVectorStore, RedisVectorStore, StorePolicy, VectorStore
 
@@ -229,6 +233,70 @@ class TestRedisInTrouble:
         assert (written.num_stored, written.num_failed) == (0, 2)
         assert (looked.values, looked.outcome) == ((b"v",), "answered")
 
+    async def test_an_evicting_redis_forgets_and_goes_on(self, own_redis: OwnRedis, name: str) -> None:
+        """With a cap on memory and an eviction policy writes succeed, and what was evicted is a miss."""
+        await asyncio.to_thread(own_redis.start)
+        async with _open(own_redis.url) as store, Redis.from_url(own_redis.url) as admin:
+            used = int((await admin.info("memory"))["used_memory"])
+            await admin.config_set("maxmemory-policy", "allkeys-lru")
+            await admin.config_set("maxmemory", used + 2_000_000)
+            written = [await store.put_many({f"{name}{i}-{j}": bytes(20_000) for j in range(20)}) for i in range(20)]
+            looked = await store.get_many([f"{name}{i}-{j}" for i in range(20) for j in range(5)])
+        assert sum(one.num_stored for one in written) == 400
+        assert looked.outcome == "answered" and None in looked.values
+
+    async def test_a_replica_serves_look_ups_and_refuses_writes(self, own_redis: OwnRedis, name: str) -> None:
+        """READONLY is counted and said once, and is no reason to stop reading; after a promotion writes succeed."""
+        await asyncio.to_thread(own_redis.start)
+        async with Redis.from_url(own_redis.url) as admin, _open(own_redis.url) as store:
+            await store.put_many({name: b"v"})
+            await admin.replicaof("127.0.0.1", "1")
+            with capture_logs() as logs:
+                refused = [await store.put_many({name + "b": b"v"}) for _ in range(5)]
+            looked = await store.get_many([name])
+            await admin.replicaof("NO", "ONE")
+            assert (await store.put_many({name + "b": b"v"})).num_stored == 1
+        assert [one.num_failed for one in refused] == [1] * 5
+        assert (looked.values, looked.outcome) == ((b"v",), "answered")
+        assert [line["event"] for line in logs] == ["cache.write_refused"] and "read only" in logs[0]["why"].lower()
+
+    async def test_a_frozen_process_is_a_black_hole(self, own_redis: OwnRedis, name: str) -> None:
+        """A Redis that was stopped as a process, connections open: look-ups within the budget; thawed, it serves."""
+        await asyncio.to_thread(own_redis.start)
+        async with Redis.from_url(own_redis.url) as admin, _open(own_redis.url) as store:
+            pid = int((await admin.info("server"))["process_id"])
+            await store.put_many({name: b"v"})
+            os.kill(pid, signal.SIGSTOP)
+            slowest = max([await _seconds(store.get_many([name])) for _ in range(6)])
+            os.kill(pid, signal.SIGCONT)
+            assert await until(partial(_finds, store, name)) < 10
+        assert slowest < QUICK.budget_seconds + ALLOWED_OVER_BUDGET_SECONDS
+
+    async def test_a_restart_without_its_data_is_misses(self, own_redis: OwnRedis, name: str) -> None:
+        """Connections of before the restart are found dead and replaced; what was stored is computed again."""
+        await asyncio.to_thread(own_redis.start)
+        async with _open(own_redis.url) as store:
+            await store.put_many({name: b"v"})
+            own_redis.stop()
+            await store.get_many([name])
+            await asyncio.to_thread(own_redis.start)
+            assert await until(lambda: _misses(store, name)) < 10
+            assert (await store.put_many({name: b"v"})).num_stored == 1
+
+    async def test_a_user_who_may_not_write_still_reads(self, redis_url: str, name: str) -> None:
+        """NOPERM on SET costs the writes alone."""
+        async with Redis.from_url(redis_url) as admin, _proxy(redis_url) as proxy:
+            await admin.set(name, b"v", px=60_000)
+            await admin.acl_setuser(
+                "hangtag-reader", enabled=True, passwords=["+pw"], keys=["hangtag:text:*"], commands=["+mget"]
+            )
+            try:
+                async with _open(_through(proxy, redis_url, login="hangtag-reader:pw")) as store:
+                    assert (await store.put_many({name + "b": b"v"})).num_failed == 1
+                    assert (await store.get_many([name])).values == (b"v",)
+            finally:
+                await admin.acl_deluser("hangtag-reader")
+
     async def test_the_smallest_acl_is_enough(self, redis_url: str, name: str) -> None:
         """A user who may only MGET and SET under our prefix is all it takes."""
         async with Redis.from_url(redis_url) as admin, _proxy(redis_url) as proxy:
@@ -301,6 +369,47 @@ class TestRedisInTrouble:
         async with _open(redis_url, policy) as store:
             await store.put_many({name: b"v"})
             assert math.isfinite(await until(lambda: _misses(store, name)))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"-LOADING Redis is loading the dataset in memory\r\n",
+        b"-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.\r\n",
+        b"-CLUSTERDOWN The cluster is down\r\n",
+        b"-MOVED 3999 127.0.0.1:1\r\n",
+        b"-ERR max number of clients reached\r\n",
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        b"*1\r\n$1000000000\r\n",
+        b"*-1\r\n",
+        b"*2\r\n$1\r\nx\r\n$1\r\ny\r\n",
+        b"\x00\xff" * 100,
+        b"",
+    ],
+)
+async def test_whatever_answers_instead_is_shut_out(answer: bytes, unused_tcp_port: int) -> None:
+    """Redis that is loading, busy or full, another protocol, half an answer, too many values: no look-up raises, each
+    comes within the budget, and nothing is believed.
+    """
+
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while await reader.read(65_536):
+                writer.write(answer)
+                await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(say, "127.0.0.1", unused_tcp_port):
+        store = RedisVectorStore(f"redis://127.0.0.1:{unused_tcp_port}/0", QUICK)
+        with capture_logs() as logs:
+            await store.start()
+            began = asyncio.get_running_loop().time()
+            await until(lambda: _true(bool(logs)))
+            looked = [await store.get_many([_key("x")]) for _ in range(5)]
+            waited = asyncio.get_running_loop().time() - began
+            await store.close()
+    assert all(one.values == (None,) and one.outcome != "answered" for one in looked)
+    assert waited < 5
 
 
 async def _true(holds: bool) -> bool:

@@ -42,7 +42,8 @@ def perfect_outputs(sent: Sequence[Sent], dead: set[Source]) -> list[Output]:
 
 
 def _headers(topic: str, event_id: str) -> dict[str, bytes]:
-    return {"ce_id": event_id.encode(), "ce_type": EVENT_TYPES[topic].encode()}
+    fixed = {"ce_specversion": b"1.0", "content-type": b"application/json"}
+    return {"ce_id": event_id.encode(), "ce_type": EVENT_TYPES[topic].encode(), **fixed}
 
 
 @given(streams())
@@ -125,3 +126,11 @@ def test_an_event_id_that_two_events_share_is_wrong() -> None:
     """Each of the three events has an id of its own."""
     shared = [replace(one, event_id="x", headers=_headers(one.topic, "x")) for one in perfect_outputs(SENT, set())]
     assert len(judge(SENT, shared, TOPICS).wrong) == 2
+
+
+def test_body_that_names_another_listing_or_id_is_wrong() -> None:
+    """The body's listing is the key, and its event id follows from what it says of itself."""
+    outputs = perfect_outputs(SENT, set())
+    outputs[0] = replace(outputs[0], listing_id="b")
+    outputs[1] = replace(outputs[1], right_id="another")
+    assert len(judge(SENT, outputs, TOPICS).wrong) == 2

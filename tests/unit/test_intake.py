@@ -1,0 +1,253 @@
+"""The loop's side of the consumer: assignments, marks, revocations, and who may start."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+from worker.admission import Limits
+from worker.committer import Committer
+from worker.consume import Assigned, Consumer
+from worker.intake import Intake, IntakePolicy
+from worker.item import Finished, Origin, OutputRecord, Record
+from worker.metrics import Metrics
+from worker.offsets import Mark, decode_map, encode_map
+from worker.partition import Journey
+from worker.publish import Commit, Outcome
+
+TOPIC = "in"
+
+
+@dataclass
+class Doors:
+    """The consumer's doors, as the intake uses them: it notes what it is asked."""
+
+    paused: set[int] = field(default_factory=set)
+    num_rewinds: int = 0
+
+    def pause(self, partitions: Sequence[int]) -> None:
+        """Noted."""
+        self.paused |= set(partitions)
+
+    def resume(self, partitions: Sequence[int]) -> None:
+        """Noted."""
+        self.paused -= set(partitions)
+
+    def rewind(self) -> None:
+        """Noted."""
+        self.num_rewinds += 1
+
+
+@dataclass
+class Ledger:
+    """A publisher that keeps what it is sent, with outcomes as given and FINE from then on."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    commits: list[Commit] = field(default_factory=list)
+    committed: dict[int, tuple[int, str]] = field(default_factory=dict)
+
+    async def start(self) -> None:
+        """Nothing to do."""
+
+    async def send(self, commit: Commit) -> Outcome:
+        """Keep it."""
+        outcome = self.outcomes.pop(0) if self.outcomes else Outcome.FINE
+        if outcome is Outcome.FINE:
+            self.commits.append(commit)
+            for place in commit.offsets:
+                self.committed[place.partition] = (place.offset, place.metadata or "")
+        return outcome
+
+    async def close(self) -> None:
+        """Nothing to do."""
+
+
+class Bench:
+    """An intake and a committer on fakes, driven by hand."""
+
+    def __init__(self, outcomes: Sequence[Outcome] = (), policy: IntakePolicy | None = None) -> None:
+        self.intake = Intake(TOPIC, policy or IntakePolicy(drain_seconds=0.05), lambda error: None)
+        self.doors = Doors()
+        self.intake.consumer = cast(Consumer, self.doors)
+        self.ledger = Ledger(list(outcomes))
+        self.committer = Committer(self.intake, self.ledger, Limits(), Metrics())
+        self.loop = asyncio.create_task(self.committer.run())
+
+    async def assign(
+        self, partition: int = 0, *, offset: int = 0, metadata: str = "", end: int = 100, epoch: int = 1
+    ) -> None:
+        """As the consumer's thread tells it; returns when the mark is committed."""
+        self.intake.on_assigned([Assigned(partition, epoch, offset, metadata, end)])
+        await settle()
+
+    async def deliver(self, *offsets: int, partition: int = 0, epoch: int = 1, key: bytes | None = None) -> None:
+        """Records arrive."""
+        records = [
+            Record(key or str(offset).encode(), b"{}", (), Origin(TOPIC, partition, offset, 0, epoch))
+            for offset in offsets
+        ]
+        self.intake.on_records(records)
+        await settle()
+
+    async def next(self) -> Journey:
+        """The next one that may start; fails when none may."""
+        return await asyncio.wait_for(self.intake.next(), 1)
+
+    async def may_none_start(self) -> bool:
+        """Does nothing start, however long one waits?"""
+        waiting = asyncio.ensure_future(self.intake.next())
+        await settle()
+        is_waiting = not waiting.done()
+        waiting.cancel()
+        return is_waiting
+
+    async def finish(self, journey: Journey) -> None:
+        """It is done and published."""
+        self.committer.add(Finished(journey.origin, (OutputRecord("out", b"k", b"v", ()),), None))
+        self.intake.end(journey, has_result=True)
+        await settle()
+
+    def mark(self, partition: int = 0) -> Mark:
+        """The mark as committed."""
+        offset, metadata = self.ledger.committed[partition]
+        return decode_map(metadata, offset).mark
+
+
+async def settle() -> None:
+    """Let everything that can go on go on."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_nothing_starts_before_the_mark_is_committed() -> None:
+    """A death before the first result must be countable, so the assignment is committed first."""
+    bench = Bench([Outcome.ABORTED])
+    bench.intake.on_assigned([Assigned(0, 1, 0, "", 100)])
+    await bench.deliver(0)
+    assert await bench.may_none_start(), "the commit was refused and is being tried again"
+    journey = await bench.next()
+    assert journey.origin.offset == 0
+    assert bench.mark().writer != 0
+
+
+async def test_revocation_hands_over_cleanly() -> None:
+    """What the device has not seen is dropped, and the last commit says that nobody died."""
+    bench = Bench()
+    await bench.assign()
+    await bench.deliver(0, 1)
+    await bench.finish(await bench.next())
+    revoked = asyncio.wrap_future(bench.intake.on_revoked([0], is_lost=False))
+    await revoked
+    assert bench.ledger.committed[0] == (1, "")
+    assert not list(bench.intake.partitions)
+
+
+async def test_lost_partition_commits_nothing() -> None:
+    """Somebody else owns it already."""
+    bench = Bench()
+    await bench.assign()
+    num_commits = len(bench.ledger.commits)
+    await asyncio.wrap_future(bench.intake.on_revoked([0], is_lost=True))
+    assert len(bench.ledger.commits) == num_commits
+
+
+async def test_late_result_of_a_revoked_assignment_is_dropped() -> None:
+    """It belongs to an older epoch, whoever holds the partition now."""
+    bench = Bench()
+    await bench.assign()
+    await bench.deliver(0)
+    journey = await bench.next()
+    await asyncio.wrap_future(bench.intake.on_revoked([0], is_lost=True))
+    await bench.assign(epoch=2)
+    num_outputs = sum(len(commit.outputs) for commit in bench.ledger.commits)
+    await bench.finish(journey)
+    assert sum(len(commit.outputs) for commit in bench.ledger.commits) == num_outputs
+
+
+async def test_unknown_outcome_drops_everything_and_rewinds() -> None:
+    """Nothing of before is published until the consumer says where to start again."""
+    bench = Bench([Outcome.FINE, Outcome.UNKNOWN])
+    await bench.assign()
+    await bench.deliver(0, 1)
+    first = await bench.next()
+    second = await bench.next()
+    await bench.finish(first)
+    assert bench.doors.num_rewinds == 1
+    await bench.finish(second)
+    assert sum(len(commit.outputs) for commit in bench.ledger.commits) == 0
+    await bench.assign(epoch=2)
+    await bench.deliver(0, epoch=2)
+    await bench.finish(await bench.next())
+    assert bench.ledger.committed[0][0] == 1
+
+
+async def test_suspect_waits_until_it_has_the_process_to_itself() -> None:
+    """After three deaths: first everything else ends, then its name is committed, then it runs, then the next."""
+    bench = Bench()
+    await bench.assign(1)
+    await bench.deliver(0, partition=1)
+    other = await bench.next()
+    await bench.assign(0, metadata=encode_map(0, [], Mark(99, 2)), end=2)
+    await bench.deliver(0, 1)
+    assert await bench.may_none_start(), "the other listing is still under way"
+    await bench.finish(other)
+    alone = await bench.next()
+    assert (alone.origin.partition, alone.origin.offset) == (0, 0)
+    assert bench.mark().alone == 0
+    assert await bench.may_none_start()
+    await bench.finish(alone)
+    await bench.finish(await bench.next())
+    assert bench.mark().deaths == 0
+
+
+async def test_convict_is_named_and_not_run() -> None:
+    """The record that was alone at a death carries how many deaths it is guilty of."""
+    bench = Bench()
+    await bench.assign(metadata=encode_map(5, [], Mark(99, 3, alone=6)), offset=5, end=8)
+    await bench.deliver(5, 6)
+    deaths = {}
+    for _ in range(2):
+        journey = await bench.next()
+        deaths[journey.origin.offset] = journey.flight.num_deaths
+        await bench.finish(journey)
+    assert deaths == {5: 0, 6: 4}
+
+
+async def test_finished_ones_beyond_the_offset_are_skipped() -> None:
+    """The gap map of the last owner is honoured."""
+    bench = Bench()
+    await bench.assign(metadata=encode_map(0, [1, 2]))
+    await bench.deliver(0, 1, 2, 3)
+    assert [(await bench.next()).origin.offset for _ in range(2)] == [0, 3]
+
+
+async def test_full_backlog_pauses_and_drained_one_resumes() -> None:
+    """With hysteresis: half must be gone first."""
+    bench = Bench(policy=IntakePolicy(max_backlog_records=4))
+    await bench.assign()
+    await bench.deliver(0, 1, 2, 3)
+    assert bench.doors.paused == {0}
+    await bench.next()
+    assert bench.doors.paused == {0}
+    await bench.next()
+    assert bench.doors.paused == set()
+
+
+async def test_partition_that_stays_silent_is_resumed() -> None:
+    """Records are there, nothing is paused, nothing comes: the client forgot, so it is told again."""
+    bench = Bench()
+    await bench.assign()
+    assert bench.intake.unstick({0: 10}, silent_seconds=0.0) == [0]
+    assert bench.intake.unstick({0: 0}, silent_seconds=0.0) == []
+    assert bench.intake.unstick({0: 10}, silent_seconds=60.0) == []
+
+
+async def test_damaged_metadata_skips_nothing() -> None:
+    """It is as if nothing were finished beyond the offset."""
+    bench = Bench()
+    await bench.assign(metadata=json.dumps({"not": "ours"}))
+    await bench.deliver(0, 1)
+    assert [(await bench.next()).origin.offset for _ in range(2)] == [0, 1]

@@ -1,0 +1,86 @@
+"""When nearly everything fails, intake rests."""
+
+from __future__ import annotations
+
+from worker.storm import StormBreaker, StormPolicy
+
+POLICY = StormPolicy(window=10, ratio=0.8, consecutive=5, probe_seconds=2.0, max_probe_seconds=8.0)
+
+
+def opened() -> StormBreaker:
+    """A breaker that has just opened, at 0 s."""
+    breaker = StormBreaker(POLICY)
+    for _ in range(5):
+        breaker.ended(0.0, is_dead=True)
+    return breaker
+
+
+def test_calm_lets_everything_start() -> None:
+    """Now and then a dead letter is nothing."""
+    breaker = StormBreaker(POLICY)
+    for number in range(100):
+        breaker.started()
+        breaker.ended(0.0, is_dead=number % 4 == 0)
+    assert breaker.opens_in(0.0) == 0.0
+
+
+def test_dead_letters_in_a_row_open_it() -> None:
+    """Then nothing starts until the first probe is due."""
+    breaker = opened()
+    assert breaker.is_open
+    assert breaker.opens_in(0.5) == 1.5
+
+
+def test_ratio_opens_it() -> None:
+    """Eight of ten, never five in a row."""
+    breaker = StormBreaker(POLICY)
+    for is_dead in (True, True, True, True, False, True, True, True, True, False):
+        breaker.ended(0.0, is_dead=is_dead)
+    assert breaker.is_open
+
+
+def test_one_probe_at_a_time() -> None:
+    """While a probe is under way nothing else starts; a probe without outcome lets the next one go."""
+    breaker = opened()
+    assert breaker.opens_in(2.0) == 0.0
+    breaker.started()
+    assert breaker.opens_in(3.0) is None
+    breaker.given_up()
+    assert breaker.opens_in(3.0) == 0.0
+
+
+def test_failed_probe_waits_longer() -> None:
+    """Each doubles the wait, up to its bound."""
+    breaker, now, waits = opened(), 2.0, []
+    for _ in range(4):
+        breaker.started()
+        breaker.ended(now, is_dead=True)
+        waits.append(breaker.opens_in(now))
+        now += waits[-1] or 0
+    assert waits == [4.0, 8.0, 8.0, 8.0]
+
+
+def test_good_probe_closes_it() -> None:
+    """And the storm's outcomes are forgotten, so that one more failure does not open it again."""
+    breaker = opened()
+    breaker.started()
+    breaker.ended(2.0, is_dead=False)
+    breaker.ended(2.0, is_dead=True)
+    assert breaker.opens_in(2.0) == 0.0
+
+
+def test_outcomes_of_before_are_no_probe() -> None:
+    """Listings that were under way when it opened neither close it nor lengthen the wait."""
+    breaker = opened()
+    breaker.ended(0.5, is_dead=False)
+    breaker.ended(0.6, is_dead=True)
+    assert breaker.is_open
+    assert breaker.opens_in(1.0) == 1.0
+
+
+def test_zero_switches_it_off() -> None:
+    """Both settings at 0: a topic of nothing but rubbish is drained into dead letters."""
+    breaker = StormBreaker(StormPolicy(window=10, ratio=0, consecutive=0))
+    for _ in range(1000):
+        breaker.ended(0.0, is_dead=True)
+    assert not breaker.is_open
