@@ -26,13 +26,14 @@ from structlog.testing import capture_logs
 
 from tests.fault_proxy import FaultProxy
 from tests.memory_store import MemoryVectorStore
+from tests.metronome import Metronome
 from tests.polling import until
 from tests.servers.redis import OwnRedis
 from worker.errors import FatalError
 from worker.vector_store import NoVectorStore, RedisVectorStore, StorePolicy, VectorStore
 
 QUICK = StorePolicy(connect_seconds=0.3, first_knock_seconds=0.02, max_knock_seconds=0.1, write_seconds=0.5)
-ALLOWED_OVER_BUDGET_SECONDS = 0.1  # the event loop's own latency on a busy machine
+ALLOWED_OVER_BUDGET_SECONDS = 0.1
 OPENSSL_ARGUMENTS = (
     *("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"),
     *("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"),
@@ -68,9 +69,12 @@ def _proxy(url: str, tls: ssl.SSLContext | None = None) -> FaultProxy:
 
 
 async def _seconds(action: Awaitable[object]) -> float:
-    started = time.monotonic()
-    await action
-    return time.monotonic() - started
+    """What it took beyond what the event loop was late in the meantime: this machine may be busy with other things."""
+    async with Metronome() as metronome:
+        started = time.monotonic()
+        await action
+        took = time.monotonic() - started
+        return took - metronome.take_worst()
 
 
 @pytest.fixture
@@ -182,9 +186,10 @@ class TestRedisInTrouble:
             proxy.delay_seconds = 0.5
             outcomes = []
             for _ in range(5):
-                started = time.monotonic()
-                outcomes.append((await store.get_many([name])).outcome)
-                assert time.monotonic() - started < QUICK.budget_seconds + ALLOWED_OVER_BUDGET_SECONDS
+                looking = asyncio.ensure_future(store.get_many([name]))
+                took = await _seconds(looking)
+                outcomes.append(looking.result().outcome)
+                assert took < QUICK.budget_seconds + ALLOWED_OVER_BUDGET_SECONDS
             assert outcomes == ["timeout"] * 3 + ["breaker_open"] * 2
 
     async def test_constant_slowness_keeps_it_shut_out(self, redis_url: str, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import pickle
 import random
@@ -23,6 +24,8 @@ DIM = 384
 KEY, OLD_KEY = b"the key of today", b"the key of yesterday"
 _BATCH = 64
 _POLICY = StorePolicy(budget_seconds=2.0, ttl_seconds=600)  # not a test of speed: every value has to be seen
+
+_RECALL = RecallPolicy(process_tier_max_items=0, max_waiting_writes=1_000, close_seconds=60)
 
 Lie = Callable[["Victim"], bytes | None]  # None: not a value, but a list under that key
 
@@ -181,9 +184,10 @@ async def _store(admin: Redis, values: dict[str, bytes | None] | dict[str, bytes
 async def _used(url: str, codec: VectorCodec, titles: Sequence[str], *, mend: bool = True) -> int:
     """How many cached values a fresh worker uses; ``mend``: it computes and keeps what it lacks, as workers do."""
     store = RedisVectorStore(url, _POLICY)
-    recall = Recall(store, codec, Metrics(), RecallPolicy(process_tier_max_items=0, max_waiting_writes=1_000))
+    recall = Recall(store, codec, Metrics(), _RECALL)
     await recall.start()
-    await store.wait_connected()
+    async with asyncio.timeout(30):
+        await store.wait_connected()
     num_used = 0
     for start in range(0, len(titles), _BATCH):
         batch = titles[start : start + _BATCH]

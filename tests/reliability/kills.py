@@ -17,16 +17,17 @@ from tests.reliability.worker import Faults
 
 TITLE = "SIGKILL at every stage"
 INSTANCES = ("one", "two", "three")
-# Where it dies, and between which passages of that point: a life of some seconds.
+# Where it dies, and after how many passages of that point, in the short form: a life of some seconds.
 POINTS = {
-    "fetch": (20, 1500),
-    "decode": (20, 1500),
-    "infer": (5, 150),
-    "begun": (2, 60),
-    "produced": (2, 60),
-    "offsets_sent": (2, 60),
-    "committed": (2, 60),
+    "fetch": (20, 800),
+    "decode": (20, 800),
+    "infer": (5, 100),
+    "begun": (2, 40),
+    "produced": (2, 40),
+    "offsets_sent": (2, 40),
+    "committed": (2, 40),
 }
+FULL_LIFE = 6  # the full form's lives are so many times as long, so that kills spread over all of its listings
 BACK_WITHIN_SECONDS = SESSION_SECONDS + 20
 
 
@@ -37,6 +38,7 @@ class Tally:
     wanted: int
     points: list[str]
     choose: random.Random
+    life: int = 1
     kills: Counter[str] = field(default_factory=Counter)
     back_seconds: list[float] = field(default_factory=list)
 
@@ -45,7 +47,8 @@ class Tally:
         if not self.points:
             return None
         point = self.points.pop()
-        return Faults(die_at=point, die_after=spread(self.choose, *POINTS[point]))
+        least, most = POINTS[point]
+        return Faults(die_at=point, die_after=spread(self.choose, least, most * self.life))
 
 
 async def run(trial: Trial) -> list[Row]:
@@ -57,7 +60,7 @@ async def run(trial: Trial) -> list[Row]:
     choose = trial.random("kills")
     points = [name for name, _ in zip(list(POINTS) * num_kills, range(num_kills), strict=False)]
     choose.shuffle(points)
-    tally = Tally(num_kills, points, choose)
+    tally = Tally(num_kills, points, choose, trial.size(short=1, full=FULL_LIFE))
     began = time.monotonic()
     async with image_host() as host:
         send(stream, list(listings(count, [host.base_url], choose, keys=count // 5)))

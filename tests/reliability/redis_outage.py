@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from tests.fault_proxy import FaultProxy
+from tests.metronome import Metronome
 from tests.reliability.suite import Row, Trial
 from tests.servers.redis import OwnRedis
 from worker.metrics import Metrics
@@ -66,9 +67,11 @@ class Stream:
     recall: Recall
     store: WatchedStore
     titles: list[str]
+    metronome: Metronome
     phase: Phase = "clean"
     seconds: dict[Phase, list[float]] = field(default_factory=lambda: {"clean": [], "out": [], "recovering": []})
     met: list[float] = field(default_factory=list)  # look-ups that ran into the outage: not answered, not shut out
+    late: list[float] = field(default_factory=list)  # how late the event loop was meanwhile, for each of ``met``
     num_failed: int = 0
     num_titles: int = 0
     answered: asyncio.Event = field(default_factory=asyncio.Event)
@@ -88,11 +91,12 @@ class Stream:
     async def _batch(self, chosen: Sequence[int]) -> None:
         titles = [self.titles[number] for number in chosen]
         phase = self.phase
+        self.metronome.take_worst()
         began = time.perf_counter()
         recalled = await self.recall.look_up(titles)
         took = time.perf_counter() - began
         self.seconds[phase].append(took)
-        self._note(took)
+        self._note(took, self.metronome.take_worst())
         true = [vector_of(number) for number in chosen]
         found = self.recall.settle(recalled)
         if any(
@@ -102,11 +106,12 @@ class Stream:
         self.recall.keep(titles, [own if one is None else None for one, own in zip(found, true, strict=True)])
         self.num_titles += len(titles)
 
-    def _note(self, took: float) -> None:
+    def _note(self, took: float, late: float) -> None:
         if self.store.last == "answered":
             self.answered.set()
         elif self.store.last in ("timeout", "error"):
             self.met.append(took)
+            self.late.append(late)
 
 
 def vector_of(number: int) -> Vector:
@@ -122,10 +127,10 @@ async def run(trial: Trial) -> list[Row]:
     host = urlsplit(redis.url)
     metrics = Metrics()
     recoveries = []
-    async with FaultProxy(host.hostname or "", host.port or 0) as proxy:
+    async with FaultProxy(host.hostname or "", host.port or 0) as proxy, Metronome() as metronome:
         store = WatchedStore(RedisVectorStore(f"redis://127.0.0.1:{proxy.port}/0"))
         recall = Recall(store, VectorCodec("r1", DIM), metrics, RecallPolicy(process_tier_max_items=0))
-        stream = Stream(recall, store, [f"title {number}" for number in range(_NUM_TITLES)])
+        stream = Stream(recall, store, [f"title {number}" for number in range(_NUM_TITLES)], metronome)
         await recall.start()
         work = asyncio.create_task(stream.run())
         try:
@@ -172,7 +177,8 @@ async def _outage(kind: str, redis: OwnRedis, proxy: FaultProxy, stream: Stream)
 
 def _rows(num_each: int, stream: Stream, recoveries: Sequence[float], metrics: Metrics) -> list[Row]:
     base, out = _p99(stream.seconds["clean"]), _p99([*stream.seconds["out"], *stream.seconds["recovering"]])
-    met = _p99(stream.met)
+    late = _p99(stream.late)
+    own = _p99([max(0.0, took - late) for took, late in zip(stream.met, stream.late, strict=True)])
     lookups = metrics.snapshot()["cache_lookups"]
     assert isinstance(lookups, dict)
     return [
@@ -183,8 +189,10 @@ def _rows(num_each: int, stream: Stream, recoveries: Sequence[float], metrics: M
         Row("p99 of a batch's look-up while Redis is well", "", f"{1e3 * base:.1f} ms", None),
         Row("Added to the p99 in and after outages", "≤ 60 ms", f"{1e3 * (out - base):.1f} ms",
             out - base <= _MAX_ADDED_SECONDS),
-        Row(f"Added to the p99 of the {len(stream.met)} look-ups that ran into an outage", "≤ 60 ms",
-            f"{1e3 * (met - base):.1f} ms", bool(stream.met) and met - base <= _MAX_ADDED_SECONDS),
+        Row(f"p99 of the {len(stream.met)} look-ups that ran into an outage", "≤ 60 ms",
+            f"{1e3 * own:.1f} ms", bool(stream.met) and own <= _MAX_ADDED_SECONDS),
+        Row("The same with what the event loop was late (other processes on these cores)", "",
+            f"{1e3 * _p99(stream.met):.1f} ms; late by up to {1e3 * late:.1f} ms", None),
         Row("Slowest recovery", "≤ 10 s", f"{max(recoveries):.1f} s", max(recoveries) <= _MAX_RECOVERY_SECONDS),
         Row("Values that did not verify", "0", f"{lookups.get('redis/bad_value', 0):.0f}",
             not lookups.get("redis/bad_value")),
