@@ -11,9 +11,11 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import astuple, dataclass, field
 from typing import Any
 
+import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
@@ -125,15 +127,17 @@ class WorkerProcess:
     async def stop(self) -> int:
         """SIGTERM; its exit code once it has drained."""
         self.process.send_signal(signal.SIGTERM)
-        return await self.ended()
+        return await self.ended(within_seconds=120)
 
     async def kill(self) -> None:
-        """SIGKILL."""
-        self.process.kill()
+        """SIGKILL, if it still runs."""
+        with suppress(ProcessLookupError):
+            self.process.kill()
         await self.ended()
 
-    async def ended(self) -> int:
-        code = await asyncio.wait_for(self.process.wait(), 300)
+    async def ended(self, within_seconds: float | None = None) -> int:
+        """Wait for its end; its exit code, negative for a signal. Raises TimeoutError."""
+        code = await asyncio.wait_for(self.process.wait(), within_seconds)
         if self._reading is not None:
             await self._reading
         return code
@@ -152,7 +156,9 @@ async def until(condition: Callable[[], bool], worker: WorkerProcess, seconds: f
     deadline = loop.time() + seconds
     while not await asyncio.to_thread(condition):
         ended = worker.process.returncode is not None
-        assert not ended and loop.time() < deadline, f"{'ended' if ended else 'too slow'}: {''.join(worker.log[-15:])}"
+        if ended or loop.time() > deadline:
+            await worker.kill()  # it must not outlive its test
+            pytest.fail(f"{'ended' if ended else 'too slow'}: {''.join(worker.log[-15:])}")
 
 
 def host_of_samples() -> ImageHost:

@@ -6,6 +6,8 @@ import asyncio
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
 
 from confluent_kafka import KafkaException
 
@@ -45,6 +47,15 @@ class Fleet:
     host: ImageHost
     settings: Mapping[str, str] = field(default_factory=dict)
     workers: dict[str, WorkerProcess] = field(default_factory=dict)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """No worker outlives its suite."""
+        await asyncio.gather(*(worker.kill() for worker in self.workers.values()))
 
     async def start(self, name: str, faults: Faults = Faults()) -> WorkerProcess:  # noqa: B008  # frozen
         """Start the worker of this name; it must not run."""
