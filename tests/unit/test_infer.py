@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 
 from model.errors import OutOfMemoryError
-from model.types import ListingInput, ModelInfo, Prediction
+from model.labels import Labels
+from model.types import ListingInput, ModelInfo, Prediction, Scores
 from worker.errors import FatalError, RejectedError
 from worker.infer import Infer
 
@@ -18,6 +20,7 @@ class Echo:
     """A predictor that answers with each title's length, and fails on titles that say so."""
 
     info = INFO
+    labels = Labels({}, {})
 
     def __init__(self, *, max_listings: int = 100, drops: bool = False) -> None:
         self.max_listings = max_listings
@@ -32,6 +35,9 @@ class Echo:
             raise OutOfMemoryError("too many")
         if any("bad" in one.title for one in listings):
             raise ValueError("cannot predict this")
+        if any("nan" in one.title for one in listings):
+            not_a_number = Scores(np.array([np.nan], np.float32), None, None)
+            return [Prediction({"color": not_a_number}, None, (), None, (), None) for _ in listings]
         answers = [Prediction({}, None, (), len(one.title) / 100, (), None) for one in listings]
         return answers[1:] if self.drops else answers
 
@@ -51,6 +57,11 @@ async def test_bad_listing_is_found_and_neighbours_keep_their_answers() -> None:
     """One listing that cannot be predicted is refused; all others get their own answers, in order."""
     titles = ["a", "bb", "bad", "dddd", "eeeee"]
     assert await run(Echo(), titles) == [0.01, 0.02, "model_failed", 0.04, 0.05]
+
+
+async def test_scores_that_are_no_numbers_are_refused() -> None:
+    """NaN would pass every comparison and end up in an event; it is the model's failure on that listing."""
+    assert await run(Echo(), ["a", "nan", "ccc"]) == [0.01, "model_failed", 0.03]
 
 
 async def test_out_of_memory_makes_batches_smaller() -> None:
