@@ -37,6 +37,7 @@ _ASSIGNED = re.compile(
 _BEARER = re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE)
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|“[^”]*”|`[^`]*`")
 _HELD_ERROR = re.compile(r"exception=([A-Za-z_.]+)\(.*", re.DOTALL)  # as asyncio shows a task
+_ERROR_REPR = re.compile(r"(?P<name>[A-Za-z_]\w*)\((?:(?P<quote>['\"])(?P<message>.*)(?P=quote))\)", re.DOTALL)
 _OURS = ("worker", "model", "schemas")
 
 
@@ -82,7 +83,9 @@ class Redactor:
         return {self.text(_shown(key)): self._under(_shown(key), value, depth) for key, value in few}
 
     def _under(self, key: str, value: Any, depth: int) -> Any:
-        return MASK if value and _SECRET_NAME.search(key) else self.value(value, depth)
+        if value and _SECRET_NAME.search(key):
+            return MASK
+        return self.text(_from_repr(value)) if key == "error" and isinstance(value, str) else self.value(value, depth)
 
     def error(self, error: BaseException) -> list[dict[str, Any]]:
         """An exception and what led to it, last first: type, message, places. No source lines and no variables."""
@@ -111,11 +114,19 @@ def shorten_url(url: str) -> str:
 def describe(error: BaseException) -> str:
     """Type and message. What a foreign message quotes is left out: libraries like to quote what they choked on."""
     name, message = type(error).__name__, _shown(error)
-    if type(error).__module__.split(".")[0] in _OURS:
-        return f"{name}: {message}"
-    if isinstance(error, KeyError | UnicodeError):
+    return f"{name}: {message}" if type(error).__module__.split(".")[0] in _OURS else _guarded(name, message)
+
+
+def _guarded(name: str, message: str) -> str:
+    if name == "KeyError" or name.startswith("Unicode"):
         return f"{name} (its message would quote data)"
     return f"{name}: {_QUOTED.sub('(quoted)', message)}"
+
+
+def _from_repr(text: str) -> str:
+    """``repr(error)`` told as ``describe`` would; any other text as it is."""
+    found = _ERROR_REPR.fullmatch(text)
+    return _guarded(found["name"], found["message"]) if found else text
 
 
 def without_held_error(text: str) -> str:

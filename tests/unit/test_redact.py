@@ -143,6 +143,14 @@ def test_foreign_errors_do_not_quote(error: Exception) -> None:
     assert type(error).__name__ in describe(error) and "sofa" not in describe(error)
 
 
+@pytest.mark.parametrize("error", [KeyError("red sofa"), ValueError("no 'red sofa'"), RuntimeError('at "red sofa"')])
+def test_an_errors_repr_is_told_like_the_error(error: Exception) -> None:
+    """Who logs ``error=repr(error)`` shows no more than who logs the error."""
+    told = Redactor().fields({"error": repr(error)})["error"]
+    assert told.startswith(type(error).__name__) and "sofa" not in told
+    assert Redactor().fields({"error": "the topic 'a' is missing"}) == {"error": "the topic 'a' is missing"}
+
+
 def test_foreign_errors_keep_what_they_do_not_quote() -> None:
     """An operator still reads what went wrong."""
     assert describe(RuntimeError("CUDA error: device-side assert")) == "RuntimeError: CUDA error: device-side assert"
