@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint install reliability train lock
+.PHONY: demo test lint install reliability train lock audit
 
 demo: install
 	$(BIN)/hangtag demo --out out
@@ -37,3 +37,9 @@ train: install
 lock:
 	uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --group dev --extra train \
 	  --generate-hashes --no-emit-index-url -o requirements.lock
+
+# Weaknesses that are known of the locked packages: error 1 some are, error 3 no advisory database could be asked.
+audit: install
+	test -x $(VENV)/audit/bin/pip-audit || (PATH="$(CURDIR)/$(BIN):$$PATH" && uv venv --quiet $(VENV)/audit && \
+	  uv pip install --quiet --python $(VENV)/audit/bin/python --group audit)
+	$(BIN)/python -m tests.advisories $(VENV)/audit/bin/pip-audit requirements.lock
