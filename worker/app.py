@@ -192,6 +192,8 @@ class Worker:
     async def _limits(self, limits: Limits) -> Limits:
         """With the largest record that the output topics really take."""
         kafka = self._settings.kafka
+        if kafka.max_record_bytes is not None:
+            return replace(limits, max_output_bytes=kafka.max_record_bytes)
         most = await asyncio.to_thread(max_record_bytes, client_config(kafka), kafka.topics, limits.max_output_bytes)
         return replace(limits, max_output_bytes=min(most, limits.max_output_bytes))
 

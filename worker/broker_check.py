@@ -54,9 +54,9 @@ def max_record_bytes(config: Mapping[str, Any], topics: Topics, default: int) ->
     except (KafkaException, FuturesTimeoutError, KeyError) as error:
         log.warning(
             "worker.topic_limits_unknown",
-            error=str(error),
+            error=repr(error),
             effect=f"records are held to {default:,} bytes",
-            remedy="grant DescribeConfigs on the output topics",
+            remedy="grant DescribeConfigs on the output topics, or set kafka.max_record_bytes",
         )
         return default
     return min(found)

@@ -73,6 +73,11 @@ class KafkaSettings(_Group):
     texts_topic: TopicName = Field("listings.texts", description="OCR events go here")
     dead_letter_topic: TopicName | None = Field(None, description="default: dlq.<group_id>.<input_topic>")
     replay_topic: TopicName = Field("hangtag.replays", description="compacted topic of replay plans")
+    max_record_bytes: int | None = Field(
+        None,
+        ge=10_000,
+        description="largest output record; default: what the broker says the topics take, at most 1 MB",
+    )
     client: Properties = Field({}, description="librdkafka properties of all clients")
     consumer: Properties = Field({}, description="librdkafka properties of the consumer")
     producer: Properties = Field({}, description="librdkafka properties of the producer")

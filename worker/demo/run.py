@@ -163,7 +163,11 @@ def demo_settings(settings: Settings, bootstrap_servers: str, image_endpoint: st
     Kafka's and Redis' settings are the defaults, whatever the user's say: they are about other servers.
     """
     kafka = type(settings.kafka)(
-        bootstrap_servers=bootstrap_servers, group_id=GROUP_ID, instance="demo", consumer=dict(PROMPT)
+        bootstrap_servers=bootstrap_servers,
+        group_id=GROUP_ID,
+        instance="demo",
+        consumer=dict(PROMPT),
+        max_record_bytes=1_000_000,  # the embedded broker cannot be asked
     )
     return settings.model_copy(
         update={
