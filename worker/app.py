@@ -31,7 +31,8 @@ from worker.health import HealthServer, Verdict
 from worker.intake import Intake, IntakePolicy
 from worker.kafka_config import client_config, consumer_config, producer_config, transactional_id
 from worker.metrics import Metrics
-from worker.pipeline import Identity, Pipeline
+from worker.outcome import Identity, Outputs
+from worker.pipeline import Pipeline
 from worker.publish import PlainPublisher, Publisher, PublishPolicy, Step, TransactionalPublisher, watch_nothing
 from worker.settings import Settings
 from worker.storm import StormBreaker, StormPolicy
@@ -183,7 +184,8 @@ class Worker:
         self._exits.push_async_callback(publisher.close)
         identity = Identity(kafka.group_id, VERSION, topics)
         committer = Committer(intake, publisher, limits, self.metrics)
-        pipeline = Pipeline(built.tagger, intake, committer, identity, built.info, limits, self._storm, self.metrics)
+        outputs = Outputs(identity, built.info, limits.max_output_bytes, self.metrics)
+        pipeline = Pipeline(built.tagger, intake, committer, outputs, limits, self._storm, self.metrics)
         self._consumer, self._intake = consumer, intake
         self._gauges = Gauges(self.metrics, intake, built.tagger, self._storm, consumer)
         self._pipeline = pipeline

@@ -2,7 +2,11 @@
 
 Redirects are followed here, by hand, so that each target passes the guard. Bodies are read in steps that admission
 pays for before they are held. Trouble that can heal is tried again with growing, jittered waits until
-``give_up_seconds``.
+``give_up_seconds``, which bounds everything: waiting for a turn at the host, attempts, waits between them.
+
+The loop is our own and not stamina's: a wait has to honour the host's Retry-After and the rest its breaker prescribes,
+must not begin if it would end past the deadline, and tests drive clock and wait by hand; stamina stops only after it
+has waited, on a clock of its own.
 """
 
 from __future__ import annotations
@@ -10,16 +14,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from schemas.deadletter import Reason, Stage
 from worker.admission import Lease
 from worker.clock import Clock, MonotonicClock
-from worker.dial import GuardedConnector
+from worker.dial import guarded_connector
 from worker.errors import RejectedError
 from worker.guard import Guard, RefusedError, shown
 from worker.hosts import Host, Hosts
@@ -27,6 +33,9 @@ from worker.item import FetchedImage
 from worker.metrics import Metrics
 
 _STEP_BYTES = 64 << 10
+_BUFFER_BYTES = 16 << 10  # aiohttp stops reading at twice this; a step of the socket may come on top
+_MAX_HEADERS = 100
+_MAX_HEADER_BYTES = 8190
 _TRY_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_WAIT_SECONDS = 15.0
@@ -74,23 +83,31 @@ class Fetcher:
         *,
         clock: Clock | None = None,
         wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        resolver: AbstractResolver | None = None,
     ) -> None:
         self._policy = policy
         self._metrics = metrics
         self._guard = Guard(policy.allow_endpoints)
         self._clock = clock or MonotonicClock()
         self._wait = wait
-        self._hosts = Hosts(self._clock, policy.max_per_host)
+        self._resolver = resolver
+        self._hosts = Hosts(self._clock, policy.max_per_host, policy.max_connections)
         self._session: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
         """Open the session: no cookies, no proxy from the environment, no compression that could be a bomb."""
         self._session = aiohttp.ClientSession(
-            connector=GuardedConnector(self._guard, self._policy.max_connections),
+            connector=guarded_connector(
+                self._guard, self._policy.max_connections, self._metrics.fetch_wire_bytes.inc, self._resolver
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None),
             trust_env=False,
             auto_decompress=False,
+            read_bufsize=_BUFFER_BYTES,
+            max_line_size=_MAX_HEADER_BYTES,
+            max_field_size=_MAX_HEADER_BYTES,
+            max_headers=_MAX_HEADERS,
             headers={"User-Agent": self._policy.user_agent, "Accept": "image/*", "Accept-Encoding": "identity"},
         )
 
@@ -112,19 +129,24 @@ class Fetcher:
         self._metrics.fetch_bytes.inc(len(image.body))
         return image
 
+    def slowest(self) -> tuple[str, float] | None:
+        """Scheme and host of the oldest download under way, and its age in seconds."""
+        return self._hosts.slowest()
+
     async def _until_given_up(self, url: str, lease: Lease) -> FetchedImage:
-        deadline = self._clock.now() + self._policy.give_up_seconds
+        began = self._clock.now()
+        deadline = began + max(self._policy.give_up_seconds, self._policy.timeout_seconds)
         cause: RejectedError | None = None
         for attempt in range(self._policy.max_attempts):
             try:
-                return await self._attempt(url, lease)
+                return await self._attempt(url, lease, deadline)
             except _RetryError as error:
                 if error.is_rest and cause is not None:
                     error.rejected = cause  # what is wrong with the host says more than that it rests
                 cause = error.rejected
                 wait = max(error.wait_seconds, self._backoff(attempt))
                 is_last = attempt + 1 == self._policy.max_attempts
-                if is_last or self._clock.now() + wait > deadline:
+                if is_last or self._clock.now() + wait > began + self._policy.give_up_seconds:
                     tries = f" ({attempt + 1} attempts)" if attempt else ""
                     raise RejectedError(error.rejected.reason, Stage.FETCH, error.rejected.detail + tries) from error
                 await self._wait(wait)
@@ -136,25 +158,50 @@ class Fetcher:
 
     # ---- one attempt --------------------------------------------------------------------------------------------
 
-    async def _attempt(self, url: str, lease: Lease) -> FetchedImage:
+    async def _attempt(self, url: str, lease: Lease, deadline: float) -> FetchedImage:
+        """One try, redirects included. Its time runs only while it has a turn at a host."""
+        held_before = lease.held
+        seconds = self._policy.timeout_seconds
         try:
             target = self._guard.check_url(url)
-            async with self._hosts.slot(target.authority) as host:
-                if rest := self._hosts.rest_left(host):
-                    detail = f"{shown(url)}: the host failed again and again and is left alone for a moment"
-                    raise _RetryError(_rejected(Reason.CONNECT_FAILED, detail), is_rest=True, wait_seconds=rest)
-                return await self._on_host(host, url, target, lease)
+            for _ in range(self._policy.max_redirects + 1):
+                async with self._turn(target, deadline) as host:
+                    began = self._clock.now()
+                    found = await self._on_host(host, target, lease, min(seconds, deadline - began))
+                    seconds -= self._clock.now() - began
+                if isinstance(found, bytes):
+                    return FetchedImage(url, found, hashlib.sha256(found).hexdigest())
+                target = found
         except RefusedError as error:
             self._metrics.fetch_refused.labels(error.rule).inc()
             raise _rejected(Reason.URL_REFUSED, f"{shown(url)}: {error.detail}") from error
+        except Exception:
+            lease.shrink(lease.held - held_before)
+            raise
+        limit = self._policy.max_redirects
+        raise _rejected(Reason.HTTP_ERROR, f"{shown(url)}: more than {limit} redirects; raise fetch.max_redirects")
 
-    async def _on_host(self, host: Host, url: str, target: URL, lease: Lease) -> FetchedImage:
-        held_before = lease.held
+    @asynccontextmanager
+    async def _turn(self, url: URL, deadline: float) -> AsyncIterator[Host]:
+        """A slot at the URL's host, unless that host rests or has no slot before ``deadline``."""
+        async with AsyncExitStack() as held:
+            try:
+                async with asyncio.timeout(max(0.0, deadline - self._clock.now())):
+                    host = await held.enter_async_context(self._hosts.slot(str(url.origin())))
+            except TimeoutError as error:
+                detail = f"{shown(url)}: no turn at this host within {self._policy.give_up_seconds:g} s"
+                raise _rejected(Reason.FETCH_TIMEOUT, f"{detail} (fetch.give_up_seconds)") from error
+            if rest := self._hosts.rest_left(host):
+                detail = f"{shown(url)}: the host failed again and again and is left alone for a moment"
+                raise _RetryError(_rejected(Reason.CONNECT_FAILED, detail), is_rest=True, wait_seconds=rest)
+            yield host
+
+    async def _on_host(self, host: Host, url: URL, lease: Lease, seconds: float) -> bytes | URL:
+        """A body, or where the host sends us."""
         try:
-            async with asyncio.timeout(self._policy.timeout_seconds):
-                body = await self._download(target, lease)
+            async with asyncio.timeout(seconds):
+                found = await self._ask(url, lease)
         except BaseException as error:
-            lease.shrink(lease.held - held_before if isinstance(error, Exception) else 0)
             failure = _failure(error, url, self._policy.timeout_seconds)
             if isinstance(failure, _RetryError) and failure.is_host:
                 self._hosts.failed(host)
@@ -162,20 +209,15 @@ class Fetcher:
                 self._hosts.succeeded(host)
             raise failure from error
         self._hosts.succeeded(host)
-        return FetchedImage(url, body, hashlib.sha256(body).hexdigest())
+        return found
 
-    async def _download(self, url: URL, lease: Lease) -> bytes:
-        """Follow redirects to a body. The guard sees every target, the dialler every address."""
+    async def _ask(self, url: URL, lease: Lease) -> bytes | URL:
         assert self._session is not None  # noqa: S101  # start() comes first
-        for _ in range(self._policy.max_redirects + 1):
-            async with self._session.get(url, allow_redirects=False) as response:
-                if response.status not in _REDIRECTS:
-                    _check_status(response, url)
-                    return await self._read(response, url, lease)
-                location = response.headers.get("Location", "")
-            url = self._guard.check_url(str(url.join(URL(location))))
-        limit = self._policy.max_redirects
-        raise _rejected(Reason.HTTP_ERROR, f"{shown(url)}: more than {limit} redirects; raise fetch.max_redirects")
+        async with self._session.get(url, allow_redirects=False) as response:
+            if response.status in _REDIRECTS and (location := response.headers.get("Location")):
+                return self._guard.check_redirect(url, location)
+            _check_answer(response, url)
+            return await self._read(response, url, lease)
 
     async def _read(self, response: aiohttp.ClientResponse, url: URL, lease: Lease) -> bytes:
         limit = self._policy.max_bytes
@@ -202,8 +244,14 @@ class Fetcher:
         return bytes(body)
 
 
-def _check_status(response: aiohttp.ClientResponse, url: URL) -> None:
+def _check_answer(response: aiohttp.ClientResponse, url: URL) -> None:
+    """Is this a body as we asked for it? A coded body could grow a thousandfold; we said that we take none."""
     if response.status == 200:
+        coding = response.headers.get("Content-Encoding", "identity").strip().lower()
+        if coding != "identity":
+            raise _rejected(
+                Reason.HTTP_ERROR, f"{shown(url)}: the body is coded as {coding[:20]!r}; only identity is read"
+            )
         return
     rejected = _rejected(Reason.HTTP_ERROR, f"{shown(url)}: the host answered {response.status}")
     if response.status in _TRY_AGAIN:
@@ -226,7 +274,7 @@ def _rejected(reason: Reason, detail: str) -> RejectedError:
     return RejectedError(reason, Stage.FETCH, detail)
 
 
-def _failure(error: BaseException, url: str, timeout_seconds: float) -> BaseException:
+def _failure(error: BaseException, url: URL, timeout_seconds: float) -> BaseException:
     """Library errors as ours; what is ours already, or no failure at all, stays what it is."""
     at = shown(url)
     if isinstance(error, TimeoutError):

@@ -1,36 +1,36 @@
 """Pure: may this URL be asked for, may this address be dialled? Everything that is not plainly public is refused.
 
-A URL is checked when it is read and at every redirect; the address is checked again where it counts, on what is
-dialled, so that a name which answers differently the second time (DNS rebinding) gains nothing.
+Usable alone: it knows nothing of aiohttp or of this worker. A caller that opens sockets asks `Guard.check_url` about
+the URL, `Guard.check_redirect` about each hop and `Guard.check_address` about every address it is about to dial
+(`worker.dial` does so for aiohttp).
+
+Threat model. A stranger writes the URL, runs the host it names, and answers its DNS queries. He wants a request from
+inside the company's network: to a metadata service, a neighbour's admin port, the loopback.
+- Odd spellings (octal, hex, one number, full-width digits, IPv4 inside IPv6): one parser, yarl, serves check and dial;
+  IDNA is applied once, by it; what is checked is the host as it will be dialled, and numbers that only some resolvers
+  take for addresses are refused.
+- DNS rebinding: the check stands at the socket, on the address dialled, after the last look-up. A name with one bad
+  address among good ones is refused altogether.
+- Redirects: every hop is a URL like the first; https never leads to http.
+- Credentials: none in URLs, none sent, no cookies, no proxies from the environment.
+Not covered: a network's own NAT64 prefix inside 2000::/3, a public address routed to something private, and a port 80
+or 443 on the open internet that ought not be asked. Egress rules outside the process are the second line.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 
 from yarl import URL
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+from worker.address_rules import Address, why_closed
 
 _PORTS = (80, 443)
 _MAX_URL_CHARACTERS = 2048
-
-# What ``is_global`` lets through although it leads, or can lead, to somebody's inside.
-_ALSO_REFUSED = tuple(
-    ipaddress.ip_network(network)
-    for network in (
-        "192.0.0.0/24",  # protocol assignments; some Pythons call parts of it global
-        "192.88.99.0/24",  # 6to4 relays
-        "64:ff9b::/96",  # NAT64: an IPv4 address in disguise
-        "64:ff9b:1::/48",
-        "2002::/16",  # 6to4: another disguise
-        "2001::/32",  # Teredo: another
-        "fec0::/10",  # site-local, the old private range
-        "::/96",  # IPv4-compatible, deprecated
-        "168.63.129.16/32",  # a cloud's wire server on a public address
-    )
-)
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f\\]")  # control characters and backslashes: parsers disagree about them
+_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+", re.IGNORECASE)
 
 
 class RefusedError(Exception):
@@ -71,47 +71,36 @@ class Guard:
 
     def check_url(self, text: str) -> URL:
         """The URL, parsed once for check and dial alike. Raises RefusedError."""
-        if len(text) > _MAX_URL_CHARACTERS:
-            raise RefusedError(
-                "url_too_long", f"the URL has {len(text):,} characters, the limit is {_MAX_URL_CHARACTERS:,}"
-            )
-        try:
-            url = URL(text)
-            port = url.port
-        except ValueError:
-            raise RefusedError("url_malformed", "the URL cannot be parsed") from None
+        url, port = _parse(text)
         if url.scheme not in ("http", "https"):
             raise RefusedError("scheme", f"the scheme is {url.scheme[:20]!r}; only http and https are fetched")
-        if not url.host:
+        if not url.raw_host:
             raise RefusedError("no_host", "the URL names no host")
         if url.user is not None or url.password is not None:
             raise RefusedError("credentials", "the URL carries credentials; they are never sent")
-        address = literal_address(url.host)
+        address = literal_address(url.raw_host)
         if address is not None:
-            self.check_address(address, port or 0)
+            self.check_address(address, port)
         elif port not in _PORTS and port not in self._allowed_ports:
             raise RefusedError("port", f"port {port} is not 80 or 443; allow it with fetch.allow_endpoints")
         return url
+
+    def check_redirect(self, source: URL, location: str) -> URL:
+        """Where a ``Location`` header leads from ``source``. Raises RefusedError."""
+        target = self.check_url(str(_joined(source, location)))
+        if source.scheme == "https" and target.scheme == "http":
+            raise RefusedError("downgrade", "a redirect leads from https to http")
+        return target
 
     def check_address(self, address: Address, port: int) -> None:
         """May this address be dialled on this port? Raises RefusedError."""
         if Endpoint(address, port) in self._allowed:
             return
-        if not is_public(address):
-            raise RefusedError("address", f"{address} is not a public address; allow it with fetch.allow_endpoints")
+        if what := why_closed(address):
+            remedy = "allow it with fetch.allow_endpoints"
+            raise RefusedError("address", f"{address} is not a public address ({what}); {remedy}")
         if port not in _PORTS:
             raise RefusedError("port", f"port {port} is not 80 or 443; allow it with fetch.allow_endpoints")
-
-
-def is_public(address: Address) -> bool:
-    """Is this an ordinary address of the open internet?"""
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return is_public(address.ipv4_mapped)
-        if address.scope_id:
-            return False
-    refused = (network for network in _ALSO_REFUSED if network.version == address.version)
-    return address.is_global and not address.is_multicast and not any(address in network for network in refused)
 
 
 def literal_address(host: str) -> Address | None:
@@ -123,7 +112,36 @@ def literal_address(host: str) -> Address | None:
         last = host.rstrip(".").rsplit(".", 1)[-1].lower()
         if last.isdigit() or last.startswith("0x"):
             raise RefusedError("odd_address", "the host is a number that is not a plain IP address") from None
+        if not _HOST.fullmatch(host):
+            raise RefusedError("url_malformed", "the host has characters that no host name has") from None
         return None
+
+
+def _parse(text: str) -> tuple[URL, int]:
+    """The URL and the port it means, 0 where it means none."""
+    _check_text(text)
+    try:
+        url = URL(text)
+        return url, url.port or 0
+    except ValueError:
+        raise RefusedError("url_malformed", "the URL cannot be parsed") from None
+
+
+def _joined(source: URL, location: str) -> URL:
+    _check_text(location)
+    try:
+        return source.join(URL(location))
+    except ValueError:
+        raise RefusedError("url_malformed", "the redirect's target cannot be parsed") from None
+
+
+def _check_text(text: str) -> None:
+    if len(text) > _MAX_URL_CHARACTERS:
+        raise RefusedError(
+            "url_too_long", f"the URL has {len(text):,} characters, the limit is {_MAX_URL_CHARACTERS:,}"
+        )
+    if _UNSEEN.search(text):
+        raise RefusedError("url_malformed", "the URL holds control characters or backslashes; encode them")
 
 
 def shown(url: URL | str) -> str:

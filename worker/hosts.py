@@ -1,49 +1,120 @@
-"""What is known of each image host: how many requests it has open, whether it seems dead. Owner: the event loop."""
+"""What is known of each image host: how many requests it has open, whether it seems dead. Owner: the event loop.
+
+A host that hangs must not take the connections of the others. So each host starts with 2 slots and earns one more with
+each success, up to ``max_per_host``; a failure leaves it one; hosts in trouble share a quarter of all connections; and
+after ``failures_to_rest`` failures in a row a host rests, each time twice as long, and is then tried by one request.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Self
 
 from worker.clock import Clock
 
 _MAX_HOSTS = 4096
+_FIRST_SLOTS = 2
+_MAX_REST_SECONDS = 60.0
 
 
-@dataclass(slots=True)
+class Gate:
+    """A semaphore whose size may change while it is held; first come, first served."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._num_inside = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def limit(self) -> int:
+        """How many may be inside."""
+        return self._limit
+
+    @limit.setter
+    def limit(self, limit: int) -> None:
+        self._limit = limit
+        self._wake()
+
+    async def __aenter__(self) -> Self:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        self._wake()
+        try:
+            if not turn.done():
+                await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._leave()  # let in and cancelled in the same turn of the loop
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
+        self._num_inside -= 1
+        self._wake()
+
+    def _wake(self) -> None:
+        while self._waiting and self._num_inside < self._limit:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                self._num_inside += 1
+                turn.set_result(None)
+
+
+@dataclass(slots=True, eq=False)
 class Host:
     """One host. ``dead_until`` is on the clock; requests before that fail at once instead of taking a connection."""
 
-    slots: asyncio.Semaphore
+    gate: Gate
     failures_in_a_row: int = 0
     dead_until: float = 0.0
-    users: int = field(default=0)
+    num_users: int = 0
+    began: dict[object, float] = field(default_factory=dict)  # open requests: when each took its slot
 
 
 class Hosts:
     """Per-host limits, so that a slow or dead host takes few connections from the others."""
 
-    def __init__(self, clock: Clock, max_per_host: int, failures_to_rest: int = 5, rest_seconds: float = 5.0) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        max_per_host: int,
+        max_connections: int = 128,
+        failures_to_rest: int = 5,
+        rest_seconds: float = 5.0,
+    ) -> None:
         self._clock = clock
         self._max_per_host = max_per_host
         self._failures_to_rest = failures_to_rest
         self._rest_seconds = rest_seconds
         self._hosts: OrderedDict[str, Host] = OrderedDict()
+        self._all = asyncio.Semaphore(max_connections)
+        self._in_trouble = asyncio.Semaphore(max(1, max_connections // 4))
 
     @asynccontextmanager
     async def slot(self, name: str) -> AsyncIterator[Host]:
-        """Hold one of the host's request slots."""
-        host = self._hosts.setdefault(name, Host(asyncio.Semaphore(self._max_per_host)))
+        """Hold one of the host's request slots, and one of all."""
+        host = self._hosts.setdefault(name, Host(Gate(min(_FIRST_SLOTS, self._max_per_host))))
         self._hosts.move_to_end(name)
-        host.users += 1
+        host.num_users += 1
+        request = object()
         try:
-            async with host.slots:
+            async with AsyncExitStack() as held:
+                await held.enter_async_context(host.gate)
+                if host.failures_in_a_row:
+                    await held.enter_async_context(self._in_trouble)
+                await held.enter_async_context(self._all)
+                host.began[request] = self._clock.now()
                 yield host
         finally:
-            host.users -= 1
+            host.began.pop(request, None)
+            host.num_users -= 1
             self._forget_idle()
 
     def rest_left(self, host: Host) -> float:
@@ -54,16 +125,26 @@ class Hosts:
         """It answered, be it with an error of its own."""
         host.failures_in_a_row = 0
         host.dead_until = 0.0
+        host.gate.limit = min(self._max_per_host, host.gate.limit + 1)
 
     def failed(self, host: Host) -> None:
         """It could not be reached or did not finish."""
         host.failures_in_a_row += 1
-        if host.failures_in_a_row >= self._failures_to_rest:
-            host.dead_until = self._clock.now() + self._rest_seconds
+        host.gate.limit = 1
+        if (extra := host.failures_in_a_row - self._failures_to_rest) >= 0:
+            rest = min(_MAX_REST_SECONDS, self._rest_seconds * 2.0 ** min(extra, 16))
+            host.dead_until = self._clock.now() + rest
+
+    def slowest(self) -> tuple[str, float] | None:
+        """The host with the oldest open request, and that request's age in seconds."""
+        oldest = min(
+            ((min(host.began.values()), name) for name, host in self._hosts.items() if host.began), default=None
+        )
+        return (oldest[1], self._clock.now() - oldest[0]) if oldest else None
 
     def _forget_idle(self) -> None:
         while len(self._hosts) > _MAX_HOSTS:
-            idle = next((name for name, host in self._hosts.items() if host.users == 0), None)
+            idle = next((name for name, host in self._hosts.items() if host.num_users == 0), None)
             if idle is None:
                 return
             del self._hosts[idle]

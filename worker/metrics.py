@@ -102,6 +102,7 @@ TABLE: tuple[MetricRow, ...] = (
     ),
     _counter("fetch_outcomes", "pictures", "Picture downloads, by how they ended.", _OUTCOME),
     _counter("fetch_bytes", "bytes", "Bytes of picture bodies read from the wire."),
+    _counter("fetch_wire_bytes", "bytes", "Bytes read from image hosts, headers, TLS and refused bodies included."),
     _counter("fetch_refused", "urls", "URLs and addresses refused by the fetch guard, by its rule.", ("rule",)),
     _counter("decode_outcomes", "pictures", "Pictures given to the decoder, by how they ended.", _OUTCOME),
     _counter("decoder_restarts", "processes", "Decoder processes replaced after they died or were stopped."),
@@ -176,6 +177,7 @@ class Metrics:
     cache_writes: Counter  # outcome: stored | failed | dropped
     fetch_outcomes: Counter  # outcome
     fetch_bytes: Counter
+    fetch_wire_bytes: Counter
     fetch_refused: Counter  # rule
     decode_outcomes: Counter  # outcome
     decoder_restarts: Counter

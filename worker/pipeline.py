@@ -17,31 +17,28 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 import structlog
 
 from model.extract import Extractor
 from model.prices import PriceHints, find_prices
 from model.tagging import Tagging
-from model.types import ListingInput, ListingTags, ModelInfo, Prediction, Price, ReadText
+from model.types import ListingInput, Prediction, ReadText
 from schemas.deadletter import Reason, Stage
 from schemas.listing import ListingCreated
-from schemas.topics import Topics
 from worker.admission import Budget, Lease, Limits
 from worker.batch import BatchPolicy
 from worker.committer import Committer
-from worker.deadletter import build_dead_letter
 from worker.decode import Decoder
-from worker.enrich import build_events, check_sizes
 from worker.errors import RejectedError
 from worker.fetch import Fetcher
 from worker.infer import Infer
 from worker.intake import Intake
-from worker.item import DecodedImage, FailedImage, Finished, Flight, ImageOutcome, Item, OutputRecord, Record
+from worker.item import DecodedImage, FailedImage, FetchedImage, Flight, ImageOutcome, Item
 from worker.metrics import Metrics
 from worker.normalise import normalise_title
 from worker.ordering import TurnLostError
+from worker.outcome import Outcome, Outputs
 from worker.parse import check_usable, parse
 from worker.partition import Journey
 from worker.read import Read
@@ -50,15 +47,6 @@ from worker.storm import StormBreaker
 from worker.waiting import Waiting, WaitingRoom
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who this worker says it is, in events and dead letters."""
-
-    group_id: str
-    version: str
-    topics: Topics
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +68,6 @@ class _Prepared:
 
     listings: Sequence[Waiting]
     recalled: Recalled
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of one record: everything its events are built from, or why there are none."""
-
-    record: Record
-    listing_id: str | None
-    item: Item | None = None
-    tags: ListingTags | None = None
-    texts: tuple[ReadText | None, ...] = ()
-    prices: tuple[Price, ...] = ()
-    error: RejectedError | None = None
 
 
 class Tagger:
@@ -118,7 +93,9 @@ class Tagger:
             listing = parse(record)
             listing_id = listing.listing_id
             flight.enter(Stage.FETCH)
-            images = await self._pictures(listing.image_urls, flight, held_bytes, held_pixels)
+            fetched = await self._fetch_all(listing.image_urls, flight, held_bytes)
+            flight.enter(Stage.DECODE)
+            images = await asyncio.gather(*(self._decode(one, held_bytes, held_pixels) for one in fetched))
             check_usable(listing, images)
             flight.enter(Stage.INFER)
             async with self._started:
@@ -135,31 +112,41 @@ class Tagger:
 
     # ---- fetch → decode -----------------------------------------------------------------------------------------
 
-    async def _pictures(
-        self, urls: Sequence[str], flight: Flight, held_bytes: Lease, held_pixels: Lease
-    ) -> list[ImageOutcome]:
-        async def one(url: str) -> ImageOutcome:
-            waiting.append(url)
+    async def _fetch_all(
+        self, urls: Sequence[str], flight: Flight, held: Lease
+    ) -> Sequence[FetchedImage | FailedImage]:
+        """All of a listing's pictures. None is decoded before the slowest is there: pixels are too dear to hold."""
+        waiting = list(urls)
+
+        async def one(url: str) -> FetchedImage | FailedImage:
             flight.url = waiting[0]
-            image = await self._picture(url, held_bytes, held_pixels)
+            fetched = await self._fetch(url, held)
             waiting.remove(url)
             flight.url = waiting[0] if waiting else None
-            return image
+            return fetched
 
-        waiting: list[str] = []
         return await asyncio.gather(*map(one, urls))
 
-    async def _picture(self, url: str, held_bytes: Lease, held_pixels: Lease) -> ImageOutcome:
-        """One URL as pixels, or why not: a picture that fails leaves its listing's others alone."""
-        most_pixels = self._limits.pixels_per_picture
+    async def _fetch(self, url: str, held: Lease) -> FetchedImage | FailedImage:
+        """A picture that fails leaves its listing's others alone."""
         try:
             with self._metrics.stage("fetch"):
-                fetched = await self._stages.fetch.fetch(url, held_bytes)
-            await held_pixels.grow(most_pixels)
+                return await self._stages.fetch.fetch(url, held)
+        except RejectedError as error:
+            return FailedImage(url, error.reason, error.stage, error.detail)
+
+    async def _decode(self, fetched: FetchedImage | FailedImage, held_bytes: Lease, held_pixels: Lease) -> ImageOutcome:
+        """Bytes are paid for until pixels are."""
+        if isinstance(fetched, FailedImage):
+            return fetched
+        most_pixels = self._limits.pixels_per_picture
+        await held_pixels.grow(most_pixels)
+        try:
             with self._metrics.stage("decode"):
                 decoded = await self._stages.decode.decode(fetched)
         except RejectedError as error:
-            return FailedImage(url, error.reason, error.stage, error.detail)
+            held_pixels.shrink(most_pixels)
+            return FailedImage(fetched.url, error.reason, error.stage, error.detail)
         held_bytes.shrink(len(fetched.body))
         held_pixels.shrink(most_pixels - (decoded.pixels.size + decoded.reading_pixels.size) // 3)
         return decoded
@@ -249,14 +236,13 @@ class Pipeline:
     """The stream: records in, results out to the committer."""
 
     def __init__(
-        self, tagger: Tagger, intake: Intake, committer: Committer, identity: Identity, info: ModelInfo,
-        limits: Limits, storm: StormBreaker, metrics: Metrics,
+        self, tagger: Tagger, intake: Intake, committer: Committer, outputs: Outputs, limits: Limits,
+        storm: StormBreaker, metrics: Metrics,
     ) -> None:  # fmt: skip
         self._tagger = tagger
         self._intake = intake
         self._committer = committer
-        self._identity = identity
-        self._info = info
+        self._outputs = outputs
         self._limits = limits
         self._storm = storm
         self._metrics = metrics
@@ -340,7 +326,7 @@ class Pipeline:
         parking = self._loop.call_later(self._limits.park_seconds, self._park, flight)
         try:
             outcome = await self._tagger.tag(flight)
-            finished = self._to_outputs(outcome)
+            finished = self._outputs.of(outcome)
             flight.enter(Stage.PUBLISH)
             self._park(flight)
             await journey.turn.wait()
@@ -362,39 +348,3 @@ class Pipeline:
         if flight.stage in (Stage.FETCH, Stage.PUBLISH):
             self._parked.add(flight)
             self._committer.changed.set()
-
-    def _to_outputs(self, outcome: Outcome) -> Finished:
-        """The three events, or the dead letter: also for a listing whose events the broker would refuse."""
-        origin = outcome.record.origin
-        assert origin is not None  # noqa: S101  # records of a stream have one
-        if outcome.error is None:
-            try:
-                return Finished(origin, self._events(outcome), None)
-            except RejectedError as error:
-                return Finished(origin, (self._dead_letter(outcome.record, error),), error.reason)
-        return Finished(origin, (self._dead_letter(outcome.record, outcome.error),), outcome.error.reason)
-
-    def _events(self, outcome: Outcome) -> tuple[OutputRecord, ...]:
-        assert outcome.item is not None and outcome.tags is not None  # noqa: S101  # no error: both are there
-        events = build_events(
-            outcome.item, outcome.tags, outcome.texts, outcome.prices, self._info, self._identity.topics,
-            now=datetime.now(UTC),
-        )  # fmt: skip
-        check_sizes(events, self._limits.max_output_bytes)
-        return events
-
-    def _dead_letter(self, record: Record, error: RejectedError) -> OutputRecord:
-        self._metrics.dead_letters.labels(error.reason.value, error.stage.value).inc()
-        log.info(
-            "listing.rejected",
-            reason=error.reason.value,
-            stage=error.stage.value,
-            detail=error.detail,
-            partition=record.origin and record.origin.partition,
-            offset=record.origin and record.origin.offset,
-        )
-        return build_dead_letter(
-            record, error, topic=self._identity.topics.dead_letter, group_id=self._identity.group_id,
-            worker_version=self._identity.version, model_revision=self._info.revision,
-            failed_at=datetime.now(UTC), max_bytes=self._limits.max_output_bytes,
-        )  # fmt: skip

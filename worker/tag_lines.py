@@ -18,7 +18,8 @@ from worker.errors import RejectedError
 from worker.item import Flight, Record
 from worker.metrics import Metrics
 from worker.models import ShippedModels
-from worker.pipeline import Outcome, Tagger
+from worker.outcome import Outcome
+from worker.pipeline import Tagger
 from worker.settings import Settings
 
 

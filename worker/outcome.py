@@ -1,0 +1,86 @@
+"""What came of a record, and the records to produce for it: three events or one dead letter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+
+from model.types import ListingTags, ModelInfo, Price, ReadText
+from schemas.topics import Topics
+from worker.deadletter import build_dead_letter
+from worker.enrich import build_events, check_sizes
+from worker.errors import RejectedError
+from worker.item import Finished, Item, OutputRecord, Record
+from worker.metrics import Metrics
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who this worker says it is, in events and dead letters."""
+
+    group_id: str
+    version: str
+    topics: Topics
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one record: everything its events are built from, or why there are none."""
+
+    record: Record
+    listing_id: str | None
+    item: Item | None = None
+    tags: ListingTags | None = None
+    texts: tuple[ReadText | None, ...] = ()
+    prices: tuple[Price, ...] = ()
+    error: RejectedError | None = None
+
+
+class Outputs:
+    """Turns outcomes into the records to produce."""
+
+    def __init__(self, identity: Identity, info: ModelInfo, max_bytes: int, metrics: Metrics) -> None:
+        self._identity = identity
+        self._info = info
+        self._max_bytes = max_bytes
+        self._metrics = metrics
+
+    def of(self, outcome: Outcome) -> Finished:
+        """The three events, or the dead letter: also for a listing whose events the broker would refuse."""
+        origin = outcome.record.origin
+        assert origin is not None  # noqa: S101  # records of a stream have one
+        if outcome.error is None:
+            try:
+                return Finished(origin, self._events(outcome), None)
+            except RejectedError as error:
+                return Finished(origin, (self._dead_letter(outcome.record, error),), error.reason)
+        return Finished(origin, (self._dead_letter(outcome.record, outcome.error),), outcome.error.reason)
+
+    def _events(self, outcome: Outcome) -> tuple[OutputRecord, ...]:
+        assert outcome.item is not None and outcome.tags is not None  # noqa: S101  # no error: both are there
+        events = build_events(
+            outcome.item, outcome.tags, outcome.texts, outcome.prices, self._info, self._identity.topics,
+            now=datetime.now(UTC),
+        )  # fmt: skip
+        check_sizes(events, self._max_bytes)
+        return events
+
+    def _dead_letter(self, record: Record, error: RejectedError) -> OutputRecord:
+        self._metrics.dead_letters.labels(error.reason.value, error.stage.value).inc()
+        log.info(
+            "listing.rejected",
+            reason=error.reason.value,
+            stage=error.stage.value,
+            detail=error.detail,
+            partition=record.origin and record.origin.partition,
+            offset=record.origin and record.origin.offset,
+        )
+        return build_dead_letter(
+            record, error, topic=self._identity.topics.dead_letter, group_id=self._identity.group_id,
+            worker_version=self._identity.version, model_revision=self._info.revision,
+            failed_at=datetime.now(UTC), max_bytes=self._max_bytes,
+        )  # fmt: skip
