@@ -82,9 +82,11 @@ async def run(trial: Trial) -> list[Row]:
         async with host_of_samples() as host, _Redirector(vault) as redirector:
             port = free_port()
             settings = _settings(vault, redis.url, port, [host.endpoint, redirector.endpoint])
+            settings["OCR__ENABLED"] = "true" if trial.is_full else "false"
             environment = stream.environment(host, "leaks", settings)
             environment["AWS_SECRET_ACCESS_KEY"] = vault.plant("a variable of the environment that is not ours")
-            records = [*_naughty_listings(chosen, mark), *_traps(vault, host.base_url, redirector.url)]
+            pictures = [f"{host.base_url}/pictures/{name}" for name in sorted(host.pictures)[:8]]
+            records = [*_naughty_listings(chosen, mark, pictures), *_traps(vault, host.base_url, redirector.url)]
             trial.say(f"  {len(chosen)} strings, {len(vault.places)} secrets, {len(records)} records")
             stream.send(records)
             _send_with_headers(stream, vault.plant("a header of the record"))
@@ -156,12 +158,14 @@ def _naughty() -> list[str]:
     return found
 
 
-def _naughty_listings(titles: Iterable[str], mark: str) -> list[tuple[str, bytes]]:
+def _naughty_listings(titles: Iterable[str], mark: str, pictures: Sequence[str]) -> list[tuple[str, bytes]]:
+    """Each title twice; the first ones have a real picture as well."""
     made = []
     for number, title in enumerate(titles):
         for kind, words in (("alone", title), ("marked", f"{mark} {title} {mark}")):
             key = f"naughty-{kind}-{number}"
-            made.append((key, json.dumps({"listing_id": key, "title": words[:1000]}).encode()))
+            listing = {"listing_id": key, "title": words[:1000], "image_urls": pictures[number : number + 1]}
+            made.append((key, json.dumps(listing).encode()))
     return made
 
 
@@ -210,7 +214,6 @@ def _settings(vault: Vault, redis_url: str, port: int, endpoints: Sequence[str])
         "FETCH__GIVE_UP_SECONDS": "2",
         "STORM__RATIO": "0",
         "STORM__CONSECUTIVE": "0",
-        "OCR__ENABLED": "false",
         "LOG__LEVEL": "debug",
         "HTTP__PORT": str(port),
     }
