@@ -221,9 +221,9 @@ class RedisVectorStore:
         asking.add_done_callback(self._forget)
         try:
             await asyncio.wait([asking], timeout=seconds)
-            if asking.done():
-                return asking.result()
-            raise TimeoutError
+            if not asking.done() or asking.cancelled():
+                raise TimeoutError
+            return _result(asking)
         finally:
             asking.cancel()
 
@@ -288,6 +288,16 @@ class RedisVectorStore:
         if why != self._complaint:
             self._complaint = why
             log.warning("cache.away", why=why, effect="titles are computed instead; the worker goes on")
+
+
+def _result(asked: asyncio.Task[T]) -> T:
+    """What came of it; whatever else redis-py stumbles over in an answer (ValueError for a MOVED without a host) is an
+    answer that is none.
+    """
+    error = asked.exception()
+    if error is None or isinstance(error, RedisError | OSError):
+        return asked.result()
+    raise InvalidResponse(f"it answers what redis-py cannot read ({type(error).__name__})") from error
 
 
 async def _ask(redis: Redis, keys: Sequence[str]) -> Sequence[object]:
