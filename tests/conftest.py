@@ -6,10 +6,15 @@ import os
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from tests.servers.base import MissingServerError, Server
 from tests.servers.kafka import start_kafka
 from tests.servers.redis import OwnRedis, start_redis
+
+# Properties are about results; how long a try takes on a busy machine says nothing.
+hypothesis_settings.register_profile("hangtag", deadline=None)
+hypothesis_settings.load_profile("hangtag")
 
 HOW_SERVERS_WERE_GOT = pytest.StashKey[list[str]]()
 

@@ -283,7 +283,7 @@ class Intake:
                     why=gaps.foreign,
                     effect="listings finished beyond this offset may be published again",
                 )
-            quarantine = Quarantine(gaps.mark, self._writer, place.end)
+            quarantine = Quarantine(gaps.mark, self._writer, place.offset, place.end)
             ledger = PartitionLedger(place.offset, gaps.finished)
             partition = self._partitions[place.partition] = Partition(place.partition, place.epoch, ledger, quarantine)
             partition.idle.set()

@@ -10,11 +10,11 @@ count of such deaths is how a record that kills the process is found (`worker.qu
 
 Gap map on the wire (ASCII, base64 of the bytes below; Kafka allows 4,096 characters):
 
-    magic ``HG`` | version 2 | codec 0 raw or 1 deflate | writer, 4 bytes | deaths, 1 byte | alone, 4 bytes
-    | 8 bytes BLAKE2b of (committed offset, all of the above, body) | body
+    magic ``HG`` | version 2 | codec 0 raw or 1 deflate | writer, 4 bytes | deaths, 1 byte | until, 4 bytes
+    | alone, 4 bytes | 8 bytes BLAKE2b of (committed offset, all of the above, body) | body
 
-The body is a bitmap: bit *i* (least significant first) is set when ``committed + i`` is finished. ``alone`` is the
-distance of an offset from the committed one, plus 1; 0: none. The digest covers the committed offset, so a map that
+The body is a bitmap: bit *i* (least significant first) is set when ``committed + i`` is finished. ``until`` and
+``alone`` are distances of offsets from the committed one, plus 1; 0: none. The digest covers the committed offset, so a map that
 belongs to another commit is recognised as foreign. Foreign, damaged or future metadata reads as "nothing finished
 beyond": work is redone, never skipped.
 """
@@ -36,7 +36,7 @@ MAX_WINDOW_OFFSETS = 20_000  # a raw bitmap of this many fits MAX_METADATA_CHARA
 _MAGIC = b"HG"
 _VERSION = 2
 _DIGEST_BYTES = 8
-_HEAD = struct.Struct(">2sBBIBI")  # magic, version, codec, writer, deaths, alone
+_HEAD = struct.Struct(">2sBBIBII")  # magic, version, codec, writer, deaths, until, alone
 _HEADER_BYTES = _HEAD.size + _DIGEST_BYTES
 MAX_DEATHS_COUNTED = 255
 
@@ -45,12 +45,13 @@ MAX_DEATHS_COUNTED = 255
 class Mark:
     """Who holds the partition. ``writer`` 0: nobody, it was handed over cleanly.
 
-    ``deaths``: how often an owner died since the records then under way were last all finished. ``alone``: the record
-    that is being run by itself, for fear that it is the one that kills.
+    ``deaths``: how often an owner died since the records before ``until`` were under way. ``alone``: the record that is
+    being run by itself, for fear that it is the one that kills.
     """
 
     writer: int = 0
     deaths: int = 0
+    until: int | None = None
     alone: int | None = None
 
 
@@ -82,7 +83,6 @@ def encode_map(committed: int, finished: Iterable[int], mark: Mark = CLEAN) -> s
     indices = [offset - committed for offset in finished]
     if not indices and mark == CLEAN:
         return ""
-    alone = 0 if mark.alone is None else mark.alone - committed + 1
     if indices and (min(indices) < 0 or max(indices) >= MAX_WINDOW_OFFSETS):
         raise ValueError(f"an offset lies outside the window of {MAX_WINDOW_OFFSETS} beyond {committed}")
     raw = bytearray(max(indices) // 8 + 1 if indices else 0)
@@ -90,7 +90,8 @@ def encode_map(committed: int, finished: Iterable[int], mark: Mark = CLEAN) -> s
         raw[index >> 3] |= 1 << (index & 7)
     deflated = zlib.compress(raw, 9)
     codec, body = (1, deflated) if len(deflated) < len(raw) else (0, bytes(raw))
-    head = _HEAD.pack(_MAGIC, _VERSION, codec, mark.writer, min(mark.deaths, MAX_DEATHS_COUNTED), alone)
+    places = (0 if at is None or at < committed else at - committed + 1 for at in (mark.until, mark.alone))
+    head = _HEAD.pack(_MAGIC, _VERSION, codec, mark.writer, min(mark.deaths, MAX_DEATHS_COUNTED), *places)
     return base64.b64encode(head + _digest(committed, head, body) + body).decode("ascii")
 
 
@@ -104,7 +105,7 @@ def decode_map(metadata: str | None, committed: int) -> GapMap:
         return GapMap(frozenset(), "not base64")
     if len(packed) < _HEADER_BYTES or packed[:2] != _MAGIC:
         return GapMap(frozenset(), "not written by hangtag")
-    _, version, codec, writer, deaths, alone = _HEAD.unpack_from(packed)
+    _, version, codec, writer, deaths, *places = _HEAD.unpack_from(packed)
     digest, body = packed[_HEAD.size : _HEADER_BYTES], packed[_HEADER_BYTES:]
     if version != _VERSION or codec not in (0, 1):
         return GapMap(frozenset(), f"version {version}, codec {codec}; this program reads version {_VERSION}")
@@ -113,7 +114,8 @@ def decode_map(metadata: str | None, committed: int) -> GapMap:
     raw = _inflate(body) if codec else body
     if raw is None or len(raw) * 8 > MAX_WINDOW_OFFSETS + 8:
         return GapMap(frozenset(), "larger than the window")
-    mark = Mark(writer, deaths, committed + alone - 1 if alone else None)
+    until, alone = (committed + place - 1 if place else None for place in places)
+    mark = Mark(writer, deaths, until, alone)
     return GapMap(frozenset(committed + index for index in _set_bits(raw)), mark=mark)
 
 

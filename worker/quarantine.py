@@ -2,13 +2,13 @@
 
 A native crash (a codec, a driver) takes the whole process with it, and restarting would do the same again, for ever. So
 each owner of a partition leaves a `Mark` with its commits. When the next owner finds a mark that was not handed over
-cleanly, one more death is counted, and the first records it is given are *suspects*: whatever was under way at the
-death is among them. After ``MAX_DEATHS`` deaths suspects run one at a time, each named in a committed mark before it
-starts; a death while one runs alone convicts it, and the next owner makes it a dead letter instead of running it.
-A death counts as over when all suspects are finished.
+cleanly, a death is counted, and the unfinished records just behind the committed offset are *suspects*: what was under
+way is among them. A suspect that is still unfinished at the third death was there each time. Suspects then run one at a
+time, each named in a committed mark before it starts; a death while one runs alone convicts it, and the next owner makes
+it a dead letter instead of running it. When all suspects are finished, the deaths are forgotten.
 
-Kills from outside count as deaths too; the price is a stretch of listings run one by one. Only a record that was alone
-at a fourth death is given up.
+Kills from outside count as deaths too. They cost a stretch of listings run one by one if they come so fast that nothing
+is finished between them; only a record that is alone at a fourth death is given up.
 """
 
 from __future__ import annotations
@@ -18,26 +18,25 @@ from dataclasses import replace
 from worker.offsets import MAX_DEATHS_COUNTED, Mark
 
 MAX_DEATHS = 3
-MAX_SUSPECTS = 512  # no fewer than the listings that are usually under way; else it takes more deaths
+MAX_SUSPECT_OFFSETS = 2048  # wider than what is usually under way in a partition; else it takes more deaths
 
 
 class Quarantine:
-    """One partition's suspects. ``end``: the log's end at assignment; nothing from there on can be a suspect."""
+    """One partition's suspects, from where it starts (``start``) to the log's end at assignment (``end``) at most."""
 
-    def __init__(self, found: Mark, writer: int, end: int) -> None:
+    def __init__(self, found: Mark, writer: int, start: int, end: int) -> None:
         has_died = found.writer not in (0, writer)
-        deaths = min(MAX_DEATHS_COUNTED, found.deaths + 1) if has_died else found.deaths
+        is_known = bool(found.deaths) and found.until is not None and found.until > start
+        deaths = (found.deaths if is_known else 0) + has_died
+        until = found.until if is_known else min(end, start + MAX_SUSPECT_OFFSETS)
         self.convict = found.alone if has_died else None
-        self.mark = Mark(writer, deaths)
-        self._end = end
+        self.mark = Mark(writer, min(MAX_DEATHS_COUNTED, deaths), until if deaths else None)
         self._suspects: set[int] = set()
-        self._num_taken = 0
 
     def deliver(self, offset: int) -> None:
         """A record came that is not finished."""
-        if self.mark.deaths and offset < self._end and self._num_taken < MAX_SUSPECTS:
+        if self.mark.until is not None and offset < self.mark.until:
             self._suspects.add(offset)
-            self._num_taken += 1
 
     def must_run_alone(self, offset: int) -> bool:
         """May nothing else be under way while this one is?"""
@@ -52,10 +51,9 @@ class Quarantine:
         if self.mark.alone == offset:
             self.mark = replace(self.mark, alone=None)
         self._suspects.discard(offset)
-        is_convicted = offset == self.convict
-        are_all_known = self._num_taken == MAX_SUSPECTS or next_offset >= self._end
-        if self.mark.deaths and (is_convicted or (not self._suspects and are_all_known)):
-            self.mark = replace(self.mark, deaths=0)
+        until = self.mark.until
+        if until is not None and (offset == self.convict or (not self._suspects and next_offset >= until)):
+            self.mark = replace(self.mark, deaths=0, until=None)
             self._suspects.clear()
 
     def leave(self) -> None:

@@ -102,7 +102,7 @@ async def _witness(
 ) -> Evidence:
     worker = await WorkerProcess.start(environment, command)
     try:
-        await until(lambda: stream.num_committed() >= num_records, worker)
+        await until(lambda: stream.num_committed() >= num_records, worker, seconds=480)  # the real model loads slowly
         pages = [await _page(port, name) for name in _PROBES]
     except BaseException:
         if worker.process.returncode is None:

@@ -190,7 +190,7 @@ async def test_suspect_waits_until_it_has_the_process_to_itself() -> None:
     await bench.assign(1)
     await bench.deliver(0, partition=1)
     other = await bench.next()
-    await bench.assign(0, metadata=encode_map(0, [], Mark(99, 2)), end=2)
+    await bench.assign(0, metadata=encode_map(0, [], Mark(99, 2, until=2)), end=2)
     await bench.deliver(0, 1)
     assert await bench.may_none_start(), "the other listing is still under way"
     await bench.finish(other)
@@ -206,7 +206,7 @@ async def test_suspect_waits_until_it_has_the_process_to_itself() -> None:
 async def test_convict_is_named_and_not_run() -> None:
     """The record that was alone at a death carries how many deaths it is guilty of."""
     bench = Bench()
-    await bench.assign(metadata=encode_map(5, [], Mark(99, 3, alone=6)), offset=5, end=8)
+    await bench.assign(metadata=encode_map(5, [], Mark(99, 3, until=8, alone=6)), offset=5, end=8)
     await bench.deliver(5, 6)
     deaths = {}
     for _ in range(2):
