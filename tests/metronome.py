@@ -7,16 +7,16 @@ import time
 from types import TracebackType
 from typing import Self
 
-_BEAT_SECONDS = 0.002
+_BEAT_SECONDS, _USUAL_SECONDS = 0.002, 0.005
 
 
 class Metronome:
-    """``async with``; ``take_worst()`` gives the longest delay of a beat since it was last asked."""
+    """``async with``; ``take_late()`` gives by how much beats were late in all since it was last asked."""
 
     def __init__(self) -> None:
         self._beating: asyncio.Task[None] | None = None
         self._last = 0.0
-        self._worst = 0.0
+        self._late = 0.0
 
     async def __aenter__(self) -> Self:
         self._last = time.monotonic()
@@ -30,15 +30,20 @@ class Metronome:
             self._beating.cancel()
             await asyncio.wait([self._beating])
 
-    def take_worst(self) -> float:
-        """Seconds; a beat that is late right now counts."""
-        worst = max(self._worst, time.monotonic() - self._last - _BEAT_SECONDS)
-        self._worst = 0.0
-        return worst
+    def take_late(self) -> float:
+        """Seconds, without what is too little to be anything but the loop's own work; a beat late right now counts."""
+        late = self._late + _lateness(time.monotonic() - self._last)
+        self._late = 0.0
+        return late
 
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(_BEAT_SECONDS)
             now = time.monotonic()
-            self._worst = max(self._worst, now - self._last - _BEAT_SECONDS)
+            self._late += _lateness(now - self._last)
             self._last = now
+
+
+def _lateness(seconds: float) -> float:
+    late = seconds - _BEAT_SECONDS
+    return late if late > _USUAL_SECONDS else 0.0

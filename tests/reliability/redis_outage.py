@@ -91,12 +91,12 @@ class Stream:
     async def _batch(self, chosen: Sequence[int]) -> None:
         titles = [self.titles[number] for number in chosen]
         phase = self.phase
-        self.metronome.take_worst()
+        self.metronome.take_late()
         began = time.perf_counter()
         recalled = await self.recall.look_up(titles)
         took = time.perf_counter() - began
         self.seconds[phase].append(took)
-        self._note(took, self.metronome.take_worst())
+        self._note(took, self.metronome.take_late())
         true = [vector_of(number) for number in chosen]
         found = self.recall.settle(recalled)
         if any(
