@@ -243,7 +243,7 @@ async def _run(make: Callable[[], Worker]) -> int:
         return 1
     finally:
         await worker.close()
-    log.info("worker.stopped")
+    log.info("worker.stopped", redone_device_seconds=worker.metrics.snapshot()["redone_device_seconds"])
     return 0
 
 

@@ -38,7 +38,7 @@ class IntakePolicy:
     max_backlog_records: int = 200  # per partition
     max_backlog_bytes: int = 64 << 20  # over all partitions
     drain_seconds: float = 20.0
-    handover_seconds: float = 5.0  # for the commit that ends an assignment
+    handover_seconds: float = 3.0  # of these, for the commit that ends an assignment
 
 
 class Intake:
@@ -306,12 +306,11 @@ class Intake:
         held = [self._partitions[number] for number in partitions if number in self._partitions]
         for partition in held:
             self._clear_backlog(partition)
-            for journey in list(partition.journeys):
-                if journey.task is not None and (is_lost or not journey.flight.is_started):
-                    journey.task.cancel()
+            _cancel(partition.journeys if is_lost else _not_worth_finishing(partition.journeys))
         if not is_lost and held:
             idle = [asyncio.ensure_future(partition.idle.wait()) for partition in held]
-            _, late = await asyncio.wait(idle, timeout=self._policy.drain_seconds)
+            drain_seconds = max(0.0, self._policy.drain_seconds - self._policy.handover_seconds)
+            _, late = await asyncio.wait(idle, timeout=drain_seconds)
             for waiter in late:
                 waiter.cancel()
             await self._hand_over(held)
@@ -323,9 +322,7 @@ class Intake:
     async def _hand_over(self, held: Sequence[Partition]) -> None:
         """Commit that these end cleanly. Without it their next owner counts a death, which costs little."""
         for partition in held:
-            for journey in list(partition.journeys):
-                if journey.task is not None:
-                    journey.task.cancel()
+            _cancel(partition.journeys)
             partition.quarantine.leave()
             self._want_mark(partition)
         all_written = asyncio.gather(*(partition.written.wait() for partition in held))
@@ -341,12 +338,25 @@ class Intake:
         if self._alone is partition:
             self._alone = None
         self._clear_backlog(partition)
-        for journey in partition.journeys:
-            if journey.task is not None:
-                journey.task.cancel()
+        _cancel(partition.journeys)
         if self._turns.count(number):
             self._turns.remove(number)
 
     def _clear_backlog(self, partition: Partition) -> None:
         self._backlog_bytes -= sum(record.num_bytes for record, _, _ in partition.backlog)
         partition.backlog.clear()
+
+
+def _not_worth_finishing(journeys: Iterable[Journey]) -> list[Journey]:
+    """Those the device has not worked on, unless a result of a later record of their key waits for them."""
+    journeys = list(journeys)
+    for journey in journeys:
+        if journey.flight.is_started:
+            journey.turn.want_earlier()
+    return [journey for journey in journeys if not (journey.flight.is_started or journey.turn.is_wanted)]
+
+
+def _cancel(journeys: Iterable[Journey]) -> None:
+    for journey in list(journeys):
+        if journey.task is not None:
+            journey.task.cancel()

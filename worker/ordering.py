@@ -21,7 +21,7 @@ class Turn:
     one would be published here, and the earlier one after it, by the partition's next owner.
     """
 
-    __slots__ = ("_after", "_is_given_up", "_key", "_left", "_order")
+    __slots__ = ("_after", "_is_given_up", "_key", "_left", "_order", "is_wanted")
 
     def __init__(self, order: KeyOrder, key: Hashable, after: Turn | None) -> None:
         self._order = order
@@ -29,6 +29,14 @@ class Turn:
         self._after = after
         self._left = asyncio.Event()
         self._is_given_up = False
+        self.is_wanted = False  # a later record of the key has its result and waits for this one
+
+    def want_earlier(self) -> None:
+        """Say of every earlier record of the key that it must be finished, or this one's result is lost."""
+        turn = self._after
+        while turn is not None and not turn.is_wanted:
+            turn.is_wanted = True
+            turn = turn._after
 
     async def wait(self) -> None:
         """Return when every earlier record of the key has left. Raises TurnLostError if one was given up."""

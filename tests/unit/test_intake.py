@@ -245,6 +245,29 @@ async def test_partition_that_stays_silent_is_resumed() -> None:
     assert bench.intake.unstick({0: 10}, silent_seconds=60.0) == []
 
 
+async def test_result_that_waits_for_an_earlier_record_of_its_key_keeps_that_record() -> None:
+    """A drain cancels what the device has not seen, but not what would take a finished result with it."""
+    bench = Bench()
+    await bench.assign()
+    await bench.deliver(0, 1, key=b"same")
+    await bench.deliver(2)
+    earlier, later, other = [await bench.next() for _ in range(3)]
+    never = asyncio.get_running_loop().create_future()
+    for journey in (earlier, later, other):
+        journey.task = asyncio.ensure_future(_wait_for(never))
+    later.flight.is_started = True
+    revoking = asyncio.wrap_future(bench.intake.on_revoked([0], is_lost=False))
+    await settle()
+    assert [journey.task.cancelled() for journey in (earlier, later, other) if journey.task] == [False, False, True]
+    for journey in (earlier, later, other):
+        bench.intake.end(journey, has_result=False)
+    await revoking
+
+
+async def _wait_for(never: asyncio.Future[None]) -> None:
+    await asyncio.shield(never)
+
+
 async def test_damaged_metadata_skips_nothing() -> None:
     """It is as if nothing were finished beyond the offset."""
     bench = Bench()

@@ -1,0 +1,71 @@
+"""The broker goes away and comes back, killed or shut down, under three workers."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+
+from tests.integration.stream import Stream
+from tests.reliability.fleet import Fleet, image_host, send, verdict
+from tests.reliability.suite import Row, Trial
+from tests.reliability.traffic import listings
+from tests.servers.kafka import OwnKafka
+
+TITLE = "Broker restarts"
+INSTANCES = ("one", "two", "three")
+BACK_WITHIN_SECONDS = 30.0
+
+
+async def run(trial: Trial) -> list[Row]:
+    """See the module."""
+    num_restarts, count = trial.size(short=2, full=22), trial.size(short=3_000, full=40_000)
+    kafka = OwnKafka()
+    kafka.start()
+    try:
+        stream = Stream(kafka.address, num_partitions=12)
+        stream.create()
+        choose = trial.random("broker")
+        async with image_host() as host, Fleet(stream, host) as fleet:
+            send(stream, list(listings(count, [host.base_url], choose, keys=count // 5)))
+            for name in INSTANCES:
+                await fleet.start(name)
+            await fleet.until(100, 60)
+            back: list[float] = []
+            for number in range(num_restarts):
+                back.append(await _restart(kafka, fleet, is_kill=number % 2 == 0))
+                trial.say(f"restart {number + 1}: working again after {back[-1]:.1f} s")
+                await asyncio.sleep(choose.uniform(0.5, 4.0))
+            was_loaded = await fleet.num_committed() < count
+            is_done = await fleet.until_done(trial.size(short=120, full=1200))
+            dead = [name for name, worker in fleet.workers.items() if worker.process.returncode is not None]
+            await fleet.stop()
+        report = await asyncio.to_thread(stream.judge)
+    finally:
+        kafka.stop()
+    return [
+        Row(
+            f"{num_restarts} restarts (SIGKILL, SIGTERM in turn), 3 workers, {count:,} events",
+            "0 lost, 0 doubled, order kept; no worker ends",
+            f"{verdict(report)}; {len(dead)} workers ended",
+            report.is_clean and is_done and was_loaded and not dead,
+        ),
+        Row(
+            "from the broker's first answer to the next commit",
+            f"<= {BACK_WITHIN_SECONDS:.0f} s",
+            f"median {statistics.median(back):.1f} s, slowest {max(back):.1f} s",
+            max(back) <= BACK_WITHIN_SECONDS,
+        ),
+    ]
+
+
+async def _restart(kafka: OwnKafka, fleet: Fleet, *, is_kill: bool) -> float:
+    """Seconds from the broker's first answer to the next commit."""
+    await asyncio.to_thread(kafka.kill if is_kill else kafka.terminate)
+    await asyncio.to_thread(kafka.start)
+    answered = time.monotonic()
+    before = -1
+    while before < 0:
+        before = await fleet.num_committed()
+    await fleet.until(before + 1, 120)
+    return time.monotonic() - answered
