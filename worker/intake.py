@@ -38,7 +38,11 @@ class IntakePolicy:
     max_backlog_records: int = 200  # per partition
     max_backlog_bytes: int = 64 << 20  # over all partitions
     drain_seconds: float = 20.0
-    handover_seconds: float = 3.0  # of these, for the commit that ends an assignment
+
+    @property
+    def handover_seconds(self) -> float:
+        """The part of draining that is kept for the commit that ends an assignment."""
+        return min(3.0, self.drain_seconds / 4)
 
 
 class Intake:
@@ -309,7 +313,7 @@ class Intake:
             _cancel(partition.journeys if is_lost else _not_worth_finishing(partition.journeys))
         if not is_lost and held:
             idle = [asyncio.ensure_future(partition.idle.wait()) for partition in held]
-            drain_seconds = max(0.0, self._policy.drain_seconds - self._policy.handover_seconds)
+            drain_seconds = self._policy.drain_seconds - self._policy.handover_seconds
             _, late = await asyncio.wait(idle, timeout=drain_seconds)
             for waiter in late:
                 waiter.cancel()

@@ -69,7 +69,7 @@ class Bench:
     """An intake and a committer on fakes, driven by hand."""
 
     def __init__(self, outcomes: Sequence[Outcome] = (), policy: IntakePolicy | None = None) -> None:
-        self.intake = Intake(TOPIC, policy or IntakePolicy(drain_seconds=0.05), lambda error: None)
+        self.intake = Intake(TOPIC, policy or IntakePolicy(drain_seconds=2.0), lambda error: None)
         self.doors = Doors()
         self.intake.consumer = cast(Consumer, self.doors)
         self.ledger = Ledger(list(outcomes))
