@@ -14,9 +14,9 @@ Gap map on the wire (ASCII, base64 of the bytes below; Kafka allows 4,096 charac
     | alone, 4 bytes | 8 bytes BLAKE2b of (committed offset, all of the above, body) | body
 
 The body is a bitmap: bit *i* (least significant first) is set when ``committed + i`` is finished. ``until`` and
-``alone`` are distances of offsets from the committed one, plus 1; 0: none. The digest covers the committed offset, so a map that
-belongs to another commit is recognised as foreign. Foreign, damaged or future metadata reads as "nothing finished
-beyond": work is redone, never skipped.
+``alone`` are distances of offsets from the committed one, plus 1; 0: none. The digest covers the committed offset, so a
+map that belongs to another commit is recognised as foreign. Foreign, damaged or future metadata reads as "nothing
+finished beyond": work is redone, never skipped.
 """
 
 from __future__ import annotations

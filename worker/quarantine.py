@@ -4,7 +4,7 @@ A native crash (a codec, a driver) takes the whole process with it, and restarti
 each owner of a partition leaves a `Mark` with its commits. When the next owner finds a mark that was not handed over
 cleanly, a death is counted, and the unfinished records just behind the committed offset are *suspects*: what was under
 way is among them. A suspect that is still unfinished at the third death was there each time. Suspects then run one at a
-time, each named in a committed mark before it starts; a death while one runs alone convicts it, and the next owner makes
+time, each named in a committed mark before it starts; a death while one runs alone convicts it: the next owner makes
 it a dead letter instead of running it. When all suspects are finished, the deaths are forgotten.
 
 Kills from outside count as deaths too. They cost a stretch of listings run one by one if they come so fast that nothing

@@ -1,4 +1,4 @@
-"""``python -m tests.reliability [--full] [--seed N] [SUITE ...]``: run suites, print their tables; 1 if a bar is missed.
+"""``python -m tests.reliability [--full] [--seed N] [SUITE ...]``: run suites, print their tables.
 
 The full form also writes its tables to ``docs/results/``.
 """

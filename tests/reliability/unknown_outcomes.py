@@ -33,7 +33,7 @@ class _Ran:
 
 async def run(trial: Trial) -> list[Row]:
     """See the module."""
-    wanted, count = trial.size(short=6, full=300), trial.size(short=1_500, full=30_000)
+    wanted, count = trial.size(short=6, full=480), trial.size(short=1_500, full=48_000)
     kept = await _run(trial, wanted, count, rebuild=True)
     broken = await _run(trial, max(3, wanted // 3), count // 3, rebuild=False)
     least = trial.size(short=1, full=200)
