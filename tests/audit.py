@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,6 +52,7 @@ class Report:
     out_of_order: list[str] = field(default_factory=list)
     num_tagged: int = 0
     num_dead: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)  # of the dead letters
 
     @property
     def is_clean(self) -> bool:
@@ -80,6 +81,7 @@ def _judge_record(one: Sent, outputs: Sequence[Output], topics: Topics, report: 
         report.num_tagged += 1
     elif found == [topics.dead_letter]:
         report.num_dead += 1
+        report.reasons[outputs[0].headers.get("hangtag.dlq.reason", b"none").decode()] += 1
     elif len(found) > len(set(found)) or topics.dead_letter in found:
         report.doubled.append(source)
     else:

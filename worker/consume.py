@@ -307,6 +307,7 @@ class Consumer:
 
     def _on_assign(self, kafka: KafkaConsumer, partitions: list[TopicPartition]) -> None:
         self.is_connected = True
+        self.group_metadata = kafka.consumer_group_metadata()  # the first commit of an assignment comes at once
         starts = {start.partition: start for start in self._look_up_patiently([p.partition for p in partitions])}
         topic = self._policy.topic
         kafka.incremental_assign([TopicPartition(topic, p, start.offset) for p, start in starts.items()])

@@ -231,6 +231,7 @@ class Intake:
     def _start(self, partition: Partition) -> Journey:
         record, origin, turn = partition.backlog.popleft()
         self._backlog_bytes -= record.num_bytes
+        partition.quarantine.start(origin.offset)
         is_convict = origin.offset == partition.quarantine.convict
         flight = Flight(record, self._loop.time(), num_deaths=partition.quarantine.mark.deaths if is_convict else 0)
         journey = Journey(flight, origin, turn)

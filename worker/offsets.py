@@ -45,8 +45,8 @@ MAX_DEATHS_COUNTED = 255
 class Mark:
     """Who holds the partition. ``writer`` 0: nobody, it was handed over cleanly.
 
-    ``deaths``: how often an owner died since the records before ``until`` were under way. ``alone``: the record that is
-    being run by itself, for fear that it is the one that kills.
+    ``deaths``: how often an owner died since the records before ``until`` were under way; without deaths ``until`` is one
+    past the newest record started. ``alone``: the record that is run by itself, for fear that it is the one that kills.
     """
 
     writer: int = 0

@@ -70,10 +70,14 @@ class Stream:
 
     def num_committed(self) -> int:
         """Records of the group's partitions before the committed offsets."""
+        return sum(self.committed().values())
+
+    def committed(self) -> dict[int, int]:
+        """The group's committed offset by partition; 0 where nothing is."""
         reader = Consumer({"bootstrap.servers": self.servers, "group.id": self.name, "enable.auto.commit": False})
         try:
             wanted = [TopicPartition(self.topics.input, number) for number in range(self.num_partitions)]
-            return sum(max(0, place.offset) for place in reader.committed(wanted, timeout=20))
+            return {place.partition: max(0, place.offset) for place in reader.committed(wanted, timeout=20)}
         finally:
             reader.close()
 
@@ -134,6 +138,15 @@ class WorkerProcess:
         with suppress(ProcessLookupError):
             self.process.kill()
         await self.ended()
+
+    async def until(self, event: str, within_seconds: float = 60.0) -> bool:
+        """Has it logged this event? Waits for it; False when it ends first or takes too long."""
+        deadline = time.monotonic() + within_seconds
+        while event not in self.events:
+            if time.monotonic() > deadline or self.process.returncode is not None:
+                return False
+            await asyncio.sleep(0.05)
+        return True
 
     async def ended(self, within_seconds: float | None = None) -> int:
         """Wait for its end; its exit code, negative for a signal. Raises TimeoutError."""

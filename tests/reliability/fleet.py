@@ -95,8 +95,10 @@ class Fleet:
 
 def verdict(report: Report) -> str:
     """A report in a table's cell."""
+    reasons = ", ".join(f"{reason} {number:,}" for reason, number in sorted(report.reasons.items()))
     return (
-        f"{report.num_tagged:,} tagged, {report.num_dead:,} dead letters; {len(report.missing)} lost, "
+        f"{report.num_tagged:,} tagged, {report.num_dead:,} dead letters{f' ({reasons})' if reasons else ''}; "
+        f"{len(report.missing)} lost, "
         f"{len(report.doubled)} doubled, {len(report.wrong)} wrong, {len(report.out_of_order)} out of order"
     )
 

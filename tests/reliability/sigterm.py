@@ -72,7 +72,7 @@ async def run(trial: Trial) -> list[Row]:
 async def _stop_again_and_again(fleet: Fleet, name: str, stops: _Stops, choose: random.Random, trial: Trial) -> None:
     while len(stops.codes) < stops.wanted:
         worker = await fleet.start(name)
-        if not await _works(worker):
+        if not await worker.until("worker.first_results"):
             trial.say(f"{name} never had results: {''.join(worker.log[-5:])}")
             return
         await asyncio.sleep(choose.uniform(0.0, 2.0))
@@ -84,15 +84,6 @@ async def _stop_again_and_again(fleet: Fleet, name: str, stops: _Stops, choose: 
                 f"{name} took {stops.seconds[-1]:.1f} s, exit code {stops.codes[-1]}:\n{''.join(worker.log[-8:])}"
             )
         stops.redone += [found["redone_device_seconds"] for found in _said(worker, "worker.stopped")]
-
-
-async def _works(worker: WorkerProcess, within_seconds: float = 60.0) -> bool:
-    deadline = time.monotonic() + within_seconds
-    while "worker.first_results" not in worker.events:
-        if time.monotonic() > deadline or worker.process.returncode is not None:
-            return False
-        await asyncio.sleep(0.05)
-    return True
 
 
 def _said(worker: WorkerProcess, event: str) -> list[dict[str, float]]:

@@ -119,6 +119,8 @@ def _live(
         group = [todo[0]] if quarantine.must_run_alone(todo[0]) else todo[:width]
         if quarantine.must_run_alone(group[0]):
             quarantine.run_alone(group[0])
+        for offset in group:
+            quarantine.start(offset)
         committed = quarantine.mark
         choose.shuffle(group)
         for offset in group:
