@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from worker.commands import kafka, learn, show, work
+from worker.commands import dlq, kafka, learn, show, work
 from worker.commands.shared import Sources
 
 app = typer.Typer(
@@ -53,6 +53,7 @@ app.add_typer(show.config_app, name="config", rich_help_panel="Operate")
 app.add_typer(show.schemas_app, name="schemas", rich_help_panel="Operate")
 app.add_typer(kafka.topics_app, name="topics", rich_help_panel="Operate")
 app.add_typer(kafka.offsets_app, name="offsets", rich_help_panel="Operate")
+app.add_typer(dlq.dlq_app, name="dlq", rich_help_panel="Operate")
 
 
 def main() -> None:

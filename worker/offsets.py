@@ -45,8 +45,8 @@ MAX_DEATHS_COUNTED = 255
 class Mark:
     """Who holds the partition. ``writer`` 0: nobody, it was handed over cleanly.
 
-    ``deaths``: how often an owner died since the records before ``until`` were under way; without deaths ``until`` is one
-    past the newest record started. ``alone``: the record that is run by itself, for fear that it is the one that kills.
+    ``deaths``: how often an owner died since the records before ``until`` were under way; without deaths ``until`` is
+    one past the newest record started. ``alone``: the record run by itself, for fear that it is the one that kills.
     """
 
     writer: int = 0
@@ -164,6 +164,10 @@ class PartitionLedger:
     def num_open(self) -> int:
         """Records delivered and not finished."""
         return len(self._open)
+
+    def is_finished(self, offset: int) -> bool:
+        """Was it finished before, or lies before where this ledger starts?"""
+        return offset < self._trimmed_to or offset in self._finished
 
     def has_room(self, offset: int) -> bool:
         """May ``offset`` be delivered now, so that the gap map is sure to fit its 4,096 characters?"""
