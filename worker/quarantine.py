@@ -3,7 +3,7 @@
 A native crash (a codec, a driver) takes the whole process with it, and restarting would do the same again, for ever. So
 each owner of a partition leaves a `Mark` with its commits. When the next owner finds a mark that was not handed over
 cleanly, a death is counted; the unfinished records that had started by the last commit, and a few more for those that
-started after it, are *suspects*. A suspect that is still unfinished at the third death was there each time. Suspects then
+started after it, are *suspects*. A suspect still unfinished at the third death was there each time. Suspects then
 run one at a time, each named in a committed mark before it starts; a death while one runs alone convicts it: the next
 owner makes it a dead letter instead of running it. When all suspects are finished, the deaths are forgotten.
 

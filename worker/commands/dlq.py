@@ -72,7 +72,7 @@ def redrive_letters(
     until: _Until = None,
     rate: Annotated[float, typer.Option(min=0, help="Records a second; 0: no limit.")] = 0.0,
     max_attempts: Annotated[int, typer.Option(min=1, help="Leave alone what failed so often.")] = 3,
-    include_superseded: Annotated[bool, typer.Option("--include-superseded", help="Even if the key came again.")] = False,
+    include_superseded: Annotated[bool, typer.Option("--include-superseded", help="Even if its key came.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Even if it was redriven before.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent.")] = False,
 ) -> None:  # fmt: skip
