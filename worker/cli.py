@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from worker.commands import dlq, kafka, learn, show, work
+from worker.commands.simulate import simulate
 from worker.commands.shared import Sources
 
 app = typer.Typer(
@@ -48,6 +49,7 @@ app.command("tag", rich_help_panel="Work")(work.tag)
 app.command("demo", rich_help_panel="Work")(work.demo)
 app.command("train", rich_help_panel="Model")(learn.train)
 app.command("evaluate", rich_help_panel="Model")(learn.evaluate)
+app.command("simulate", rich_help_panel="Operate")(simulate)
 app.command("doctor", rich_help_panel="Operate")(show.doctor)
 app.add_typer(show.config_app, name="config", rich_help_panel="Operate")
 app.add_typer(show.schemas_app, name="schemas", rich_help_panel="Operate")

@@ -1,0 +1,68 @@
+"""``simulate``: what batching would do with a device and a load, in virtual time."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from worker.commands.shared import is_terminal, plain_errors
+
+
+def simulate(
+    fixed_ms: Annotated[float, typer.Option(min=0, help="What a batch costs the device, whatever is in it.")] = 30.0,
+    item_ms: Annotated[float, typer.Option(min=0, help="What each picture in it adds.")] = 6.0,
+    batch: Annotated[int, typer.Option(min=1, help="Most listings in a batch.")] = 16,
+    pictures: Annotated[int, typer.Option(min=1, help="Most pictures of a listing; each has 1 to so many.")] = 1,
+    loads: Annotated[str, typer.Option(help="Shares of the device's capacity; 0: as much as the worker takes.")] = (
+        "0.2,0.5,0.8,0.95,0"
+    ),
+    linger_ms: Annotated[float, typer.Option(min=0, help="Of the fixed linger to compare with.")] = 50.0,
+    listings: Annotated[int, typer.Option(min=1, help="Listings per run.")] = 5_000,
+    seed: Annotated[int, typer.Option(help="What decides the arrivals.")] = 1,
+) -> None:
+    """The worker's own batching against a fixed linger and against none, on the same arrivals. Takes no real time."""
+    from worker.batch import BatchPolicy
+    from worker.simulate import Device, Simulation, Traffic, adaptive, lingering, single
+
+    with plain_errors():
+        policy = BatchPolicy(max_listings=batch, max_cost=batch * pictures)
+        device = Device(fixed_ms / 1000, item_ms / 1000)
+        mean_pictures = (1 + pictures) / 2
+        capacity = batch / max(1e-9, device.fixed_seconds + device.item_seconds * batch * mean_pictures)
+        ways = {
+            "adaptive (ours)": lambda: adaptive(policy),
+            f"linger {linger_ms:g} ms": lambda: lingering(policy, linger_ms / 1000),
+            "one by one": single,
+        }
+        rows = []
+        for load in map(float, loads.split(",")):
+            traffic = Traffic(rate=load * capacity, count=listings, max_pictures=pictures)
+            for name, make in ways.items():
+                result = Simulation(traffic, device, make(), seed).run()
+                rows.append(
+                    {
+                        "load": "saturated" if load == 0 else f"{load:.0%}",
+                        "policy": name,
+                        "listings_per_second": round(result.throughput, 1),
+                        "device_busy": round(result.busy_share, 3),
+                        "p50_ms": round(result.percentile(0.5) * 1000, 1),
+                        "p99_ms": round(result.percentile(0.99) * 1000, 1),
+                        "listings_per_batch": round(sum(result.batches) / len(result.batches), 1),
+                    }
+                )
+    _print(rows)
+
+
+def _print(rows: list[dict[str, object]]) -> None:
+    if not is_terminal():
+        for row in rows:
+            typer.echo(json.dumps(row))
+        return
+    table = Table(*(name.replace("_", " ") for name in rows[0]), box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*map(str, row.values()))
+    Console().print(table)
