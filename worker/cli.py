@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from worker.commands import dlq, kafka, learn, show, work
-from worker.commands.simulate import simulate
 from worker.commands.shared import Sources
+from worker.commands.simulate import simulate
 
 app = typer.Typer(
     name="hangtag",

@@ -12,7 +12,7 @@ POLICY = BatchPolicy(max_listings=16, max_cost=32)
 
 traffics = st.builds(
     Traffic,
-    rate=st.floats(0, 400),
+    rate=st.just(0.0) | st.floats(1, 400),
     count=st.integers(1, 300),
     burst=st.integers(1, 20),
     max_pictures=st.integers(1, 4),
