@@ -22,6 +22,7 @@ class Journey:
     origin: Origin
     turn: Turn
     task: asyncio.Task[None] | None = None
+    has_result: bool = False
 
 
 @dataclass(slots=True, eq=False)

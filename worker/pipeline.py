@@ -17,6 +17,7 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import structlog
 
@@ -287,7 +288,7 @@ class Pipeline:
             self._metrics.consumed_records.inc()
             journey.task = loops.create_task(self._journey(journey), name="journey")
             self._journeys.add(journey.task)
-            journey.task.add_done_callback(self._forget)
+            journey.task.add_done_callback(partial(self._end, journey))
 
     async def _wait_for_calm(self) -> None:
         """While nearly everything fails, only now and then one record starts, to see whether it still does."""
@@ -312,15 +313,20 @@ class Pipeline:
             and self._tagger.pixels.has_room
         )
 
-    def _forget(self, task: asyncio.Task[None]) -> None:
+    def _end(self, journey: Journey, task: asyncio.Task[None]) -> None:
+        """However the task ended: one cancelled before its first step never comes to a ``finally`` of its own."""
         self._journeys.discard(task)
+        self._parked.discard(journey.flight)
+        if not journey.has_result:
+            self._storm.given_up()
+            self._metrics.redone_device_seconds.inc(journey.flight.device_seconds)
+        self._intake.end(journey, has_result=journey.has_result)
         self._committer.changed.set()
 
     # ---- one listing --------------------------------------------------------------------------------------------
 
     async def _journey(self, journey: Journey) -> None:
         """From record to outbox. Cancelled when its partition is revoked before the device has worked on it."""
-        has_result = False
         flight = journey.flight
         flight.on_stage = lambda: self._parked.discard(flight)
         parking = self._loop.call_later(self._limits.park_seconds, self._park, flight)
@@ -332,16 +338,11 @@ class Pipeline:
             await journey.turn.wait()
             self._committer.add(finished)
             self._storm.ended(self._loop.time(), is_dead=finished.reason is not None)
-            has_result = True
+            journey.has_result = True
         except TurnLostError:
             log.debug("journey.given_up", offset=journey.origin.offset)
         finally:
             parking.cancel()
-            self._parked.discard(flight)
-            if not has_result:
-                self._storm.given_up()
-                self._metrics.redone_device_seconds.inc(flight.device_seconds)
-            self._intake.end(journey, has_result=has_result)
 
     def _park(self, flight: Flight) -> None:
         """It holds next to nothing and waits for others: let more start."""
