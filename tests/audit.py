@@ -122,6 +122,21 @@ def audit(bootstrap_servers: str, topics: Topics, sent: Sequence[Sent]) -> Repor
 
 
 def read_outputs(bootstrap_servers: str, topics: Topics) -> Iterable[Output]:
+    """Every committed record on the output and dead-letter topics; see ``read_records``."""
+    for message in read_records(bootstrap_servers, topics):
+        yield _output(message, is_dead=message.topic() == topics.dead_letter)
+
+
+def read_events(
+    bootstrap_servers: str, topics: Topics
+) -> Iterable[tuple[str, str, dict[str, bytes], dict[str, Any] | None]]:
+    """Topic, key, headers and body of every output; no body for dead letters."""
+    for message in read_records(bootstrap_servers, topics):
+        body = None if message.topic() == topics.dead_letter else json.loads(message.value() or b"")
+        yield message.topic() or "", (message.key() or b"").decode(), headers_of(message), body
+
+
+def read_records(bootstrap_servers: str, topics: Topics) -> Iterable[Message]:
     """Every committed record on the output and dead-letter topics, from the first to the present end.
 
     Raises KafkaException when the broker refuses to be read: an audit that saw half of the outputs proves nothing.
@@ -143,7 +158,7 @@ def read_outputs(bootstrap_servers: str, topics: Topics) -> Iterable[Output]:
                         raise KafkaException(error)
                     open_places.discard((message.topic(), message.partition()))
                     continue
-                yield _output(message, is_dead=message.topic() == topics.dead_letter)
+                yield message
     finally:
         reader.close()
 

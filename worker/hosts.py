@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from worker.clock import Clock
+from worker.errors import RejectedError
 
 _MAX_HOSTS = 4096
 _FIRST_SLOTS = 2
@@ -73,6 +74,7 @@ class Host:
 
     gate: Gate
     failures_in_a_row: int = 0
+    last_failure: RejectedError | None = None
     dead_until: float = 0.0
     num_users: int = 0
     began: dict[object, float] = field(default_factory=dict)  # open requests: when each took its slot
@@ -127,8 +129,9 @@ class Hosts:
         host.dead_until = 0.0
         host.gate.limit = min(self._max_per_host, host.gate.limit + 1)
 
-    def failed(self, host: Host) -> None:
+    def failed(self, host: Host, how: RejectedError) -> None:
         """It could not be reached or did not finish."""
+        host.last_failure = how
         host.failures_in_a_row += 1
         host.gate.limit = 1
         if (extra := host.failures_in_a_row - self._failures_to_rest) >= 0:

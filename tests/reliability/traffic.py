@@ -47,10 +47,13 @@ def pictures(side: int = 96) -> dict[str, bytes]:
     return made
 
 
-def listings(count: int, bases: Sequence[str], choose: random.Random, *, keys: int) -> Iterator[Letter]:
-    """Good listings: a title of a few words, no, one or two pictures from one of the hosts ``bases``."""
-    for _ in range(count):
-        key = f"listing-{choose.randrange(keys)}"
+def listings(count: int, bases: Sequence[str], choose: random.Random, *, keys: int | None) -> Iterator[Letter]:
+    """Good listings: a title of a few words, no, one or two pictures from one of ``bases``.
+
+    ``keys``: how many different listing ids; None: each has its own.
+    """
+    for number in range(count):
+        key = f"listing-{number if keys is None else choose.randrange(keys)}"
         base = choose.choice(bases)
         num_pictures = choose.choice((0, 1, 1, 1, 2))
         urls = [f"{base}/pictures/{choose.randrange(NUM_PICTURES)}.jpg" for _ in range(num_pictures)]
