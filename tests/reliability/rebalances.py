@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from confluent_kafka import KafkaException
 
 from tests.audit import Report
-from tests.integration.stream import Stream, WorkerProcess
+from tests.integration.stream import Stream
 from tests.reliability.fleet import SESSION_SECONDS, Fleet, image_host, send, verdict
 from tests.reliability.suite import Row, Trial
 from tests.reliability.traffic import listings
@@ -115,7 +115,7 @@ class Shuffle:
 
     async def _join(self, name: str) -> None:
         worker = await self.fleet.start(name)
-        if await _has_partitions(worker):
+        if await worker.until("partition.assigned"):
             self.counts["join"] += 1
         else:
             self.ends.append(f"{name} got no partitions: {''.join(worker.log[-4:])}")
@@ -199,12 +199,3 @@ async def _run(trial: Trial, mode: Mode, num_changes: int) -> Ran:
     trial.say(f"longest silence {watch.longest:.1f} s (partition {watch.culprit})\n" + "\n".join(shuffle.ends))
     report = await asyncio.to_thread(stream.judge)
     return Ran(report, is_done, shuffle.counts, shuffle.ends, watch.longest)
-
-
-async def _has_partitions(worker: WorkerProcess, within_seconds: float = 60.0) -> bool:
-    deadline = time.monotonic() + within_seconds
-    while "partition.assigned" not in worker.events:
-        if time.monotonic() > deadline or worker.process.returncode is not None:
-            return False
-        await asyncio.sleep(0.05)
-    return True
