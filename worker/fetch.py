@@ -192,8 +192,9 @@ class Fetcher:
                 detail = f"{shown(url)}: no turn at this host within {self._policy.give_up_seconds:g} s"
                 raise _rejected(Reason.FETCH_TIMEOUT, f"{detail} (fetch.give_up_seconds)") from error
             if rest := self._hosts.rest_left(host):
+                reason = host.last_failure.reason if host.last_failure else Reason.CONNECT_FAILED
                 detail = f"{shown(url)}: the host failed again and again and is left alone for a moment"
-                raise _RetryError(_rejected(Reason.CONNECT_FAILED, detail), is_rest=True, wait_seconds=rest)
+                raise _RetryError(_rejected(reason, detail), is_rest=True, wait_seconds=rest)
             yield host
 
     async def _on_host(self, host: Host, url: URL, lease: Lease, seconds: float) -> bytes | URL:
@@ -204,7 +205,7 @@ class Fetcher:
         except BaseException as error:
             failure = _failure(error, url, self._policy.timeout_seconds)
             if isinstance(failure, _RetryError) and failure.is_host:
-                self._hosts.failed(host)
+                self._hosts.failed(host, failure.rejected)
             elif isinstance(failure, RejectedError | _RetryError):
                 self._hosts.succeeded(host)
             raise failure from error

@@ -153,8 +153,10 @@ def test_guards_leave_alone_what_should_be(kafka: Server) -> None:
     there = replace(LETTER, source=replace(LETTER.source, partition=at.partition))
     letters.put(1, there, first=at.offset, key="twice")
     assert set(letters.outcomes()) == {
-        "failed too often", "superseded by a later record of its key", "its value or key was too large to keep: send the original again"
-    }  # fmt: skip
+        "failed too often",
+        "superseded by a later record of its key",
+        "its value or key was too large to keep: send the original again",
+    }
     assert letters.outcomes("--include-superseded")["redriven"] == 1
     letters.put(1, there, first=at.offset + 1, key="twice")
     assert letters.outcomes()["redriven"] == 1, "what came again by a redrive supersedes nothing newer"
