@@ -19,6 +19,7 @@ from model.types import ListingInput, ModelInfo, Prediction, Predictor
 from schemas.deadletter import Reason, Stage
 from worker.errors import FatalError, RejectedError
 from worker.owner_thread import OwnerThread
+from worker.redact import describe
 
 log = structlog.get_logger(__name__)
 
@@ -80,9 +81,9 @@ class Infer:
             if isinstance(error, OutOfMemoryError) and len(listings) > 1:
                 self.max_listings = max(1, len(listings) // 2)
             if len(listings) == 1:
-                log.warning("infer.listing_failed", error=repr(error))
+                log.warning("infer.listing_failed", error=describe(error))
                 return [_refusal(error)], 0
-            log.warning("infer.batch_split", listings=len(listings), error=repr(error))
+            log.warning("infer.batch_split", listings=len(listings), error=describe(error))
         middle = len(listings) // 2
         left, left_splits = self._predict_or_split(listings[:middle])
         right, right_splits = self._predict_or_split(listings[middle:])
@@ -106,6 +107,4 @@ class Infer:
 
 
 def _refusal(error: Exception) -> RejectedError:
-    return RejectedError(
-        Reason.MODEL_FAILED, Stage.INFER, f"the model failed on this listing alone: {type(error).__name__}: {error}"
-    )
+    return RejectedError(Reason.MODEL_FAILED, Stage.INFER, f"the model failed on this listing alone: {describe(error)}")

@@ -19,6 +19,7 @@ from worker.errors import RejectedError
 from worker.item import DecodedImage
 from worker.metrics import Metrics
 from worker.owner_thread import OwnerThread
+from worker.redact import describe
 
 log = structlog.get_logger(__name__)
 
@@ -118,8 +119,8 @@ class Read:
             texts = self._reader.read([image.reading_pixels for image in images])
         except Exception as error:  # whatever the engine raises, it is these pictures' business alone
             if len(images) == 1:
-                log.warning("read.picture_failed", sha256=images[0].sha256, error=repr(error))
-                detail = f"the OCR engine failed on this picture: {type(error).__name__}: {error}"
+                log.warning("read.picture_failed", sha256=images[0].sha256, error=describe(error))
+                detail = f"the OCR engine failed on this picture: {describe(error)}"
                 return [RejectedError(Reason.MODEL_FAILED, Stage.READ, detail)]
         else:
             if len(texts) == len(images):

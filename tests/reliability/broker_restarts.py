@@ -27,16 +27,17 @@ async def run(trial: Trial) -> list[Row]:
         stream.create()
         choose = trial.random("broker")
         async with image_host() as host, Fleet(stream, host) as fleet:
-            send(stream, list(listings(count, [host.base_url], choose, keys=count // 5)))
             for name in INSTANCES:
                 await fleet.start(name)
-            await fleet.until(100, 60)
             back: list[float] = []
+            was_loaded = True
             for number in range(num_restarts):
+                send(stream, list(listings(count // num_restarts, [host.base_url], choose, keys=count // 5)))
+                await fleet.until(len(stream.sent) - count // num_restarts + 50, 60)
+                was_loaded &= await fleet.num_committed() < len(stream.sent)
                 back.append(await _restart(kafka, fleet, is_kill=number % 2 == 0))
                 trial.say(f"restart {number + 1}: working again after {back[-1]:.1f} s")
                 await asyncio.sleep(choose.uniform(0.5, 4.0))
-            was_loaded = await fleet.num_committed() < count
             is_done = await fleet.until_done(trial.size(short=120, full=1200))
             dead = [name for name, worker in fleet.workers.items() if worker.process.returncode is not None]
             await fleet.stop()

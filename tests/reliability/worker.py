@@ -126,7 +126,7 @@ class FaultyModels:
 def main() -> int:
     """As ``hangtag run``."""
     settings = load_settings()
-    configure_logging(settings.log.level, "json")
+    configure_logging(settings.log.level, "json", secrets=settings.secrets)
     given: dict[str, Any] = json.loads(os.environ.get(VARIABLE, "{}"))
     faults = Faults(**given)
     countdown = Countdown(faults)
