@@ -33,7 +33,7 @@ class Pace:
 class StandInPredictor:
     """See `model.types.Predictor`."""
 
-    def __init__(self, pace: Pace = Pace(), taxonomy: Taxonomy | None = None) -> None:  # noqa: B008  # frozen
+    def __init__(self, pace: Pace = Pace(), taxonomy: Taxonomy | None = None) -> None:  # frozen
         self._pace = pace
         self._never = threading.Event()
         self.labels = stand_in_labels(taxonomy or load_taxonomy())

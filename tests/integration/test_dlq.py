@@ -42,7 +42,7 @@ class Letters:
         producer = Producer({"bootstrap.servers": self.servers, "partitioner": "murmur2_random"})
         for number in range(first, first + count):
             source = replace(told.source, topic=self.stream.topics.input, offset=number)
-            headers = [("ce_id", b"mine"), *replace(told, source=source).to_headers()]
+            headers: Any = [("ce_id", b"mine"), *replace(told, source=source).to_headers()]
             name = key or f"key-{number}"
             producer.produce(self.stream.topics.dead_letter, b'{"title": "t"}', name.encode(), headers=headers)
             producer.poll(0)
