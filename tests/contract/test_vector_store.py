@@ -347,7 +347,8 @@ class TestRedisInTrouble:
                 await store.put_many({name: b"v"})
                 assert (await store.get_many([name])).values == (b"v",)
             with capture_logs() as logs:
-                distrusting = RedisVectorStore(url, QUICK)
+                patient = replace(QUICK, connect_seconds=30)  # a busy machine's handshake must not end in a timeout
+                distrusting = RedisVectorStore(url, patient)
                 await distrusting.start()
                 await until(lambda: _true(bool(logs)))
                 assert (await distrusting.get_many([name])).outcome == "breaker_open"
