@@ -83,7 +83,14 @@ async def _stop_again_and_again(fleet: Fleet, name: str, stops: _Stops, choose: 
             trial.say(
                 f"{name} took {stops.seconds[-1]:.1f} s, exit code {stops.codes[-1]}:\n{''.join(worker.log[-8:])}"
             )
-        stops.redone += [found["redone_device_seconds"] for found in _said(worker, "worker.stopped")]
+        redone = [found["redone_device_seconds"] for found in _said(worker, "worker.stopped")]
+        stops.redone += redone
+        if any(redone):
+            trial.say(f"{name} gave up results:\n{''.join(line for line in worker.log if _tells_why(line))}")
+
+
+def _tells_why(line: str) -> bool:
+    return any(event in line for event in ("partition.", "transaction.", "worker.", "consumer."))
 
 
 def _said(worker: WorkerProcess, event: str) -> list[dict[str, float]]:
