@@ -25,6 +25,7 @@ from tests.audit import Report, Sent, audit
 from worker.demo.imagehost import ImageHost
 from worker.demo.samples import load_pictures
 
+Headers = Sequence[tuple[str, str | bytes | None]]
 _EVENT = re.compile(r'"event": "([a-z._]+)"')
 _TITLES = ("red leather boots, UK 7", "oak table 120 x 60 cm", "navy cotton sheet", "gold ring 18k", "black phone case")
 
@@ -50,18 +51,23 @@ class Stream:
         for outcome in made.values():
             outcome.result(20)
 
-    def send(self, values: Sequence[tuple[str, bytes | None]]) -> None:
-        """Produce input records, in order, and remember where they landed."""
-        producer = Producer({"bootstrap.servers": self.servers, "partitioner": "murmur2_random", "linger.ms": 20})
+    def send(self, records: Sequence[tuple[str, bytes | None] | tuple[str, bytes | None, Headers]]) -> None:
+        """Produce input records (key, value, and headers if any), in order, and remember where they landed.
+
+        Compressed, as the broker's limit is one on batches as sent: so a value beyond our own limit gets through.
+        """
+        config = {"linger.ms": 20, "compression.type": "gzip", "message.max.bytes": 4 << 20}
+        producer = Producer({"bootstrap.servers": self.servers, "partitioner": "murmur2_random", **config})
 
         def landed(error: Any, message: Any) -> None:
             assert error is None, error
             self.sent.append(Sent(message.key(), message.partition(), message.offset()))
 
-        for key, value in values:
+        for key, value, *rest in records:
+            headers = list(rest[0]) if rest else None
             while True:
                 try:
-                    producer.produce(self.topics.input, value, key.encode(), on_delivery=landed)
+                    producer.produce(self.topics.input, value, key.encode(), headers=headers, on_delivery=landed)
                     break
                 except BufferError:
                     producer.poll(0.1)

@@ -36,7 +36,7 @@ def image_host() -> ImageHost:
 
 def send(stream: Stream, letters: Sequence[Letter]) -> None:
     """Produce them all, in order."""
-    stream.send([(letter.key, letter.value) for letter in letters])
+    stream.send([(letter.key, letter.value, letter.headers) for letter in letters])
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,17 +11,32 @@ from typing import Any
 from schemas.deadletter import Reason
 from tests.audit import Report, read_events
 from tests.integration.stream import Stream
+from tests.reliability.bad_records import (
+    DECODER_BYTES,
+    FAILING_TITLE,
+    KILLING_TITLE,
+    MAX_RECORD_BYTES,
+    NOBODY,
+    REASONS,
+    Places,
+    bad_ones,
+    vast_picture,
+)
 from tests.reliability.fleet import Fleet, image_host, send, verdict
+from tests.reliability.hosts import OddHost
 from tests.reliability.suite import Row, Trial
-from tests.reliability.traffic import FETCH_REASONS, PARSE_REASONS, Letter, bad_ones, listings, mixed
+from tests.reliability.traffic import Letter, listings, mixed
 from tests.reliability.worker import Faults
 from worker.demo.imagehost import ImageHost
 
 TITLE = "Poison"
 INSTANCES = ("one", "two")
-FAILING = "told to fail"
-KILLING = "told to kill"
-SETTINGS = {"FETCH__GIVE_UP_SECONDS": "3", "FETCH__TIMEOUT_SECONDS": "2"}
+SETTINGS = {
+    "FETCH__GIVE_UP_SECONDS": "3",
+    "FETCH__TIMEOUT_SECONDS": "2",
+    "KAFKA__MAX_RECORD_BYTES": str(MAX_RECORD_BYTES),
+    "DECODE__MEMORY_BYTES": str(DECODER_BYTES),
+}
 CLOSE_ENOUGH = 1e-3
 
 
@@ -32,17 +48,19 @@ async def run(trial: Trial) -> list[Row]:
 async def _among_good_ones(trial: Trial) -> list[Row]:
     num_bad, num_good = trial.size(short=120, full=5_000), trial.size(short=1_080, full=45_000)
     choose = trial.random("poison")
-    reasons = (*PARSE_REASONS, *FETCH_REASONS, Reason.MODEL_FAILED)
-    async with image_host() as host:
+    async with image_host() as host, OddHost(served=vast_picture()) as odd, OddHost("hang") as hanging:
+        endpoints = json.dumps([host.endpoint, odd.endpoint, hanging.endpoint, NOBODY])
+        settings = {**SETTINGS, "FETCH__ALLOW_ENDPOINTS": endpoints}
         good = list(listings(num_good, [host.base_url], choose, keys=None))
-        bad = list(bad_ones(num_bad, host.base_url, choose, reasons))
-        dirty = await _process(trial, mixed(iter(good), bad, choose), host)
-        clean = await _process(trial, good, host)
+        places = Places(host.base_url, odd.base_url, hanging.base_url)
+        bad = list(bad_ones(num_bad, places, choose, REASONS))
+        dirty = await _process(trial, mixed(iter(good), bad, choose), host, settings)
+        clean = await _process(trial, good, host, settings)
     report, wrong, found = dirty
     same, furthest = _compare(found, clean[2])
     return [
         Row(
-            f"{num_bad:,} bad records of {len(reasons)} reasons among {num_good:,} good ones",
+            f"{num_bad:,} bad records of {len(REASONS)} reasons among {num_good:,} good ones",
             "one dead letter each, with the right reason",
             f"{verdict(report)}; {wrong} with a wrong reason",
             report.is_clean and wrong == 0 and report.num_dead == num_bad,
@@ -57,21 +75,24 @@ async def _among_good_ones(trial: Trial) -> list[Row]:
 
 
 async def _process(
-    trial: Trial, letters: Sequence[Letter], host: ImageHost
+    trial: Trial, letters: Sequence[Letter], host: ImageHost, settings: Mapping[str, str]
 ) -> tuple[Report, int, dict[str, dict[str, float]]]:
     """The audit, how many dead letters have a wrong reason, and every listing's scores by its content."""
     stream = Stream(trial.kafka().address, num_partitions=12)
     stream.create()
-    async with Fleet(stream, host, SETTINGS) as fleet:
+    async with Fleet(stream, host, settings) as fleet:
         send(stream, letters)
         for name in INSTANCES:
-            await fleet.start(name, Faults(failing_title=FAILING))
+            await fleet.start(name, Faults(failing_title=FAILING_TITLE))
         is_done = await fleet.until_done(trial.size(short=200, full=2400))
         trial.say(f"{len(letters):,} records, done: {is_done}")
         await fleet.stop()
     report, scores, reasons = await asyncio.to_thread(_read, stream)
     expected = Counter((letter.key, letter.expects.value) for letter in letters if letter.expects)
-    return report, (expected - reasons).total(), scores
+    wrong = expected - reasons
+    if wrong:
+        trial.say(f"wrong reasons: {_pairs(wrong, reasons - expected)}")
+    return report, wrong.total(), scores
 
 
 def _read(stream: Stream) -> tuple[Report, dict[str, dict[str, float]], Counter[tuple[str, str]]]:
@@ -84,6 +105,12 @@ def _read(stream: Stream) -> tuple[Report, dict[str, dict[str, float]], Counter[
         elif topic == stream.topics.attributes:
             scores[key] = _scores(body)
     return report, scores, reasons
+
+
+def _pairs(expected: Counter[tuple[str, str]], found: Counter[tuple[str, str]]) -> Counter[tuple[str, str]]:
+    """How often which reason came instead of which."""
+    got = dict(found.keys())
+    return Counter((reason, got.get(key, "none")) for key, reason in expected)
 
 
 def _scores(body: Mapping[str, Any]) -> dict[str, float]:
@@ -110,12 +137,13 @@ async def _killers(trial: Trial) -> Row:
     stream.create()
     async with image_host() as host, Fleet(stream, host) as fleet:
         good = listings(num_good, [host.base_url], choose, keys=None)
-        killers = list(bad_ones(num_killers, host.base_url, choose, [Reason.WORKER_CRASHED]))
+        nowhere = Places("", "", "")
+        killers = list(bad_ones(num_killers, nowhere, choose, [Reason.WORKER_CRASHED]))
         send(stream, mixed(good, killers, choose))
         done = asyncio.create_task(fleet.until_done(trial.size(short=200, full=900)))
         num_deaths = 0
         while not done.done():
-            worker = await fleet.start("one", Faults(killer_title=KILLING))
+            worker = await fleet.start("one", Faults(killer_title=KILLING_TITLE))
             ended = asyncio.ensure_future(worker.ended())
             await asyncio.wait((ended, done), return_when=asyncio.FIRST_COMPLETED)
             num_deaths += ended.done()

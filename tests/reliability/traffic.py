@@ -1,11 +1,11 @@
-"""Listings for the suites: seeded, small real pictures from a local host, repeated keys, bad ones of every kind."""
+"""Listings for the suites: seeded, small real pictures from a local host, repeated keys."""
 
 from __future__ import annotations
 
 import io
 import json
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,16 +15,6 @@ from schemas.deadletter import Reason
 
 NUM_PICTURES = 64
 _WORDS = ("red", "oak", "leather", "shirt", "lamp", "table", "blue", "cotton", "ring", "rug", "steel", "mug", "size 42")
-# What a fetch can come back with from the hosts that the suites run; the rest needs the network to fail.
-_BAD_URLS: Mapping[Reason, str] = {
-    Reason.URL_REFUSED: "http://169.254.169.254/latest/meta-data/",
-    Reason.DNS_FAILED: "http://no-such-host.invalid/a.jpg",
-    Reason.HTTP_ERROR: "{base}/pictures/none.jpg",
-    Reason.NOT_AN_IMAGE: "{base}/broken/page.jpg",
-    Reason.CORRUPT_IMAGE: "{base}/broken/truncated.jpg",
-    Reason.TOO_MANY_PIXELS: "{base}/broken/giant.png",
-    Reason.BODY_TOO_LARGE: "{base}/broken/heavy.jpg",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +24,7 @@ class Letter:
     key: str
     value: bytes | None
     expects: Reason | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 def pictures(side: int = 96) -> dict[str, bytes]:
@@ -57,15 +48,7 @@ def listings(count: int, bases: Sequence[str], choose: random.Random, *, keys: i
         base = choose.choice(bases)
         num_pictures = choose.choice((0, 1, 1, 1, 2))
         urls = [f"{base}/pictures/{choose.randrange(NUM_PICTURES)}.jpg" for _ in range(num_pictures)]
-        yield Letter(key, _value(key, " ".join(choose.choices(_WORDS, k=3)), urls))
-
-
-def bad_ones(count: int, base: str, choose: random.Random, reasons: Sequence[Reason]) -> Iterator[Letter]:
-    """Bad listings, the reasons in turn."""
-    for number in range(count):
-        reason = reasons[number % len(reasons)]
-        key = f"bad-{number}-{choose.randrange(10**6)}"
-        yield Letter(key, _bad_value(key, reason, base), reason)
+        yield Letter(key, listing(key, " ".join(choose.choices(_WORDS, k=3)), urls))
 
 
 def mixed(good: Iterator[Letter], bad: Sequence[Letter], choose: random.Random) -> list[Letter]:
@@ -75,30 +58,6 @@ def mixed(good: Iterator[Letter], bad: Sequence[Letter], choose: random.Random) 
     return everything
 
 
-FETCH_REASONS = tuple(_BAD_URLS)
-PARSE_REASONS = (
-    Reason.NOT_JSON,
-    Reason.SCHEMA_VIOLATION,
-    Reason.TOMBSTONE,
-    Reason.NO_USABLE_INPUT,
-)
-
-
-def _bad_value(key: str, reason: Reason, base: str) -> bytes | None:
-    if reason in _BAD_URLS:
-        return _value(key, "", [_BAD_URLS[reason].format(base=base)])
-    if reason is Reason.MODEL_FAILED:
-        return _value(key, "told to fail", [])
-    if reason is Reason.WORKER_CRASHED:
-        return _value(key, "told to kill", [])
-    plain: dict[Reason, bytes | None] = {
-        Reason.NOT_JSON: b'{"listing_id": "cut off',
-        Reason.SCHEMA_VIOLATION: json.dumps({"listing_id": 7, "title": "a number for a name"}).encode(),
-        Reason.TOMBSTONE: None,
-        Reason.NO_USABLE_INPUT: _value(key, "\u200b \u200b", []),
-    }
-    return plain[reason]
-
-
-def _value(key: str, title: str, urls: Sequence[str]) -> bytes:
+def listing(key: str, title: str, urls: Sequence[str]) -> bytes:
+    """One input value."""
     return json.dumps({"listing_id": key, "title": title, "image_urls": list(urls)}).encode()
