@@ -33,9 +33,10 @@ from worker.kafka_config import client_config, consumer_config, producer_config,
 from worker.metrics import Metrics
 from worker.outcome import Identity, Outputs
 from worker.pipeline import Pipeline
-from worker.publish import PlainPublisher, Publisher, PublishPolicy, Step, TransactionalPublisher, watch_nothing
+from worker.publish import PlainPublisher, Publisher, TransactionalPublisher
 from worker.settings import Settings
 from worker.storm import StormBreaker, StormPolicy
+from worker.transaction import PublishPolicy, Step, watch_nothing
 
 log = structlog.get_logger(__name__)
 

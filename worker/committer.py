@@ -18,7 +18,8 @@ from worker.intake import Intake
 from worker.item import Finished
 from worker.metrics import Metrics
 from worker.partition import Partition
-from worker.publish import Commit, Outcome, Publisher
+from worker.publish import Publisher
+from worker.transaction import Commit, Outcome
 
 log = structlog.get_logger(__name__)
 

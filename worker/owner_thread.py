@@ -24,9 +24,13 @@ class OwnerThread:
 
     async def close(self, wait_seconds: float = 10.0) -> None:
         """End the thread after what is queued, and wait for it: native code must not outlive the interpreter."""
-        self._work.put(None)
+        self.end()
         if self._thread.ident is not None:
             await asyncio.to_thread(self._thread.join, wait_seconds)
+
+    def end(self) -> None:
+        """End the thread after what is queued; returns at once."""
+        self._work.put(None)
 
     async def run(self, action: Callable[[], T]) -> T:
         """Run ``action`` on the thread; its result or exception comes back here."""

@@ -1,78 +1,27 @@
-"""Sole owner of the Kafka producer: results, dead letters and offsets in one transaction.
+"""Sole owner of the producers: results, dead letters and offsets in one transaction, or at least once.
 
-    FINE      committed: readers of ``read_committed`` see it, offsets moved
-    ABORTED   certainly not committed (a rebalance, a refused record): the same work may be sent again
-    UNKNOWN   nobody can say (a timeout): the producer was thrown away and rebuilt, which ends whatever was open;
-              what is committed now is in the group's offsets and nowhere else
-
-Why UNKNOWN may not simply be retried: librdkafka does not speak KIP-890, so a delayed end-of-transaction may still land
-on a later transaction of the same producer epoch (Jepsen described the losses). Re-initialising bumps the epoch and
-fences the straggler.
-
-A transaction begins only when its results exist, so it stays open for milliseconds.
+What an `Outcome` means, and why, is said in `worker.transaction`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import enum
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Producer as KafkaProducer
 
-from worker.errors import FatalError
 from worker.item import OutputRecord
 from worker.owner_thread import OwnerThread
+from worker.transaction import Commit, Outcome, ProducerSession, PublishPolicy, Step, produce, watch_nothing
 
 log = structlog.get_logger(__name__)
 
-_INIT_PAUSE_SECONDS = 0.2
-_FENCED = (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED)
-
-
-class Outcome(enum.Enum):
-    """How a transaction ended; see the module's docstring."""
-
-    FINE = "committed"
-    ABORTED = "aborted"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """One transaction's content: what to produce, and what to commit per partition of the input topic."""
-
-    outputs: Sequence[OutputRecord]
-    offsets: Sequence[TopicPartition]
-
-
-class Step(enum.Enum):
-    """How far a transaction got; told to whoever watches, on the producer's thread."""
-
-    BEGUN = "begun"
-    PRODUCED = "produced"
-    OFFSETS_SENT = "offsets_sent"
-    COMMITTED = "committed"
-
-
-@dataclass(frozen=True, slots=True)
-class PublishPolicy:
-    """``transaction_seconds`` is the broker's limit from begin to commit; calls give up a little earlier."""
-
-    transactional_id: str
-    transaction_seconds: float = 10.0
-    init_seconds: float = 5.0  # of one attempt; there is always another
-    rebuild_after_unknown: bool = True  # False only to show, in the reliability suite, what the rule is for
-
-
-def watch_nothing(_: Step) -> None:
-    """What watches unless somebody does."""
+_LOOK_SECONDS = 1.0
 
 
 class Publisher(Protocol):
@@ -101,115 +50,35 @@ class TransactionalPublisher:
         group_metadata: Callable[[], Any],
         watch: Callable[[Step], None] = watch_nothing,
     ) -> None:
-        self._config = dict(config)
-        self._policy = policy
-        self._group_metadata = group_metadata
-        self._watch = watch
-        self._closing = threading.Event()
-        self._thread = OwnerThread("hangtag-producer")
-        self._kafka: KafkaProducer | None = None
-        self.num_rebuilds = 0
+        self._new_session = partial(ProducerSession, config, policy, group_metadata, watch)
+        self._session = self._new_session()
 
     async def start(self) -> None:
         """See `Publisher.start`."""
-        self._thread.start()
-        await self._thread.run(self._build)
+        await self._session.start()
 
     async def send(self, commit: Commit) -> Outcome:
         """See `Publisher.send`."""
-        return await self._thread.run(lambda: self._transact(commit))
+        work = asyncio.ensure_future(self._session.transact(commit))
+        try:
+            while not (await asyncio.wait({work}, timeout=_LOOK_SECONDS))[0]:
+                if self._session.is_overdue():
+                    return await self._replace()
+        finally:
+            work.cancel()
+        return work.result()
 
     async def close(self) -> None:
         """See `Publisher.close`."""
-        self._closing.set()
-        await self._thread.run(self._let_go)
-        await self._thread.close()
+        await self._session.close()
 
-    # ---- on the producer's thread -------------------------------------------------------------------------------
-
-    def _let_go(self) -> None:
-        """The client ends with its last reference: here, not at some later moment."""
-        self._kafka = None
-
-    def _build(self) -> None:
-        """Initialise, again and again until the broker answers; ends the predecessor's open transaction."""
-        while not self._closing.is_set():
-            kafka = KafkaProducer(self._config)
-            try:
-                kafka.init_transactions(self._policy.init_seconds)
-            except KafkaException as error:
-                cause: KafkaError = error.args[0]
-                if not (cause.retriable() or cause.code() == KafkaError._TIMED_OUT):
-                    raise FatalError(
-                        f"the producer cannot start transactions as {self._policy.transactional_id!r}: {cause.str()}"
-                    ) from error
-                log.warning("producer.init_retry", error=cause.str(), transactional_id=self._policy.transactional_id)
-            else:
-                self._kafka = kafka
-                return
-            self._closing.wait(_INIT_PAUSE_SECONDS)  # a refusal can come at once: do not hammer
-
-    def _rebuild(self) -> Outcome:
-        self._kafka = None
-        self._build()
-        self.num_rebuilds += 1
-        log.info("producer.rebuilt", number=self.num_rebuilds)
-        return Outcome.UNKNOWN
-
-    def _transact(self, commit: Commit) -> Outcome:
-        if self._kafka is None:
-            return self._rebuild()
-        deadline = time.monotonic() + self._policy.transaction_seconds
-        try:
-            self._fill(self._kafka, commit, deadline)
-        except KafkaException as error:
-            return self._after_failure(error.args[0], deadline)
-        try:
-            self._end(self._kafka, deadline)
-        except KafkaException as error:
-            cause = error.args[0]
-            if cause.txn_requires_abort() or cause.fatal():
-                return self._after_failure(cause, deadline)
-            log.warning("transaction.unknown", error=cause.str())
-            return self._rebuild()
-        self._watch(Step.COMMITTED)
-        return Outcome.FINE
-
-    def _fill(self, kafka: KafkaProducer, commit: Commit, deadline: float) -> None:
-        kafka.begin_transaction()
-        self._watch(Step.BEGUN)
-        for output in commit.outputs:
-            _produce(kafka, output, deadline)
-        self._watch(Step.PRODUCED)
-        kafka.send_offsets_to_transaction(list(commit.offsets), self._group_metadata(), _left(deadline))
-        self._watch(Step.OFFSETS_SENT)
-
-    def _end(self, kafka: KafkaProducer, deadline: float) -> None:
-        while True:
-            try:
-                return kafka.commit_transaction(_left(deadline))
-            except KafkaException as error:
-                # What the client's documentation offers, asking again on the same producer, is what the rule forbids.
-                if self._policy.rebuild_after_unknown or not error.args[0].retriable():
-                    raise
-
-    def _after_failure(self, cause: KafkaError, deadline: float) -> Outcome:
-        if cause.code() in _FENCED and time.monotonic() < deadline:
-            raise FatalError(
-                f"another live worker uses the transactional id {self._policy.transactional_id!r} and fenced this one; "
-                "give each worker of a group its own kafka.instance"
-            )
-        if cause.fatal() or cause.code() in _FENCED:  # the broker gave up on a transaction that took too long
-            log.warning("transaction.producer_lost", error=cause.str())
-            return self._rebuild()
-        log.warning("transaction.aborting", code=cause.name(), error=cause.str())
-        try:
-            if self._kafka is not None:
-                self._kafka.abort_transaction(self._policy.transaction_seconds)
-        except KafkaException as error:
-            log.warning("transaction.abort_failed", error=error.args[0].str())
-            return self._rebuild()
-        return Outcome.ABORTED
+    async def _replace(self) -> Outcome:
+        """A new producer under the same name: it fences the one that hangs, and ends its transaction."""
+        outcome = self._session.abandon()
+        log.warning("producer.hung", effect="left to itself; a new one takes its place", outcome=outcome.value)
+        self._session = self._new_session()
+        await self._session.start()
+        return outcome
 
 
 class PlainPublisher:
@@ -223,7 +92,6 @@ class PlainPublisher:
         self._seconds = seconds
         self._thread = OwnerThread("hangtag-producer")
         self._kafka: KafkaProducer | None = None
-        self.num_rebuilds = 0
 
     async def start(self) -> None:
         """See `Publisher.start`."""
@@ -262,27 +130,5 @@ class PlainPublisher:
                 failed.append(error)
 
         for output in outputs:
-            _produce(kafka, output, deadline, on_delivery)
+            produce(kafka, output, deadline, on_delivery)
         return int(kafka.flush(self._seconds)) + len(failed)
-
-
-def _produce(
-    kafka: KafkaProducer,
-    output: OutputRecord,
-    deadline: float,
-    on_delivery: Callable[[KafkaError | None, object], None] | None = None,
-) -> None:
-    while True:
-        try:
-            kafka.produce(output.topic, output.value, output.key, headers=list(output.headers), on_delivery=on_delivery)
-        except BufferError as error:  # the client's queue is full: let it drain
-            kafka.poll(0.05)
-            if time.monotonic() > deadline:
-                raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "the producer's queue stayed full")) from error
-        else:
-            kafka.poll(0)
-            return
-
-
-def _left(deadline: float) -> float:
-    return max(0.1, deadline - time.monotonic())

@@ -37,6 +37,8 @@ async def run(trial: Trial) -> list[Row]:
                 await _top_up(stream, fleet, host, choose, backlog)
                 back.append(await _restart(kafka, fleet, is_kill=number % 2 == 0))
                 trial.say(f"restart {number + 1}: working again after {back[-1]:.1f} s")
+                if back[-1] > BACK_WITHIN_SECONDS:
+                    trial.say(fleet.dying_words())
                 await asyncio.sleep(choose.uniform(0.5, 4.0))
             is_done = await fleet.until_done(trial.size(short=120, full=1200))
             dead = [name for name, worker in fleet.workers.items() if worker.process.returncode is not None]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -22,12 +24,17 @@ SHARE = 0.9
 SETTINGS = {"FETCH__TIMEOUT_SECONDS": "4", "FETCH__GIVE_UP_SECONDS": "20"}
 
 
+# A listing of a dead host may hold its partition's offset for so long: its time, and its last attempt's.
+STANDSTILL_SECONDS = 24.0
+
+
 @dataclass(frozen=True, slots=True)
 class _Ran:
-    """Good hosts' listings a second."""
+    """Good hosts' listings a second, and for how long a partition's committed offset stood still at most."""
 
     rate: float
     is_done: bool
+    still_seconds: float
 
 
 async def run(trial: Trial) -> list[Row]:
@@ -48,7 +55,14 @@ async def run(trial: Trial) -> list[Row]:
             f"{ratio:.2f} ({', '.join(f'{one.rate:.0f}' for one in dirty)} against "
             f"{', '.join(f'{one.rate:.0f}' for one in clean)})",
             ratio >= SHARE and all(one.is_done for one in (*clean, *dirty)),
-        )
+        ),
+        Row(
+            "longest time that a partition with work kept its committed offset, with slow hosts",
+            f"<= {STANDSTILL_SECONDS:.0f} s (give_up and one attempt)",
+            f"{max(one.still_seconds for one in dirty):.1f} s (all hosts well: "
+            f"{max(one.still_seconds for one in clean):.1f} s)",
+            max(one.still_seconds for one in dirty) <= STANDSTILL_SECONDS,
+        ),
     ]
 
 
@@ -64,11 +78,33 @@ async def _run(trial: Trial, count: int, number: int, manners: Sequence[str]) ->
         letters: list[Letter] = list(listings(count, [host.base_url for host in hosts], choose, keys=None))
         bad = tuple(host.base_url.encode() for host in hosts[:NUM_BAD])
         send(stream, letters)
-        await fleet.start("one")
+        worker = await fleet.start("one")
+        await worker.until("worker.first_results")
+        watching = asyncio.create_task(_watch(fleet))
         is_done = await fleet.until_done(300 + count / 20)
+        still_seconds = await watching if is_done else math.inf
+        watching.cancel()
         await fleet.stop()
     good_keys = {one.key.encode() for one in letters if not any(base in (one.value or b"") for base in bad)}
-    return _Ran(await asyncio.to_thread(_rate, stream, good_keys), is_done)
+    return _Ran(await asyncio.to_thread(_rate, stream, good_keys), is_done, still_seconds)
+
+
+async def _watch(fleet: Fleet) -> float:
+    """The longest standstill of a committed offset, in seconds, over all partitions until each has no more work."""
+    stream, loop = fleet.stream, asyncio.get_running_loop()
+    ends = Counter(one.partition for one in stream.sent)
+    moved = {partition: (0, loop.time()) for partition in ends}
+    longest = 0.0
+    while any(moved[partition][0] < end for partition, end in ends.items()):
+        committed, now = await asyncio.to_thread(stream.committed), loop.time()
+        for partition, end in ends.items():
+            before, since = moved[partition]
+            if before < end:
+                longest = max(longest, now - since)
+            if committed[partition] > before:
+                moved[partition] = (committed[partition], now)
+        await asyncio.sleep(0.2)
+    return longest
 
 
 def _rate(stream: Stream, keys: set[bytes]) -> float:

@@ -22,8 +22,8 @@ from model.types import ListingInput, ModelInfo, Prediction, Predictor, TextRead
 from worker.app import Worker, run
 from worker.logs import configure_logging
 from worker.metrics import Metrics
-from worker.publish import Step
 from worker.sources import load_settings
+from worker.transaction import Step
 
 VARIABLE = "RELIABILITY_FAULTS"
 

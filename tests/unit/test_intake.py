@@ -16,7 +16,7 @@ from worker.item import Finished, Origin, OutputRecord, Record
 from worker.metrics import Metrics
 from worker.offsets import Mark, decode_map, encode_map
 from worker.partition import Journey
-from worker.publish import Commit, Outcome
+from worker.transaction import Commit, Outcome
 
 TOPIC = "in"
 

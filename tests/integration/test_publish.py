@@ -1,0 +1,106 @@
+"""Transactions on a real broker while the client itself hangs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+
+from tests.audit import read_records
+from tests.integration.stream import Stream
+from tests.servers.base import Server
+from worker.item import OutputRecord
+from worker.publish import TransactionalPublisher
+from worker.transaction import Commit, Outcome, PublishPolicy, Step
+
+
+class Hang:
+    """Holds the first transaction that comes to ``step`` until ``may_go_on`` is set."""
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+        self._is_armed = True
+        self.may_go_on = threading.Event()
+        self.thread: threading.Thread | None = None
+
+    def __call__(self, step: Step) -> None:
+        if step is self._step and self._is_armed:
+            self._is_armed = False
+            self.thread = threading.current_thread()
+            assert self.may_go_on.wait(60)
+
+    def release(self) -> None:
+        """Let it go on, to its end."""
+        self.may_go_on.set()
+        assert self.thread is not None
+        self.thread.join(60)
+        assert not self.thread.is_alive()
+
+
+@pytest.fixture
+def stream(kafka: Server) -> Stream:
+    """Topics of this test's own."""
+    made = Stream(kafka.address, num_partitions=1)
+    made.create()
+    return made
+
+
+@asynccontextmanager
+async def publishing(stream: Stream, watch: Callable[[Step], None]) -> AsyncIterator[TransactionalPublisher]:
+    """A publisher whose calls are overdue after a second."""
+    reader = Consumer({"bootstrap.servers": stream.servers, "group.id": stream.name})
+    config = {"bootstrap.servers": stream.servers, "transactional.id": stream.name, "transaction.timeout.ms": 10_000}
+    policy = PublishPolicy(stream.name, transaction_seconds=1.0, overdue_seconds=0.5)
+    publisher = TransactionalPublisher(config, policy, reader.consumer_group_metadata, watch)
+    await publisher.start()
+    try:
+        yield publisher
+    finally:
+        await publisher.close()
+        reader.close()
+
+
+def commit(stream: Stream, value: bytes, offset: int) -> Commit:
+    """One record, and the input's offset with it."""
+    place = TopicPartition(stream.topics.input, 0, offset)
+    return Commit([OutputRecord(stream.topics.attributes, b"key", value, ())], [place])
+
+
+def visible(stream: Stream) -> list[bytes | None]:
+    """What a ``read_committed`` reader sees."""
+    return [message.value() for message in read_records(stream.servers, stream.topics)]
+
+
+@pytest.mark.parametrize("step", [Step.BEGUN, Step.PRODUCED, Step.OFFSETS_SENT])
+async def test_transaction_that_hangs_before_its_end_is_aborted(stream: Stream, step: Step) -> None:
+    """A new producer takes over; what hung neither counts nor commits later, when it comes back."""
+    hang = Hang(step)
+    async with publishing(stream, hang) as publisher:
+        assert await publisher.send(commit(stream, b"first", 1)) is Outcome.ABORTED
+        assert await publisher.send(commit(stream, b"again", 1)) is Outcome.FINE
+        hang.release()
+        assert await publisher.send(commit(stream, b"next", 2)) is Outcome.FINE
+    assert visible(stream) == [b"again", b"next"]
+    assert stream.committed() == {0: 2}
+
+
+async def test_transaction_that_hangs_at_its_end_is_unknown(stream: Stream) -> None:
+    """Whether it was committed only the broker knows: here it was."""
+    hang = Hang(Step.COMMITTED)
+    async with publishing(stream, hang) as publisher:
+        assert await publisher.send(commit(stream, b"first", 1)) is Outcome.UNKNOWN
+        hang.release()
+        assert await publisher.send(commit(stream, b"next", 2)) is Outcome.FINE
+    assert visible(stream) == [b"first", b"next"]
+
+
+async def test_close_does_not_wait_for_a_thread_that_hangs(stream: Stream) -> None:
+    """A worker that is told to stop stops."""
+    hang = Hang(Step.PRODUCED)
+    async with publishing(stream, hang) as publisher:
+        assert await publisher.send(commit(stream, b"first", 1)) is Outcome.ABORTED
+    hang.release()
+    assert visible(stream) == []
