@@ -80,9 +80,11 @@ async def _dead_sink(trial: Trial) -> list[Row]:
     choose = trial.random("sink")
     async with image_host() as host, Fleet(stream, host) as fleet:
         worker = await fleet.start("one")
-        send(stream, list(listings(count, [host.base_url], choose, keys=None)))
-        await fleet.until(count // 20, 60)
+        letters = list(listings(count, [host.base_url], choose, keys=None))
+        send(stream, letters[:100])
+        await fleet.until_done(60)
         await asyncio.to_thread(_refuse_results, stream, is_refusing=True)
+        send(stream, letters[100:])
         resident = await _watched(worker, asyncio.sleep(seconds))
         before = await fleet.num_committed()
         await asyncio.to_thread(_refuse_results, stream, is_refusing=False)
@@ -160,7 +162,8 @@ def _refuse_results(stream: Stream, *, is_refusing: bool) -> None:
     topics = stream.topics
     names = (topics.attributes, topics.scenes, topics.texts, topics.dead_letter)
     resources = [ConfigResource(ResourceType.TOPIC, name, incremental_configs=[change]) for name in names]
-    for outcome in AdminClient({"bootstrap.servers": stream.servers}).incremental_alter_configs(resources).values():
+    admin = AdminClient({"bootstrap.servers": stream.servers})  # what it is asked ends with it
+    for outcome in admin.incremental_alter_configs(resources).values():
         outcome.result(20)
 
 
