@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import structlog
 
@@ -86,7 +86,11 @@ class Committer:
 
     def _current(self, finished: Sequence[Finished]) -> list[Finished]:
         """Without what belongs to a revoked assignment: its partition's next owner does that work."""
+        self._count_redone(one for one in finished if not self._intake.is_current(one.origin))
         return [one for one in finished if self._intake.is_current(one.origin)]
+
+    def _count_redone(self, given_up: Iterable[Finished]) -> None:
+        self._metrics.redone_device_seconds.inc(sum(one.device_seconds for one in given_up))
 
     async def _commit(self, finished: list[Finished], marks: Sequence[Partition]) -> None:
         self._intake.finish(finished)
@@ -110,6 +114,7 @@ class Committer:
         if outcome is Outcome.UNKNOWN:
             self._metrics.producer_rebuilds.inc()
             log.warning("transaction.rewinding", listings=len(finished), partitions=len(numbers))
+            self._count_redone(finished)
             self._intake.rewind()
             return
         self._intake.written(written)

@@ -109,6 +109,7 @@ class Finished:
     origin: Origin
     outputs: tuple[OutputRecord, ...]
     reason: Reason | None  # None: results; otherwise the dead letter's reason
+    device_seconds: float = 0.0  # lost if this is not published
 
     @property
     def num_bytes(self) -> int:

@@ -332,7 +332,7 @@ class Pipeline:
         parking = self._loop.call_later(self._limits.park_seconds, self._park, flight)
         try:
             outcome = await self._tagger.tag(flight)
-            finished = self._outputs.of(outcome)
+            finished = replace(self._outputs.of(outcome), device_seconds=flight.device_seconds)
             flight.enter(Stage.PUBLISH)
             self._park(flight)
             await journey.turn.wait()

@@ -73,7 +73,8 @@ class Bench:
         self.doors = Doors()
         self.intake.consumer = cast(Consumer, self.doors)
         self.ledger = Ledger(list(outcomes))
-        self.committer = Committer(self.intake, self.ledger, Limits(), Metrics())
+        self.metrics = Metrics()
+        self.committer = Committer(self.intake, self.ledger, Limits(), self.metrics)
         self.loop = asyncio.create_task(self.committer.run())
 
     async def assign(
@@ -106,7 +107,7 @@ class Bench:
 
     async def finish(self, journey: Journey) -> None:
         """It is done and published."""
-        self.committer.add(Finished(journey.origin, (OutputRecord("out", b"k", b"v", ()),), None))
+        self.committer.add(Finished(journey.origin, (OutputRecord("out", b"k", b"v", ()),), None, 0.5))
         self.intake.end(journey, has_result=True)
         await settle()
 
@@ -165,6 +166,7 @@ async def test_late_result_of_a_revoked_assignment_is_dropped() -> None:
     num_outputs = sum(len(commit.outputs) for commit in bench.ledger.commits)
     await bench.finish(journey)
     assert sum(len(commit.outputs) for commit in bench.ledger.commits) == num_outputs
+    assert bench.metrics.snapshot()["redone_device_seconds"] == 0.5
 
 
 async def test_unknown_outcome_drops_everything_and_rewinds() -> None:
@@ -182,6 +184,7 @@ async def test_unknown_outcome_drops_everything_and_rewinds() -> None:
     await bench.deliver(0, epoch=2)
     await bench.finish(await bench.next())
     assert bench.ledger.committed[0][0] == 1
+    assert bench.metrics.snapshot()["redone_device_seconds"] == 1.0, "the first two were worked on in vain"
 
 
 async def test_suspect_waits_until_it_has_the_process_to_itself() -> None:
