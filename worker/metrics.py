@@ -132,7 +132,9 @@ TABLE: tuple[MetricRow, ...] = (
     _counter("unstuck_partitions", "partitions", "Partitions resumed because they brought nothing though they should."),
     _gauge("quarantined_partitions", "partitions", "Partitions whose records run alone after deaths of the process."),
     _gauge("storm_open", "bool", "1 while intake rests because nearly everything ended as a dead letter."),
-    _counter("redone_device_seconds", "seconds", "Device time of listings given up before they were known to be published."),
+    _counter(
+        "redone_device_seconds", "seconds", "Device time of listings given up before they were known to be published."
+    ),
     _gauge("assigned_partitions", "partitions", "Partitions assigned to this worker."),
     _counter("rebalances", "rebalances", "Assignments and revocations of partitions."),
     _counter("producer_rebuilds", "producers", "Producers thrown away and rebuilt after an unknown outcome."),
