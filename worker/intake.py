@@ -59,6 +59,7 @@ class Intake:
         self._arrived = asyncio.Event()
         self._is_closed = False
         self._writer = secrets.randbits(32) | 1  # never 0, which stands for a clean handover
+        self._nominee: Partition | None = None  # whose suspect is next to run by itself, once its mark is committed
         self._alone: Partition | None = None  # where a suspect is being run by itself
         self.wake_committer = asyncio.Event()
         self.consumer: Consumer | None = None  # set once, before the consumer starts
@@ -110,7 +111,7 @@ class Intake:
     def _choose(self) -> Partition | None:
         ready = [p for p in map(self._partitions.__getitem__, self._turns) if p.is_ready]
         lonely = next((p for p in ready if p.quarantine.must_run_alone(p.head)), None)
-        if lonely is not None or self._alone is not None:
+        if lonely or self._nominee or self._alone:
             return self._choose_alone(lonely)
         if ready:
             self._turns.rotate(-1 - self._turns.index(ready[0].number))
@@ -118,16 +119,26 @@ class Intake:
         return None
 
     def _choose_alone(self, lonely: Partition | None) -> Partition | None:
-        """A suspect starts when nothing else is under way and its mark is committed."""
-        if lonely is None or any(p.num_uncommitted for p in self._partitions.values()):
+        """A suspect starts when nothing else is under way and its mark is committed.
+
+        One is named at a time: a name in a committed mark convicts, should the process die of another record.
+        """
+        if any(p.num_uncommitted for p in self._partitions.values()):
             return None
-        if lonely.quarantine.mark.alone != lonely.head:
+        if self._nominee is not None:
+            return self._begin_alone(self._nominee)
+        if lonely is not None:
             log.warning("quarantine.running_alone", partition=lonely.number, offset=lonely.head)
             lonely.quarantine.run_alone(lonely.head)
+            self._nominee = lonely
             self._want_mark(lonely)
+        return None
+
+    def _begin_alone(self, nominee: Partition) -> Partition | None:
+        if not nominee.is_ready:
             return None
-        self._alone = lonely
-        return lonely
+        self._nominee, self._alone = None, nominee
+        return nominee
 
     def is_current(self, origin: Origin) -> bool:
         """Does this record still belong to the assignment under which it was read?"""
@@ -342,6 +353,9 @@ class Intake:
             return
         if self._alone is partition:
             self._alone = None
+        if self._nominee is partition:
+            self._nominee = None
+            self._arrived.set()
         self._clear_backlog(partition)
         _cancel(partition.journeys)
         if self._turns.count(number):

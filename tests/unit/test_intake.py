@@ -277,3 +277,18 @@ async def test_damaged_metadata_skips_nothing() -> None:
     await bench.assign(metadata=json.dumps({"not": "ours"}))
     await bench.deliver(0, 1)
     assert [(await bench.next()).origin.offset for _ in range(2)] == [0, 1]
+
+
+async def test_one_suspect_is_named_at_a_time() -> None:
+    """Else the death that one causes would convict the other, which never ran."""
+    bench = Bench()
+    for partition in (0, 1):
+        await bench.assign(partition, metadata=encode_map(0, [], Mark(99, 2, until=1)), end=1)
+        await bench.deliver(0, partition=partition)
+    first = await bench.next()
+    named = [partition for partition in (0, 1) if bench.mark(partition).alone is not None]
+    assert named == [first.origin.partition]
+    await bench.finish(first)
+    second = await bench.next()
+    named = [partition for partition in (0, 1) if bench.mark(partition).alone is not None]
+    assert named == [second.origin.partition] != [first.origin.partition]
