@@ -52,12 +52,12 @@ async def run(trial: Trial) -> list[Row]:
 
 
 def _refuse_results(stream: Stream, *, is_refusing: bool) -> None:
-    """No record is small enough: every write is refused for as long as that stands.
+    """No event is small enough, only what ends a transaction: results are refused for as long as that stands.
 
     More replicas wanted than there are brokers would not do: Kafka 4 caps what is wanted at what there is.
     """
     operation = AlterConfigOpType.SET if is_refusing else AlterConfigOpType.DELETE
-    change = ConfigEntry("max.message.bytes", "10" if is_refusing else None, incremental_operation=operation)
+    change = ConfigEntry("max.message.bytes", "200" if is_refusing else None, incremental_operation=operation)
     topics = stream.topics
     names = (topics.attributes, topics.scenes, topics.texts, topics.dead_letter)
     resources = [ConfigResource(ResourceType.TOPIC, name, incremental_configs=[change]) for name in names]
