@@ -41,7 +41,7 @@ def enter(arguments: list[str], folder: Path, *, timeout_seconds: float) -> dict
     Raises NoNamespaceError, and RuntimeError when the program fails.
     """
     _check()
-    (folder / "resolv.conf").write_text(f"nameserver {DNS_ADDRESS}\noptions timeout:1 attempts:1\n")
+    (folder / "resolv.conf").write_text(f"nameserver {DNS_ADDRESS}\noptions timeout:5 attempts:3\n")
     (folder / "hosts").write_text(_HOSTS)
     script = " && ".join(
         (
