@@ -35,7 +35,7 @@ async def fetch_measured(order: dict[str, Any]) -> dict[str, Any]:
     found = {
         "ended": ended,
         "seconds": seconds,
-        "wire_bytes": int(metrics.snapshot()["hangtag_fetch_wire_bytes_total"]),  # type: ignore[arg-type]
+        "wire_bytes": metrics.snapshot()["fetch_wire_bytes"],
         "grown_bytes": max(0, _status("VmHWM") - before),
         "cpu_seconds": time.process_time() - worked,
     }

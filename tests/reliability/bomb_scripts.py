@@ -72,8 +72,7 @@ def _coded(coding: str, body: bytes) -> Script:
 
 
 def _thousand_hops(path: str) -> bytes:
-    number = int(path.rpartition("-")[2] or 0) if "-" in path else 0
-    return _redirect(f"/1000-hops-{number + 1}")
+    return _redirect(f"/1000-hops/{int(path.partition('hops/')[2] or 0) + 1}")
 
 
 def _redirect(location: str) -> bytes:
@@ -84,7 +83,8 @@ def redirects(path: str) -> bytes | None:
     """What hosts answer that send the fetcher on: their answer depends on the path."""
     if path.startswith("/1000-hops"):
         return _thousand_hops(path)
-    return {"/loop": _redirect("/loop"), "/ping": _redirect("/pong"), "/pong": _redirect("/ping")}.get(path)
+    answers = {"/onward": b"HTTP/1.1 404 Gone\r\nContent-Length: 0\r\n\r\n", "/loop": _redirect("/loop")}
+    return {**answers, "/ping": _redirect("/pong"), "/pong": _redirect("/ping")}.get(path)
 
 
 def bombs() -> list[Bomb]:
@@ -96,8 +96,11 @@ def _coded_bodies() -> Iterator[Bomb]:
     zeros = MAGIC + bytes(64 << 20)
     refused = ("http_error",)
     packed = gzip.compress(zeros, 9)
-    # Brotli's own form of one long run: a stored header would do as well, as nothing may decode it.
-    brotli = bytes.fromhex("cbffff3f0000") + packed
+    # 64 MiB of zeros behind the same four bytes, as brotli 1.2 packs them.
+    brotli = bytes.fromhex(
+        "cfffff7ff8a701b0c1ffc56b8140edfdff1efcffff877f02200e0b0074effff9ffff0fff04401c1601e8defff3ffff1ffe0980382c00d0bd"
+        "ffc700400000000003"
+    )
     yield Bomb("gzip body, 1,000 to 1", _coded("gzip", packed), refused)
     yield Bomb("gzip in gzip", _coded("gzip, gzip", gzip.compress(packed, 9)), refused)
     yield Bomb("gzip, 10,000 members", _coded("GZip", gzip.compress(MAGIC) * 10_000), refused)
@@ -160,7 +163,11 @@ def _lengths() -> Iterator[Bomb]:
         "length too long, then silence", _sent(_headers("Content-Length: 5000") + MAGIC, math.inf), ("fetch_timeout",)
     )
     yield Bomb(
-        "length too short, endless rest", _endless(_headers("Content-Length: 4") + MAGIC, _BLOCK), ("fetched",), "", 2.0
+        "length too short, endless rest",
+        _endless(_headers("Content-Length: 4") + MAGIC, _BLOCK),
+        ("fetched", "http_error"),
+        "",
+        2.0,
     )
     yield Bomb(
         "length too short, the rest are answers",

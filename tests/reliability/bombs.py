@@ -39,13 +39,13 @@ class _Met:
         """For the log of a run."""
         found = self.found
         return (
-            f"{self.bomb.name}: {found['ended']}, {found['wire_bytes']:,} bytes read of {found['sent_bytes']:,} sent, "
+            f"{self.bomb.name}: {found['ended']}, {found['wire_bytes']:,.0f} bytes read of {found['sent_bytes']:,} sent, "
             f"{found['seconds']:.2f} s, {found['grown_bytes'] / 1e6:.1f} MB, {found['cpu_seconds']:.2f} CPU-s"
         )
 
 
 async def run(trial: Trial) -> list[Row]:
-    """Every bomb in both forms; the full form throws them three times, the last time at a fetcher that tries again."""
+    """Every bomb once; in the full form twice, and the slow ones once more at a fetcher that tries again."""
     all_bombs = bombs()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
