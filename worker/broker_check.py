@@ -70,5 +70,8 @@ def find_fault(admin: AdminClient, topics: Topics) -> str | None:
         return f"no broker answers: {error.args[0].str()}; check kafka.bootstrap_servers and kafka.client"
     missing = [name for name in dataclasses.astuple(topics) if name not in there]
     if missing:
-        return f"topics are missing: {', '.join(missing)}; 'hangtag topics create' makes them"
+        return (
+            f"topics are missing or hidden: {', '.join(missing)}; 'hangtag topics create' makes them; if they are "
+            "there, no ACL lets this user see them: grant Read on the input topic, Write and DescribeConfigs elsewhere"
+        )
     return None

@@ -1,7 +1,11 @@
-"""The only way out: sockets that exist only for addresses the guard lets pass, read in small steps.
+"""The only way out: sockets that exist only for addresses the guard lets pass, read in small steps and on account.
 
 aiohttp asks its resolver about names and `socket_factory` about every address it is about to dial, literal ones too;
 both ask the guard. A connection that is kept alive was checked when it was made.
+
+What a host sends is counted in the socket, below TLS, chunks and headers: there is much that a parser skips and never
+shows (empty lines before an answer, interim answers, extensions of chunks), and answers that nobody asked for, on a
+connection that is kept. The download under way has a `WireBudget`; a socket whose budget is spent fails.
 """
 
 from __future__ import annotations
@@ -9,18 +13,28 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from worker.guard import Guard, RefusedError
 
+if TYPE_CHECKING:
+    from aiohttp.client_reqrep import ClientRequest
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
+
 _STEP_BYTES = 32 << 10
 _DNS_THREADS = 64
 _DNS_TTL_SECONDS = 10
+_TOO_MUCH = "the host sent more than this download may take"
 
 
 class PooledResolver(AbstractResolver):
@@ -65,45 +79,118 @@ class GuardedResolver(AbstractResolver):
         await self._inner.close()
 
 
-class SteppedSocket(socket.socket):
-    """A socket that gives at most 32 KiB at a time, and says how much it gave.
+class WireLimitError(OSError):
+    """A host sent more than its download may take off the wire."""
+
+
+@dataclass(slots=True)
+class WireBudget:
+    """Bytes that a download may still take off the wire: ``total`` in all, ``left`` until the next `allow`.
+
+    Nothing may be read before the first `allow`. ``is_overdrawn`` once a host sent more.
+    """
+
+    total: int
+    left: int = 0
+    is_overdrawn: bool = False
+
+    def allow(self, num_bytes: int) -> None:
+        """From now on so many, if ``total`` has them."""
+        self.left = min(num_bytes, self.total)
+
+    @contextmanager
+    def spent_here(self) -> Iterator[None]:
+        """Connections that this task makes or takes from the pool are on this account, until another takes them.
+
+        Afterwards they may be kept, but whatever still comes over them ends them.
+        """
+        token = _spending.set(self)
+        try:
+            yield
+        finally:
+            _spending.reset(token)
+            self.allow(0)
+
+
+# Per task, as aiohttp hands nothing of a request on to where sockets are made.
+_spending: ContextVar[WireBudget] = ContextVar("_spending")
+
+
+class CountedSocket(socket.socket):
+    """A socket that gives at most 32 KiB at a time, says how much it gave, and fails when its budget is spent.
 
     asyncio asks for 256 KiB, more than a body may exceed its limit by.
     """
 
     on_read: Callable[[int], object]
+    budget: WireBudget
 
     def recv(self, size: int, flags: int = 0, /) -> bytes:
         """See socket."""
-        data = super().recv(min(size, _STEP_BYTES), flags)
-        self.on_read(len(data))
+        data = super().recv(self._step(size), flags)
+        self._count(len(data))
         return data
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         """See socket; asyncio reads TLS this way."""
-        size = super().recv_into(buffer, min(nbytes or len(buffer), _STEP_BYTES), flags)
-        self.on_read(size)
+        size = super().recv_into(buffer, self._step(nbytes or len(buffer)), flags)
+        self._count(size)
         return size
 
+    def _step(self, size: int) -> int:
+        if self.budget.left < 0:
+            raise WireLimitError(_TOO_MUCH)  # aiohttp tries a request again, on another connection
+        return min(size, _STEP_BYTES, max(1, self.budget.left))  # one more byte tells the end from too much
 
-def guarded_connector(
-    guard: Guard, max_connections: int, on_read: Callable[[int], object], resolver: AbstractResolver | None = None
-) -> aiohttp.TCPConnector:
-    """A connector that cannot reach what ``guard`` refuses; ``on_read`` hears of every byte that came off the wire."""
+    def _count(self, size: int) -> None:
+        self.on_read(size)
+        self.budget.is_overdrawn |= size > self.budget.left
+        self.budget.left -= size
+        self.budget.total -= size
+        if self.budget.left < 0:
+            raise WireLimitError(_TOO_MUCH)
 
-    def open_socket(info: tuple[Any, ...]) -> socket.socket:
+
+class GuardedConnector(aiohttp.TCPConnector):
+    """A connector that cannot reach what ``guard`` refuses; ``on_read`` hears of every byte that came off the wire.
+
+    Requests are made inside of `WireBudget.spent_here`.
+    """
+
+    def __init__(
+        self,
+        guard: Guard,
+        max_connections: int,
+        on_read: Callable[[int], object],
+        resolver: AbstractResolver | None = None,
+    ) -> None:
+        super().__init__(
+            resolver=GuardedResolver(guard, resolver or PooledResolver()),
+            socket_factory=self._open_socket,
+            limit=max_connections,
+            ttl_dns_cache=_DNS_TTL_SECONDS,
+        )
+        self._guard = guard
+        self._on_read = on_read
+        self._opened: WeakValueDictionary[int, CountedSocket] = WeakValueDictionary()  # by file descriptor
+
+    async def connect(self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout) -> Connection:  # noqa: ASYNC109  # aiohttp's name
+        """See aiohttp. A connection from the pool goes over to the account of who takes it."""
+        connection = await super().connect(req, traces, timeout)
+        if connection.transport is not None:
+            opened = self._opened.get(connection.transport.get_extra_info("socket").fileno())
+            if opened is not None:
+                opened.budget = _spending.get()
+        return connection
+
+    def _open_socket(self, info: tuple[Any, ...]) -> socket.socket:
         family, kind, protocol, _, address = info
-        _check(guard, address[0], address[1])
-        opened = SteppedSocket(family, kind, protocol)
-        opened.on_read = on_read
+        _check(self._guard, address[0], address[1])
+        opened = CountedSocket(family, kind, protocol)
+        opened.on_read = self._on_read
+        opened.budget = _spending.get()
+        self._opened[opened.fileno()] = opened
         return opened
-
-    return aiohttp.TCPConnector(
-        resolver=GuardedResolver(guard, resolver or PooledResolver()),
-        socket_factory=open_socket,
-        limit=max_connections,
-        ttl_dns_cache=_DNS_TTL_SECONDS,
-    )
 
 
 def _check(guard: Guard, host: str, port: int) -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError
 
 from model.errors import ModelError
 from worker.broker_check import find_fault
@@ -66,7 +66,11 @@ def _cache(settings: Settings) -> Finding:
     if not url:
         return Finding("ok", "cache", "in this process only (redis.url is empty)")
     try:
-        Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2).ping()
+        with Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2) as client:
+            client.mget("hangtag:text:doctor")  # what the worker sends: its smallest ACL allows no PING
+    except NoPermissionError:
+        words = "Redis refuses MGET on hangtag:text:*; grant this user ~hangtag:text:* +mget +set (SECURITY.md)"
+        return Finding("warn", "cache", words)
     except (RedisError, ValueError) as error:
         words = f"Redis does not answer: {type(error).__name__}; the worker runs without, computing every title itself"
         return Finding("warn", "cache", words)

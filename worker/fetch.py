@@ -25,7 +25,7 @@ from yarl import URL
 from schemas.deadletter import Reason, Stage
 from worker.admission import Lease
 from worker.clock import Clock, MonotonicClock
-from worker.dial import guarded_connector
+from worker.dial import GuardedConnector, WireBudget
 from worker.errors import RejectedError
 from worker.guard import Guard, RefusedError, shown
 from worker.hosts import Host, Hosts
@@ -34,6 +34,7 @@ from worker.metrics import Metrics
 
 _STEP_BYTES = 64 << 10
 _BUFFER_BYTES = 16 << 10  # aiohttp stops reading at twice this; a step of the socket may come on top
+_HEAD_BYTES = 60 << 10  # what a host may send before a body: TLS handshake, interim answers, headers
 _MAX_HEADERS = 100
 _MAX_HEADER_BYTES = 8190
 _TRY_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -97,7 +98,7 @@ class Fetcher:
     async def start(self) -> None:
         """Open the session: no cookies, no proxy from the environment, no compression that could be a bomb."""
         self._session = aiohttp.ClientSession(
-            connector=guarded_connector(
+            connector=GuardedConnector(
                 self._guard, self._policy.max_connections, self._metrics.fetch_wire_bytes.inc, self._resolver
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -162,13 +163,16 @@ class Fetcher:
         """One try, redirects included. Its time runs only while it has a turn at a host."""
         held_before = lease.held
         seconds = self._policy.timeout_seconds
+        num_bytes = self._policy.max_bytes + _HEAD_BYTES
         try:
             target = self._guard.check_url(url)
             for _ in range(self._policy.max_redirects + 1):
+                budget = WireBudget(num_bytes)
                 async with self._turn(target, deadline) as host:
                     began = self._clock.now()
-                    found = await self._on_host(host, target, lease, min(seconds, deadline - began))
+                    found = await self._on_host(host, target, lease, budget, min(seconds, deadline - began))
                     seconds -= self._clock.now() - began
+                    num_bytes = budget.total
                 if isinstance(found, bytes):
                     return FetchedImage(url, found, hashlib.sha256(found).hexdigest())
                 target = found
@@ -197,13 +201,16 @@ class Fetcher:
                 raise _RetryError(_rejected(reason, detail), is_rest=True, wait_seconds=rest)
             yield host
 
-    async def _on_host(self, host: Host, url: URL, lease: Lease, seconds: float) -> bytes | URL:
+    async def _on_host(self, host: Host, url: URL, lease: Lease, budget: WireBudget, seconds: float) -> bytes | URL:
         """A body, or where the host sends us."""
         try:
-            async with asyncio.timeout(seconds):
-                found = await self._ask(url, lease)
+            with budget.spent_here():
+                async with asyncio.timeout(seconds):
+                    found = await self._ask(url, lease, budget)
         except BaseException as error:
             failure = _failure(error, url, self._policy.timeout_seconds)
+            if budget.is_overdrawn and isinstance(error, Exception):
+                failure = self._overdrawn(url, budget)
             if isinstance(failure, _RetryError) and failure.is_host:
                 self._hosts.failed(host, failure.rejected)
             elif isinstance(failure, RejectedError | _RetryError):
@@ -212,12 +219,23 @@ class Fetcher:
         self._hosts.succeeded(host)
         return found
 
-    async def _ask(self, url: URL, lease: Lease) -> bytes | URL:
+    def _overdrawn(self, url: URL, budget: WireBudget) -> RejectedError:
+        """The host sent more than it may; before the body, or in all."""
+        if budget.total > 0:
+            detail = f"{shown(url)}: more than {_HEAD_BYTES:,} bytes came before the body"
+            return _rejected(Reason.HTTP_ERROR, detail)
+        limit = self._policy.max_bytes
+        detail = f"{shown(url)}: more than {limit:,} bytes came, redirects and framing included; raise fetch.max_bytes"
+        return _rejected(Reason.BODY_TOO_LARGE, detail)
+
+    async def _ask(self, url: URL, lease: Lease, budget: WireBudget) -> bytes | URL:
         assert self._session is not None  # noqa: S101  # start() comes first
+        budget.allow(_HEAD_BYTES)
         async with self._session.get(url, allow_redirects=False) as response:
             if response.status in _REDIRECTS and (location := response.headers.get("Location")):
                 return self._guard.check_redirect(url, location)
             _check_answer(response, url)
+            budget.allow(budget.total)
             return await self._read(response, url, lease)
 
     async def _read(self, response: aiohttp.ClientResponse, url: URL, lease: Lease) -> bytes:

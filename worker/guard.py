@@ -30,7 +30,8 @@ from worker.address_rules import Address, why_closed
 _PORTS = (80, 443)
 _MAX_URL_CHARACTERS = 2048
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f\\]")  # control characters and backslashes: parsers disagree about them
-_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+", re.IGNORECASE)
+_MAX_NAME_CHARACTERS = 253
+_NAME = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}", re.IGNORECASE)
 
 
 class RefusedError(Exception):
@@ -112,9 +113,18 @@ def literal_address(host: str) -> Address | None:
         last = host.rstrip(".").rsplit(".", 1)[-1].lower()
         if last.isdigit() or last.startswith("0x"):
             raise RefusedError("odd_address", "the host is a number that is not a plain IP address") from None
-        if not _HOST.fullmatch(host):
-            raise RefusedError("url_malformed", "the host has characters that no host name has") from None
+        _check_name(host.removesuffix("."))
         return None
+
+
+def _check_name(name: str) -> None:
+    """What no resolver takes for a name would fail there, each in its own way."""
+    if len(name) > _MAX_NAME_CHARACTERS or not _NAME.fullmatch(name):
+        raise RefusedError(
+            "url_malformed",
+            "the host is no host name: labels of 1 to 63 letters, digits, - or _, "
+            f"{_MAX_NAME_CHARACTERS} characters in all",
+        )
 
 
 def _parse(text: str) -> tuple[URL, int]:
@@ -130,9 +140,13 @@ def _parse(text: str) -> tuple[URL, int]:
 def _joined(source: URL, location: str) -> URL:
     _check_text(location)
     try:
-        return source.join(URL(location))
+        target = URL(location)
+        joined = source.join(target)
     except ValueError:
         raise RefusedError("url_malformed", "the redirect's target cannot be parsed") from None
+    if not target.raw_host and (target.scheme in ("http", "https") or location.startswith("//")):
+        raise RefusedError("no_host", "the redirect's target names no host; others take its path for one")
+    return joined
 
 
 def _check_text(text: str) -> None:

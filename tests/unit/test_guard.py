@@ -22,6 +22,8 @@ from worker.guard import Guard, RefusedError, parse_endpoint, shown
         ("http://１２７.０.０.１/a", "address"), ("http://127。0。0。1/a", "address"), ("http://127.0.0.1./a", "odd_address"),
         ("http://0177.0.0.1/a", "odd_address"), ("http://example.com\\@127.0.0.1/a", "url_malformed"), ("http:///a", "no_host"),
         ("http://[::ffff:127.0.0.1]/a", "address"), ("http://example.com/\r\nHost: inside", "url_malformed"),
+        ("http://./a", "url_malformed"), ("http://a..b/", "url_malformed"), ("http://.example.com/", "url_malformed"),
+        ("http://" + "a" * 64 + ".example/", "url_malformed"), ("http://" + "a." * 130 + "example/", "url_malformed"),
     ],
 )  # fmt: skip
 def test_urls_are_refused_by_rule(url: str, rule: str) -> None:
@@ -64,6 +66,14 @@ def test_any_text_is_a_url_or_refused(text: str) -> None:
         assert error.rule
 
 
+@pytest.mark.parametrize(
+    "host", ["a" * 63 + ".example", ".".join(["a" * 60] * 4) + ".example.", "my_bucket.s3.example", "1e100.example"]
+)
+def test_long_and_odd_names_are_names(host: str) -> None:
+    """Names at the limits, with underscores, leading digits or a last dot, are asked for."""
+    assert Guard().check_url(f"https://{host}/a.jpg").raw_host == host
+
+
 def test_logged_urls_hold_no_secret() -> None:
     """Queries and credentials stay out of logs and dead letters."""
     assert shown("https://user:pw@example.com/a.jpg?token=abc#x") == "https://example.com/a.jpg"
@@ -79,6 +89,7 @@ def test_redirect_to_a_path_stays_on_its_host() -> None:
     [
         ("http://example.com/a.jpg", "downgrade"), ("//169.254.169.254/", "address"), ("https://u:p@example.com/", "credentials"),
         ("file:///etc/passwd", "scheme"), ("https://example.com:8080/", "port"), ("http://[::1", "url_malformed"),
+        ("https:///127.0.0.1/", "no_host"), ("///127.0.0.1/", "no_host"), ("https:/127.0.0.1/", "no_host"), ("http://", "no_host"),
     ],
 )  # fmt: skip
 def test_redirects_are_checked_like_first_urls(location: str, rule: str) -> None:

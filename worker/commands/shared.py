@@ -8,12 +8,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
 import typer
 
 from worker.errors import HangtagError
 from worker.logs import configure_logging
 from worker.settings import Settings
 from worker.sources import SettingsError, load_settings
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ def settings_of(context: typer.Context) -> Settings:
     try:
         settings = load_settings(config=sources.config, overrides=sources.overrides)
     except SettingsError as error:
-        typer.echo(f"hangtag: {error}", err=True)
+        _complain(error)
         raise typer.Exit(2) from error
     configure_logging(settings.log.level, settings.log.format, secrets=settings.secrets)
     return settings
@@ -45,8 +48,18 @@ def plain_errors() -> Iterator[None]:
     try:
         yield
     except (HangtagError, ModelError, OSError) as error:
-        typer.echo(f"hangtag: {error}", err=True)
+        _complain(error)
         raise typer.Exit(1) from error
+
+
+def _complain(error: Exception) -> None:
+    """One line of text on a terminal; on a pipe a JSON line, masked like all others, whatever ``log.level`` says."""
+    if sys.stderr.isatty():
+        typer.echo(f"hangtag: {error}", err=True)
+        return
+    if not structlog.is_configured():
+        configure_logging()
+    log.critical("command.failed", error=str(error))
 
 
 def is_terminal() -> bool:
