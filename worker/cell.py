@@ -65,6 +65,9 @@ class Cell:
             os.close(file)
         try:
             await asyncio.wait_for(self._be_ready(), _START_SECONDS)
+        except TimeoutError as error:
+            await self.end()
+            raise FatalError(f"a decoder process was not ready within {_START_SECONDS:g} s") from error
         except BaseException:
             await self.end()
             raise

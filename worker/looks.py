@@ -47,7 +47,8 @@ class Looks:
 
     def _finish(self, image: Image.Image) -> Image.Image:
         """What is dear on a large picture and the same on a small one comes last."""
-        if turn := _TURNS.get(self.orientation):
+        turn = _TURNS.get(self.orientation)
+        if turn is not None:
             image = image.transpose(turn)
         if self.profile is not None:
             return ImageCms.applyTransform(image, self.profile) or image

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 
 import numpy as np
 import numpy.typing as npt
@@ -80,6 +81,7 @@ def test_every_orientation_stands_upright(kind: str, orientation: int) -> None:
     assert (model[:4] == 255).all() and (model[-4:] == 255).all()
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")  # as in the process
 @pytest.mark.parametrize(
     "exif", [b"Exif\x00\x00garbage", b"Exif\x00\x00II*\x00\xff\xff\xff\xff", b"Exif\x00\x00" + bytes(40)]
 )
@@ -107,7 +109,7 @@ def test_print_colours_in_adobes_other_coding() -> None:
     at = body.index(b"Adobe") + 11
     assert body[at] == 0
     as_luma = Image.merge(
-        "CMYK", (*Image.new("RGB", (48, 48), (255, 0, 0)).convert("YCbCr").split(), Image.new("L", (48, 48), 255))
+        "CMYK", (*Image.new("RGB", (48, 48), (0, 255, 255)).convert("YCbCr").split(), Image.new("L", (48, 48), 255))
     )
     stored = bytearray(saved(Image.eval(as_luma, lambda value: 255 - value), "JPEG", quality=95, subsampling=0))
     stored[stored.index(b"Adobe") + 11] = 2
@@ -130,8 +132,6 @@ def test_16_bits_with_a_transparent_grey() -> None:
     values[:, 10:] = 40_000
     body = saved(Image.fromarray(values))
     key = b"tRNS" + struct.pack(">H", 40_000)
-    import zlib
-
     at = body.index(b"IDAT") - 4
     found = looks(body[:at] + struct.pack(">I", 2) + key + struct.pack(">I", zlib.crc32(key)) + body[at:])
     assert np.abs(found[10, 2] - 77).max() <= 1
@@ -218,7 +218,7 @@ def test_a_wide_profile_is_converted() -> None:
     ImageDraw.Draw(image).rectangle((30, 0, 59, 19), (90, 160, 90))
     ImageDraw.Draw(image).rectangle((0, 20, 29, 39), (128, 128, 128))
     ImageDraw.Draw(image).rectangle((30, 20, 59, 39), (255, 255, 255))
-    expected = ((194, 85, 51), (67, 162, 84), (128,) * 3, (255,) * 3)
+    expected = ((195, 83, 47), (59, 164, 80), (128,) * 3, (255,) * 3)  # by hand, with matrices
     assert_quarters(looks(saved(image, icc_profile=DISPLAY_P3)), *expected, within=6)
     assert_quarters(looks(saved(image, "WEBP", lossless=True, icc_profile=DISPLAY_P3)), *expected, within=6)
     assert_quarters(looks(saved(image, "JPEG", quality=95, icc_profile=DISPLAY_P3)), *expected, within=12)
@@ -235,7 +235,9 @@ def test_srgb_under_any_name_changes_nothing(own: bytes) -> None:
 @pytest.mark.parametrize("broken", [b"not a profile", DISPLAY_P3[:200], DISPLAY_P3[:128] + bytes(400), bytes(2 << 20)])
 def test_a_broken_profile_costs_nothing(broken: bytes) -> None:
     """The picture is shown as if it had none."""
-    assert_quarters(looks(saved(quarters(), icc_profile=broken)), RED, GREEN, BLUE, YELLOW, within=1)
+    assert_quarters(
+        looks(saved(quarters(), "WEBP", lossless=True, icc_profile=broken)), RED, GREEN, BLUE, YELLOW, within=1
+    )
 
 
 def test_grey_with_a_profile_meant_for_colours() -> None:
