@@ -27,8 +27,12 @@ _START_SECONDS = 60.0
 _MAX_SIDE = 1 << 20  # of a picture as it was; no format's header can say more and pass the pixel limit
 
 
-class LostCellError(Exception):
-    """The process is gone or talks nonsense, and is of no more use."""
+class GoneError(Exception):
+    """The process ended."""
+
+
+class LiedError(Exception):
+    """The process said what no sound process says. The message is for the operator."""
 
 
 class Cell:
@@ -73,7 +77,7 @@ class Cell:
             raise
 
     async def ask(self, fetched: FetchedImage) -> DecodedImage | RejectedError:
-        """The picture's pixels, or why there are none. Raises LostCellError."""
+        """The picture's pixels, or why there are none. Raises GoneError, LiedError."""
         assert self._process and self._process.stdin and self._shared  # noqa: S101  # start() comes first
         self.num_pictures += 1
         self._shared[: len(fetched.body)] = fetched.body
@@ -82,11 +86,11 @@ class Cell:
             await self._process.stdin.drain()
             kind, *numbers = ANSWER.unpack(await self._read(ANSWER.size))
         except ConnectionError as error:
-            raise LostCellError("the decoder process is gone") from error
+            raise GoneError("the decoder process is gone") from error
         if kind == b"E":
             return await self._refusal(numbers[0])
         if kind != b"P":
-            raise LostCellError("the decoder process answered nonsense")
+            raise LiedError("the decoder process answered nonsense")
         return self._picture(fetched, numbers)
 
     async def end(self) -> int:
@@ -101,7 +105,7 @@ class Cell:
         return code
 
     async def post_mortem(self) -> int:
-        """How a process ended that seems to have ended by itself; it is ended if it has not."""
+        """How a process ended that is gone."""
         assert self._process is not None  # noqa: S101  # start() comes first
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._process.wait(), 1.0)
@@ -111,7 +115,7 @@ class Cell:
         assert self._process and self._process.stderr  # noqa: S101  # a pipe
         try:
             kind, length, *_ = ANSWER.unpack(await self._read(ANSWER.size))
-        except LostCellError as error:
+        except GoneError as error:
             words = (await self._process.stderr.read()).decode("utf-8", "replace").strip().splitlines()
             last = words[-1][:300] if words else "it said nothing"
             raise FatalError(f"a decoder process ended as it started: {last}") from error
@@ -124,16 +128,16 @@ class Cell:
     async def _refusal(self, length: int) -> RejectedError:
         told = await self._told(length)
         if told.get("reason") not in REASONS:
-            raise LostCellError("the decoder process answered with a reason that it cannot have")
+            raise LiedError("the decoder process answered with a reason that it cannot have")
         return RejectedError(Reason(told["reason"]), Stage.DECODE, str(told.get("detail"))[:300])
 
     async def _told(self, length: int) -> dict[str, str]:
         if length > MAX_TOLD_BYTES:
-            raise LostCellError(f"the decoder process wants to say {length:,} bytes")
+            raise LiedError(f"the decoder process wants to say {length:,} bytes")
         try:
             told = json.loads(await self._read(length))
         except ValueError as error:
-            raise LostCellError("the decoder process answered nonsense") from error
+            raise LiedError("the decoder process answered nonsense") from error
         return told if isinstance(told, dict) else {}
 
     def _picture(self, fetched: FetchedImage, numbers: list[int]) -> DecodedImage:
@@ -142,7 +146,7 @@ class Cell:
         fits = side == self._limits.model_side and rows <= largest and columns <= largest
         is_there = (rows > 0 and columns > 0) == (largest > 0)
         if not fits or not is_there or not 0 < width <= _MAX_SIDE or not 0 < height <= _MAX_SIDE:
-            raise LostCellError("the decoder process answered with sizes that nobody asked for")
+            raise LiedError("the decoder process answered with sizes that nobody asked for")
         pixels = self._copy(0, side, side)
         return DecodedImage(fetched.url, fetched.sha256, width, height, pixels, self._copy(pixels.size, rows, columns))
 
@@ -156,7 +160,7 @@ class Cell:
         try:
             return await self._process.stdout.readexactly(count)
         except (asyncio.IncompleteReadError, ConnectionError) as error:
-            raise LostCellError("the decoder process is gone") from error
+            raise GoneError("the decoder process is gone") from error
 
 
 def death(code: int, seconds: float) -> str:

@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 import structlog
 
 from schemas.deadletter import Reason, Stage
-from worker.cell import Cell, LostCellError, death
+from worker.cell import Cell, GoneError, LiedError, death
 from worker.errors import FatalError, RejectedError
 from worker.item import DecodedImage, FetchedImage
 from worker.jail import JailLimits
@@ -24,18 +24,18 @@ T = TypeVar("T")
 
 _NUM_SPARES = 1
 _START_WAITS = (0.0, 0.5, 2.0, 8.0)  # seconds before each try to start a process
-_PATIENCE = 3.0  # times decode.seconds by the clock: a busy machine is not the picture's fault
 
 
 @dataclass(frozen=True, slots=True)
 class DecodePolicy:
-    """How many processes, and what one picture may cost. ``seconds``: of processor time, three times that by the
-    clock. ``reading_side`` 0: no copy for OCR.
+    """How many processes, and what one picture may cost. ``seconds``: of processor time; ``patience`` times that by the
+    clock, as a busy machine is not the picture's fault. ``reading_side`` 0: no copy for OCR.
     """
 
     num_processes: int = 1
     memory_bytes: int = 1 << 30
     seconds: float = 4.0
+    patience: float = 3.0
     max_body_bytes: int = 10 << 20
     max_pixels_jpeg: int = 50_000_000
     max_pixels: int = 24_000_000
@@ -120,14 +120,17 @@ class Decoder:
         if cell is None:
             self._idle.put_nowait(None)
             raise self._fatal
-        patience = _PATIENCE * self._policy.seconds
+        patience = self._policy.patience * self._policy.seconds
         try:
             async with asyncio.timeout(patience):
                 answer = await cell.ask(fetched)
         except TimeoutError:
             await self._replace(cell, "stuck")
-            return _failed(f"no answer within {patience:g} s by the clock ({_PATIENCE:g} times decode.seconds)"), None
-        except LostCellError as error:
+            return _failed(f"no answer within {patience:g} s by the clock (decode.seconds)"), None
+        except LiedError as error:
+            await self._replace(cell, str(error))
+            return _failed(f"{error}: this picture may be an attack"), None
+        except GoneError as error:
             code = await cell.post_mortem()
             await self._replace(cell, f"{error} (exit {code})")
             return _failed(death(code, self._policy.seconds)), code
