@@ -52,6 +52,11 @@ class Cell:
         """The process's id, None before it has started."""
         return self._process.pid if self._process else None
 
+    @property
+    def is_alive(self) -> bool:
+        """Not known to have ended."""
+        return self._process is not None and self._process.returncode is None
+
     async def start(self) -> None:
         """Start the process and wait until it has given up its rights. Raises FatalError."""
         file = _sealed_file(self._shared_bytes)

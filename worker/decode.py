@@ -116,10 +116,7 @@ class Decoder:
 
     async def _try(self, fetched: FetchedImage) -> tuple[DecodedImage | RejectedError, int | None]:
         """The answer, and how the process ended if it did."""
-        cell = await self._idle.get()
-        if cell is None:
-            self._idle.put_nowait(None)
-            raise self._fatal
+        cell = await self._take()
         patience = self._policy.patience * self._policy.seconds
         try:
             async with asyncio.timeout(patience):
@@ -139,6 +136,14 @@ class Decoder:
         else:
             await self._replace(cell, "")
         return answer, None
+
+    async def _take(self) -> Cell:
+        while cell := await self._idle.get():
+            if cell.is_alive:
+                return cell
+            await self._replace(cell, "it ended while it was idle")
+        self._idle.put_nowait(None)
+        raise self._fatal
 
     async def _replace(self, cell: Cell, trouble: str) -> None:
         """End a process that is worn, or in trouble; the spare serves while the next one starts."""
