@@ -74,7 +74,7 @@ def _images(rows: Sequence[Row], tower: ImageTower, side: int, log: Callable[[st
 
 def _pixels(path: Path, side: int) -> Pixels:
     with Image.open(path) as image:
-        return fit_square(image.convert("RGB"), side)
+        return np.asarray(fit_square(image.convert("RGB"), side), np.uint8)
 
 
 def _key(rows: Sequence[Row], image_tower: ImageTower, text_tower: TextTower, side: int) -> str:

@@ -116,9 +116,12 @@ def _decode_policy(settings: Settings) -> DecodePolicy:
         num_processes=decode.num_processes,
         memory_bytes=decode.memory_bytes,
         seconds=decode.seconds,
+        max_body_bytes=settings.fetch.max_bytes,
         max_pixels_jpeg=decode.max_pixels or defaults.max_pixels_jpeg,
         max_pixels=decode.max_pixels or defaults.max_pixels,
         reading_side=settings.ocr.max_side if settings.ocr.enabled else 0,
+        avif=decode.avif,
+        confine=decode.confine,
     )
 
 

@@ -1,86 +1,97 @@
 """Picture bytes to pixels, in expendable processes: a picture that kills or hangs its process costs that process
-only.
+only. One process more than may be busy is always kept, so that the next picture never waits for a start.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
-import os
-import sys
+import signal
+from collections.abc import Coroutine
 from dataclasses import dataclass
+from typing import Literal, TypeVar
 
-import numpy as np
 import structlog
 
 from schemas.deadletter import Reason, Stage
+from worker.cell import Cell, GoneError, LiedError, death
 from worker.errors import FatalError, RejectedError
 from worker.item import DecodedImage, FetchedImage
-from worker.jail import LENGTH, PICTURE, JailLimits
+from worker.jail import JailLimits
 from worker.metrics import Metrics
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+_NUM_SPARES = 1
+_START_WAITS = (0.0, 0.5, 2.0, 8.0)  # seconds before each try to start a process
 
 
 @dataclass(frozen=True, slots=True)
 class DecodePolicy:
-    """How many processes, and what one picture may cost. ``reading_side`` 0: no copy for OCR."""
+    """How many processes, and what one picture may cost. ``seconds``: of processor time; ``patience`` times that by the
+    clock, as a busy machine is not the picture's fault. ``reading_side`` 0: no copy for OCR.
+    """
 
     num_processes: int = 1
     memory_bytes: int = 1 << 30
-    seconds: float = 10.0
+    seconds: float = 4.0
+    patience: float = 3.0
+    max_body_bytes: int = 10 << 20
     max_pixels_jpeg: int = 50_000_000
     max_pixels: int = 24_000_000
     model_side: int = 224
     reading_side: int = 1536
     pictures_per_process: int = 5000  # codecs leak; a fresh process does not
+    avif: bool = False
+    confine: Literal["full", "limits"] = "full"
 
     @property
     def limits(self) -> JailLimits:
         """What the processes are told."""
         return JailLimits(
-            self.memory_bytes, self.seconds, self.max_pixels_jpeg, self.max_pixels, self.model_side, self.reading_side
-        )
-
-
-@dataclass(slots=True, eq=False)
-class _Cell:
-    """One process."""
-
-    process: asyncio.subprocess.Process
-    num_pictures: int = 0
+            self.memory_bytes, self.seconds, self.max_pixels_jpeg, self.max_pixels, self.model_side, self.reading_side,
+            self.avif,
+        )  # fmt: skip
 
 
 class Decoder:
-    """The pool of processes. Runs on the event loop, which only moves bytes."""
+    """The pool of processes. Runs on the event loop, which only copies bytes."""
 
     def __init__(self, policy: DecodePolicy, metrics: Metrics) -> None:
         self._policy = policy
         self._metrics = metrics
-        self._idle: asyncio.Queue[_Cell] = asyncio.Queue()
-        self._cells: set[_Cell] = set()
+        self._turns = asyncio.Semaphore(policy.num_processes)
+        self._idle: asyncio.Queue[Cell | None] = asyncio.LifoQueue()  # None: there will be no more
+        self._cells: set[Cell] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
+        self._fatal = FatalError("no decoder process can be started")
         self._is_closed = False
 
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The processes that are alive, busy or idle."""
+        return tuple(cell.pid for cell in self._cells if cell.pid is not None)
+
     async def start(self) -> None:
-        """Start all processes. Raises FatalError when one cannot be started."""
-        for cell in await asyncio.gather(*(self._spawn() for _ in range(self._policy.num_processes))):
-            self._idle.put_nowait(cell)
+        """Start all processes side by side. Raises FatalError when one cannot be started or confined."""
+        starts = (self._start_cell() for _ in range(self._policy.num_processes + _NUM_SPARES))
+        for found in await asyncio.gather(*starts, return_exceptions=True):
+            if isinstance(found, BaseException):
+                await self.close()
+                raise found
+            self._idle.put_nowait(found)
 
     async def decode(self, fetched: FetchedImage) -> DecodedImage:
-        """The picture's pixels. Raises RejectedError, stage ``decode``."""
-        cell = await self._idle.get()
-        is_sound = False
-        try:
-            async with asyncio.timeout(self._policy.seconds):
-                answer = await self._ask(cell, fetched)
-            is_sound = True
-        except TimeoutError:
-            answer = _failed(f"not decoded within {self._policy.seconds:g} s (decode.seconds)")
-        except (asyncio.IncompleteReadError, ConnectionError):
-            answer = _failed("the decoder process died of this picture")
-        finally:
-            await self._give_back(cell, is_sound=is_sound)
+        """The picture's pixels, in arrays of their own. Raises RejectedError, stage ``decode``; FatalError when no
+        process can be had.
+
+        Who is cancelled leaves the process to finish: it is as sound as before.
+        """
+        if len(fetched.body) > (limit := self._policy.max_body_bytes):
+            raise RejectedError(
+                Reason.BODY_TOO_LARGE, Stage.DECODE, f"{len(fetched.body):,} bytes, not above {limit:,}"
+            )
+        answer = await asyncio.shield(self._in_background(self._decode(fetched)))
         outcome = answer.reason.value if isinstance(answer, RejectedError) else "decoded"
         self._metrics.decode_outcomes.labels(outcome).inc()
         if isinstance(answer, RejectedError):
@@ -90,70 +101,86 @@ class Decoder:
     async def close(self) -> None:
         """End all processes, at once: they hold nothing."""
         self._is_closed = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         for cell in list(self._cells):
             await self._end(cell)
 
-    async def _ask(self, cell: _Cell, fetched: FetchedImage) -> DecodedImage | RejectedError:
-        pipe_in, pipe_out = cell.process.stdin, cell.process.stdout
-        assert pipe_in is not None and pipe_out is not None  # noqa: S101  # both are pipes
-        cell.num_pictures += 1
-        pipe_in.write(LENGTH.pack(len(fetched.body)))
-        pipe_in.write(fetched.body)
-        await pipe_in.drain()
-        if await pipe_out.readexactly(1) == b"E":
-            told = json.loads(await pipe_out.readexactly(LENGTH.unpack(await pipe_out.readexactly(LENGTH.size))[0]))
-            return RejectedError(Reason(told["reason"]), Stage.DECODE, str(told["detail"]))
-        width, height, side, rows, columns = PICTURE.unpack(await pipe_out.readexactly(PICTURE.size))
-        self._check(side, rows, columns)
-        pixels = np.frombuffer(await pipe_out.readexactly(side * side * 3), np.uint8).reshape(side, side, 3)
-        reading = np.frombuffer(await pipe_out.readexactly(rows * columns * 3), np.uint8).reshape(rows, columns, 3)
-        return DecodedImage(fetched.url, fetched.sha256, width, height, pixels, reading)
+    async def _decode(self, fetched: FetchedImage) -> DecodedImage | RejectedError:
+        async with self._turns:
+            answer, code = await self._try(fetched)
+            if code == -signal.SIGKILL:  # by nobody of ours: not the picture's fault
+                answer, _ = await self._try(fetched)
+            return answer
 
-    def _check(self, side: int, rows: int, columns: int) -> None:
-        """A process that was taken over could claim any size; it gets no more memory here than was asked for."""
-        if side != self._policy.model_side or max(rows, columns) > self._policy.reading_side:
-            raise ConnectionError("the decoder process answered with sizes that nobody asked for")
-
-    async def _give_back(self, cell: _Cell, *, is_sound: bool) -> None:
-        if is_sound and cell.num_pictures < self._policy.pictures_per_process:
-            self._idle.put_nowait(cell)
-            return
-        replacing = asyncio.create_task(self._replace(cell, is_worn=is_sound))
-        await asyncio.shield(replacing)
-
-    async def _replace(self, cell: _Cell, *, is_worn: bool) -> None:
-        if not is_worn:
-            self._metrics.decoder_restarts.inc()
-        await self._end(cell)
-        if not self._is_closed:
-            self._idle.put_nowait(await self._spawn())
-
-    async def _spawn(self) -> _Cell:
+    async def _try(self, fetched: FetchedImage) -> tuple[DecodedImage | RejectedError, int | None]:
+        """The answer, and how the process ended if it did."""
+        cell = await self._take()
+        patience = self._policy.patience * self._policy.seconds
         try:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "worker.jail", self._policy.limits.to_argument(),
-                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 20, env=_environment(),
-            )  # fmt: skip
-        except OSError as error:
-            raise FatalError(f"a decoder process cannot be started: {error}") from error
-        cell = _Cell(process)
+            async with asyncio.timeout(patience):
+                answer = await cell.ask(fetched)
+        except TimeoutError:
+            await self._replace(cell, "stuck")
+            return _failed(f"no answer within {patience:g} s by the clock (decode.seconds)"), None
+        except LiedError as error:
+            await self._replace(cell, str(error))
+            return _failed(f"{error}: this picture may be an attack"), None
+        except GoneError as error:
+            code = await cell.post_mortem()
+            await self._replace(cell, f"{error} (exit {code})")
+            return _failed(death(code, self._policy.seconds)), code
+        if cell.num_pictures < self._policy.pictures_per_process:
+            self._idle.put_nowait(cell)
+        else:
+            await self._replace(cell, "")
+        return answer, None
+
+    async def _take(self) -> Cell:
+        while cell := await self._idle.get():
+            if cell.is_alive:
+                return cell
+            await self._replace(cell, "it ended while it was idle")
+        self._idle.put_nowait(None)
+        raise self._fatal
+
+    async def _replace(self, cell: Cell, trouble: str) -> None:
+        """End a process that is worn, or in trouble; the spare serves while the next one starts."""
+        if trouble:
+            self._metrics.decoder_restarts.inc()
+            log.warning("decoder_process_replaced", trouble=trouble)
+        self._in_background(self._refill())
+        await self._end(cell)
+
+    async def _refill(self) -> None:
+        for wait in _START_WAITS:
+            await asyncio.sleep(wait)
+            try:
+                self._idle.put_nowait(await self._start_cell())
+            except FatalError as error:
+                self._fatal = error
+                log.warning("decoder_process_not_started", error=str(error))
+            else:
+                return
+        self._idle.put_nowait(None)
+
+    async def _start_cell(self) -> Cell:
+        cell = Cell(self._policy.limits, self._policy.confine, self._policy.max_body_bytes)
+        await cell.start()
         self._cells.add(cell)
         return cell
 
-    async def _end(self, cell: _Cell) -> None:
+    async def _end(self, cell: Cell) -> None:
         self._cells.discard(cell)
-        with contextlib.suppress(ProcessLookupError):
-            cell.process.kill()
-        await cell.process.wait()
+        await cell.end()
+
+    def _in_background(self, work: Coroutine[object, object, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
 
 def _failed(detail: str) -> RejectedError:
     return RejectedError(Reason.DECODE_FAILED, Stage.DECODE, detail)
-
-
-def _environment() -> dict[str, str]:
-    """No secrets, no proxies: only what Python needs to find the same packages; one thread, so that memory counts
-    right.
-    """
-    keep = {name: os.environ[name] for name in ("PATH", "VIRTUAL_ENV", "LANG") if name in os.environ}
-    return {**keep, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "OPENBLAS_NUM_THREADS": "1"}

@@ -27,6 +27,7 @@ from worker.admission import Lease
 from worker.clock import Clock, MonotonicClock
 from worker.dial import GuardedConnector, WireBudget
 from worker.errors import RejectedError
+from worker.formats import HEAD_BYTES, sniff
 from worker.guard import Guard, RefusedError, shown
 from worker.hosts import Host, Hosts
 from worker.item import FetchedImage
@@ -40,7 +41,6 @@ _MAX_HEADER_BYTES = 8190
 _TRY_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_WAIT_SECONDS = 15.0
-_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"RIFF", b"BM", b"II*\x00", b"MM\x00*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,19 +246,23 @@ class Fetcher:
             )
         body = bytearray()
         paid = 0
+        is_known = False
         async for chunk in response.content.iter_chunked(_STEP_BYTES):
             if len(body) + len(chunk) > limit:
                 raise _rejected(
                     Reason.BODY_TOO_LARGE, f"{shown(url)}: more than {limit:,} bytes; raise fetch.max_bytes"
                 )
-            if not body:
-                _check_looks_like_image(chunk, response, url)
             if len(body) + len(chunk) > paid:
                 await lease.grow(_STEP_BYTES)
                 paid += _STEP_BYTES
             body += chunk
+            if not is_known and len(body) >= HEAD_BYTES:
+                _check_looks_like_image(bytes(body[:HEAD_BYTES]), response, url)
+                is_known = True
         if not body:
             raise _rejected(Reason.NOT_AN_IMAGE, f"{shown(url)}: the body is empty")
+        if not is_known:
+            _check_looks_like_image(bytes(body), response, url)
         lease.shrink(paid - len(body))
         return bytes(body)
 
@@ -282,8 +286,8 @@ def _check_answer(response: aiohttp.ClientResponse, url: URL) -> None:
 
 
 def _check_looks_like_image(start: bytes, response: aiohttp.ClientResponse, url: URL) -> None:
-    """Refuse plain text early; what kind of picture it is, the decoder finds out."""
-    if start.startswith(_MAGIC) or start[4:8] == b"ftyp":
+    """Refuse plain text early; which kinds of picture are decoded, the decoder says."""
+    if sniff(start) is not None:
         return
     told = response.headers.get("Content-Type", "no content type")[:60]
     raise _rejected(Reason.NOT_AN_IMAGE, f"{shown(url)}: the bytes are no known picture (served as {told})")

@@ -1,55 +1,65 @@
 """What runs inside a decoder process: picture bytes in, pixels out, nothing else possible.
 
-Started as ``python -m worker.jail LIMITS``. Once everything is imported the process takes away its own rights: no new
-files or sockets (the limit on descriptors is what is open already), no written bytes, no core dumps, bounded memory,
-and bounded CPU seconds per picture. It ends when its parent does.
+Started as ``python -m worker.jail ORDERS`` by `worker.cell`. Once everything is imported and tried, the process gives
+up its rights (`worker.confine`) and says so; it ends when its parent does, and by SIGPROF when one picture takes too
+much of the processor.
 
-On the pipe: a request is a length (4 bytes, big-endian) and the picture. The answer is one byte, ``P`` or ``E``, then
-for ``P`` five numbers (original width and height, model side, reading height and width) and both pixel arrays, for
-``E`` a length and a JSON object with ``reason`` and ``detail``.
+Bodies come and pixels go through memory shared with the parent, from its start; its size is sealed. On the pipes: a
+request is a length (4 bytes, big-endian); an answer is ``ANSWER``, five numbers after one letter. ``P``: original width
+and height, model side, reading height and width; both copies lie in the shared memory, (H, W, 3) uint8, one after the
+other. ``E``: the first number is the length of a JSON object that follows, with ``reason`` and ``detail``. At the start
+``R``: ready, or ``F``: it cannot be, and the same object says why.
 """
 
 from __future__ import annotations
 
-import ctypes
 import io
 import json
-import resource
+import mmap
+import os
 import signal
 import struct
 import sys
+import warnings
 from dataclasses import asdict, dataclass
 from typing import BinaryIO
 
-import numpy as np
-from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import (
+    AvifImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageCms,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    WebPImagePlugin,
+)
 
-from model.geometry import fit_square, fit_within
-from model.types import Pixels
+from worker.confine import ConfineError, filter_system_calls, limit_resources
+from worker.formats import DECODED, OPTIONAL, remedy, sniff, webp_size
+from worker.looks import look_at
 
 LENGTH = struct.Struct(">I")
-PICTURE = struct.Struct(">IIIII")
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
-MAX_PROFILE_BYTES = 1 << 20
+ANSWER = struct.Struct(">cIIIII")
+MAX_TOLD_BYTES = 4000
+REASONS = ("not_an_image", "unsupported_format", "too_many_pixels", "corrupt_image", "decode_failed")
 
-_OURS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM")
-_OTHERS = (
-    b"II*\x00",
-    b"MM\x00*",
-    b"8BPS",
-    b"%PDF",
-    b"<svg",
-    b"<?xml",
-    b"\x00\x00\x01\x00",
-    b"\xff\x0a",
-    b"\x00\x00\x00\x0cJXL",
-)
-_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
+_MAX_SCANNED_PIXELS = 1_000_000_000  # pixels times scans of a JPEG: 50 MP in twenty scans
+_BAD_BYTES = (OSError, SyntaxError, ValueError, EOFError, struct.error, LookupError, TypeError, ArithmeticError)
+_CODECS: dict[str, type[ImageFile.ImageFile]] = {
+    "JPEG": JpegImagePlugin.JpegImageFile,
+    "PNG": PngImagePlugin.PngImageFile,
+    "WEBP": WebPImagePlugin.WebPImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "AVIF": AvifImagePlugin.AvifImageFile,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class JailLimits:
-    """What one picture may cost, and the sizes wanted. ``reading_side`` 0: no copy for OCR."""
+    """What one picture may cost, and the sizes wanted. ``seconds`` of processor time; ``reading_side`` 0: no copy for
+    OCR.
+    """
 
     memory_bytes: int
     seconds: float
@@ -57,20 +67,37 @@ class JailLimits:
     max_pixels: int
     model_side: int
     reading_side: int
+    avif: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """All that a process is told. ``confine``: ``full`` or ``limits``."""
+
+    limits: JailLimits
+    confine: str
+    shared_file: int
+    shared_bytes: int
 
     def to_argument(self) -> str:
         """As the process takes it on its command line."""
         return json.dumps(asdict(self))
 
+    @classmethod
+    def from_argument(cls, text: str) -> Orders:
+        """Back from the command line."""
+        told = json.loads(text)
+        return cls(JailLimits(**told.pop("limits")), **told)
+
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A decoded picture: the original's upright size, and both copies."""
+    """A decoded picture: the original's upright size, and both copies in sRGB; ``reading`` None: not asked for."""
 
     width: int
     height: int
-    pixels: Pixels
-    reading_pixels: Pixels
+    model: Image.Image
+    reading: Image.Image | None
 
 
 class BadPictureError(Exception):
@@ -84,82 +111,54 @@ class BadPictureError(Exception):
 
 def decode(body: bytes, limits: JailLimits) -> Picture:
     """Decode one picture. Raises BadPictureError."""
-    image = _open(body)
-    _check_size(image, limits)
-    width, height = _upright_size(image)
-    wanted = max(limits.reading_side, 2 * limits.model_side)
+    kind = _kind(body, limits)
     try:
-        image.draft("RGB", (wanted, wanted))  # JPEG only: decode at a fraction of the size where that is enough
+        if kind == "WEBP" and (size := webp_size(body)):
+            _check_size(kind, size, limits)
+        image = _CODECS[kind](io.BytesIO(body))
+        _check_size(kind, image.size, limits)
+        _check_scans(kind, image, body)
+        width, height = image.size
+        image.draft("RGB", _wanted(image.size, limits))  # JPEG only: decode at a fraction where that is enough
         image.load()
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
-        raise BadPictureError("corrupt_image", f"{image.format} of {width} x {height}: {str(error)[:150]}") from error
-    upright = _to_srgb(ImageOps.exif_transpose(image))
-    reading = fit_within(upright, limits.reading_side) if limits.reading_side else np.zeros((0, 0, 3), np.uint8)
-    return Picture(width, height, fit_square(upright, limits.model_side), reading)
+        looks = look_at(image)
+        reading = looks.within(limits.reading_side) if limits.reading_side else None
+        upright = (height, width) if looks.is_turned else (width, height)
+        return Picture(*upright, looks.on_square(limits.model_side), reading)
+    except _BAD_BYTES as error:
+        told = f"{type(error).__name__}: {str(error)[:150]}"
+        raise BadPictureError("corrupt_image", f"{kind} of {len(body):,} bytes: {told}") from error
 
 
-def _open(body: bytes) -> Image.Image:
-    try:
-        return Image.open(io.BytesIO(body), formats=FORMATS)
-    except UnidentifiedImageError as error:
-        raise _unknown(body) from error
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
-        raise BadPictureError("corrupt_image", f"the header cannot be read: {str(error)[:150]}") from error
+def _kind(body: bytes, limits: JailLimits) -> str:
+    kind = sniff(body)
+    if kind is None:
+        raise BadPictureError("not_an_image", f"the {len(body):,} bytes are no known picture format")
+    if kind in DECODED or (kind == OPTIONAL and limits.avif):
+        return kind
+    raise BadPictureError("unsupported_format", f"{kind} is not decoded; {remedy(kind)}")
 
 
-def _unknown(body: bytes) -> BadPictureError:
-    is_webp = body.startswith(b"RIFF") and body[8:12] == b"WEBP"
-    if body.startswith(_OURS) or is_webp:
-        return BadPictureError(
-            "corrupt_image", f"it begins like a picture, but its {len(body):,} bytes hold no usable header"
-        )
-    if body.startswith(_OTHERS) or body[4:8] == b"ftyp":
-        return BadPictureError("unsupported_format", f"only {', '.join(FORMATS)} are decoded")
-    return BadPictureError("not_an_image", "the bytes are no known picture format")
-
-
-def _check_size(image: Image.Image, limits: JailLimits) -> None:
-    limit = limits.max_pixels_jpeg if image.format == "JPEG" else limits.max_pixels
-    pixels = image.width * image.height
+def _check_size(kind: str, size: tuple[int, int], limits: JailLimits) -> None:
+    limit = limits.max_pixels_jpeg if kind == "JPEG" else limits.max_pixels
+    pixels = size[0] * size[1]
     if pixels > limit:
-        detail = f"{image.format} of {image.width} x {image.height} = {pixels:,} pixels, the limit is {limit:,}"
+        detail = f"{kind} of {size[0]} x {size[1]} = {pixels:,} pixels, the limit is {limit:,}"
         raise BadPictureError("too_many_pixels", f"{detail} (decode.max_pixels)")
-    if pixels == 0:
-        raise BadPictureError("corrupt_image", "the picture has no pixels")
 
 
-def _upright_size(image: Image.Image) -> tuple[int, int]:
-    try:
-        is_turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-    except Exception:  # EXIF is a courtesy of the sender; the picture counts
-        is_turned = False
-    return (image.height, image.width) if is_turned else image.size
+def _check_scans(kind: str, image: Image.Image, body: bytes) -> None:
+    """A progressive JPEG goes over all its pixels once a scan, and a scan can be twenty bytes."""
+    scans = body.count(b"\xff\xda") if kind == "JPEG" else 1
+    if scans * image.width * image.height > _MAX_SCANNED_PIXELS and scans > 1:
+        limit = f"pixels times scans may be {_MAX_SCANNED_PIXELS:,}"
+        raise BadPictureError("decode_failed", f"JPEG of {image.width} x {image.height} in {scans:,} scans; {limit}")
 
 
-def _to_srgb(image: Image.Image) -> Image.Image:
-    """RGB, colours of an embedded profile converted, transparency on white."""
-    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        values = np.asarray(image, np.float32)
-        span = max(1.0, float(values.max() - values.min()))
-        image = Image.fromarray(((values - values.min()) * (255 / span)).astype(np.uint8))
-    if image.mode in ("P", "LA", "PA", "RGBA") or "transparency" in image.info:
-        layer = image.convert("RGBA")
-        white = Image.new("RGBA", layer.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, layer).convert("RGB")
-    return _from_profile(image)
-
-
-def _from_profile(image: Image.Image) -> Image.Image:
-    profile = image.info.get("icc_profile")
-    if profile and len(profile) <= MAX_PROFILE_BYTES and image.mode in ("RGB", "CMYK", "L"):
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-        except (ImageCms.PyCMSError, OSError, ValueError):
-            return image.convert("RGB")  # a broken profile changes colours a little; the picture is still the picture
-        if converted is not None:
-            return converted
-    return image.convert("RGB")
+def _wanted(size: tuple[int, int], limits: JailLimits) -> tuple[int, int]:
+    """The least size that both copies can be made of without being enlarged."""
+    scale = min(1.0, max(limits.reading_side, 2 * limits.model_side) / max(size))
+    return max(1, int(size[0] * scale)), max(1, int(size[1] * scale))
 
 
 # ---- the process ----------------------------------------------------------------------------------------------------
@@ -167,67 +166,80 @@ def _from_profile(image: Image.Image) -> Image.Image:
 
 def main() -> None:
     """Serve pictures until the pipe ends."""
-    limits = JailLimits(**json.loads(sys.argv[1]))
+    orders = Orders.from_argument(sys.argv[1])
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
-    Image.init()
-    Image.MAX_IMAGE_PIXELS = None  # ours are stricter and come first
-    ImageFile.LOAD_TRUNCATED_IMAGES = False
-    _give_up_rights(limits)
-    while (head := _read_exactly(requests, LENGTH.size)) is not None:
-        body = _read_exactly(requests, LENGTH.unpack(head)[0])
-        if body is None:
-            return
-        _limit_cpu(limits.seconds)
-        _answer(answers, body, limits)
-
-
-def _answer(answers: BinaryIO, body: bytes, limits: JailLimits) -> None:
+    shared = mmap.mmap(orders.shared_file, orders.shared_bytes)
+    os.close(orders.shared_file)
     try:
-        found = decode(body, limits)
+        _prepare(orders.limits.avif)
+        _give_up_rights(orders)
+    except ConfineError as error:
+        _tell(answers, b"F", "decode_failed", str(error))
+        return
+    _send(answers, b"R")
+    while len(head := requests.read(LENGTH.size)) == LENGTH.size:
+        length = LENGTH.unpack(head)[0]
+        signal.setitimer(signal.ITIMER_PROF, orders.limits.seconds)
+        _answer(answers, shared, length, orders.limits)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def _answer(answers: BinaryIO, shared: mmap.mmap, length: int, limits: JailLimits) -> None:
+    try:
+        found = decode(shared[:length], limits)
+        _hand_over(answers, shared, found)
     except BadPictureError as error:
-        _send_error(answers, error.reason, error.detail)
+        _tell(answers, b"E", error.reason, error.detail)
     except MemoryError:
-        _send_error(
-            answers, "decode_failed", f"decoding needs more than {limits.memory_bytes:,} bytes (decode.memory_bytes)"
-        )
+        detail = f"decoding needs more than {limits.memory_bytes:,} bytes (decode.memory_bytes)"
+        _tell(answers, b"E", "decode_failed", detail)
     except Exception as error:  # whatever a codec raises on hostile bytes, it is this picture's business alone
-        _send_error(answers, "decode_failed", f"{type(error).__name__}: {str(error)[:150]}")
-    else:
-        rows, columns = found.reading_pixels.shape[:2]
-        answers.write(b"P" + PICTURE.pack(found.width, found.height, len(found.pixels), rows, columns))
-        answers.write(found.pixels.tobytes())
-        answers.write(found.reading_pixels.tobytes())
-        answers.flush()
+        _tell(answers, b"E", "decode_failed", f"{type(error).__name__}: {str(error)[:150]}")
 
 
-def _send_error(answers: BinaryIO, reason: str, detail: str) -> None:
-    told = json.dumps({"reason": reason, "detail": detail}).encode()
-    answers.write(b"E" + LENGTH.pack(len(told)) + told)
+def _hand_over(answers: BinaryIO, shared: mmap.mmap, found: Picture) -> None:
+    shared.seek(0)
+    shared.write(found.model.tobytes())
+    columns, rows = found.reading.size if found.reading else (0, 0)
+    if found.reading:
+        shared.write(found.reading.tobytes())
+    _send(answers, b"P", found.width, found.height, found.model.width, rows, columns)
+
+
+def _tell(answers: BinaryIO, kind: bytes, reason: str, detail: str) -> None:
+    told = json.dumps({"reason": reason, "detail": detail[:300]}).encode()
+    _send(answers, kind, len(told), more=told)
+
+
+def _send(answers: BinaryIO, kind: bytes, *numbers: int, more: bytes = b"") -> None:
+    answers.write(ANSWER.pack(kind, *numbers, *[0] * (5 - len(numbers))) + more)
     answers.flush()
 
 
-def _read_exactly(source: BinaryIO, count: int) -> bytes | None:
-    found = source.read(count)
-    return found if len(found) == count else None
+def _prepare(avif: bool) -> None:
+    """Codecs' settings, and a small picture of each kind: what is imported late is so before it is too late."""
+    warnings.simplefilter("ignore")
+    Image.MAX_IMAGE_PIXELS = None  # ours are stricter and come first
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+    limits = JailLimits(0, 0.0, 1000, 1000, 8, 16, avif)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for kind in (*DECODED, OPTIONAL) if avif else DECODED:
+        body = io.BytesIO()
+        Image.new("RGB", (24, 24), (200, 100, 50)).save(body, kind, exif=exif, icc_profile=profile)
+        decode(body.getvalue(), limits)
 
 
-def _give_up_rights(limits: JailLimits) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
-    resource.setrlimit(
-        resource.RLIMIT_NOFILE, (3, 3)
-    )  # standard input, output and error are open; nothing more ever is
-
-
-def _limit_cpu(seconds: float) -> None:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    limit = int(used.ru_utime + used.ru_stime + seconds) + 2
-    resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
+def _give_up_rights(orders: Orders) -> None:
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)  # the worker's log is made of its own lines
+    os.close(nowhere)
+    limit_resources(orders.limits.memory_bytes + orders.shared_bytes, 4)  # three pipes and the shared memory
+    if orders.confine == "full":
+        filter_system_calls()
 
 
 if __name__ == "__main__":

@@ -154,9 +154,14 @@ class DecodeSettings(_Group):
     """Turning picture bytes into pixels, in processes of their own."""
 
     max_pixels: int | None = Field(None, ge=1, le=400_000_000, description="default: 50 MP for JPEG, 24 MP otherwise")
-    num_processes: int = Field(1, ge=1, le=64, description="decoder processes")
+    num_processes: int = Field(1, ge=1, le=64, description="decoder processes; one more is kept as a spare")
     memory_bytes: int = Field(1024 * MIB, ge=256 * MIB, description="address space of one decoder process")
-    seconds: float = Field(10, gt=0, le=120, description="longest time for one picture")
+    seconds: float = Field(4, gt=0, le=120, description="processor time of one picture; three times that by the clock")
+    avif: bool = Field(False, description="decode AVIF too; its codecs are younger than the others'")
+    confine: Literal["full", "limits"] = Field(
+        "full",
+        description="full: resource limits and a filter on system calls (seccomp); limits: for kernels without seccomp",
+    )
 
 
 class OcrSettings(_Group):

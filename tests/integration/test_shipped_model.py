@@ -58,7 +58,7 @@ def several() -> list[ListingInput]:
 def picture(name: str) -> Pixels:
     """A sample photo of the demo, as the decoder would give it."""
     with Image.open(PICTURES / f"{name}.jpg") as image:
-        return fit_square(image.convert("RGB"), SIDE)
+        return np.asarray(fit_square(image.convert("RGB"), SIDE), np.uint8)
 
 
 def best(predictor: TorchPredictor, found: Prediction, attribute: str) -> str:
