@@ -35,8 +35,8 @@ def show_plan(plan: Plan, rate: float) -> None:
     console.print(_table(rows), highlight=False)
     told = f"{plan.name}: {plan.num_offsets:,} events at most over {len(rows)} partitions, as the group {plan.group_id}"
     seconds = total["estimated_seconds"]
-    lasts = f"about {seconds:,} s at this rate" if seconds else "duration unknown until it runs"
-    console.print(f"{told}, {lasts}", highlight=False, soft_wrap=True)
+    duration = f"about {seconds:,} s at this rate" if seconds else "duration unknown until it runs"
+    console.print(f"{told}, {duration}", highlight=False, soft_wrap=True)
 
 
 def _row(partition: int, first: int, end: int, count: int, first_ms: int | None, last_ms: int | None) -> dict[str, Any]:
