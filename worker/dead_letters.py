@@ -42,6 +42,7 @@ class Filter:
     host: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    group: str | None = None
 
     def takes(self, letter: DeadLetter) -> bool:
         """Is this letter meant? One that hangtag did not write only if nothing is asked for."""
@@ -54,6 +55,7 @@ class Filter:
             and (self.host is None or letter.host == self.host)
             and (self.since is None or told.failed_at >= self.since)
             and (self.until is None or told.failed_at < self.until)
+            and (self.group is None or told.group == self.group)
         )
 
 

@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from schemas.deadletter import rfc3339
+from schemas.topics import EVENT_KINDS
 from worker.errors import FatalError
 from worker.topic_reader import Range
 
 _VERSION = 1
-EVENT_KINDS = ("attributes", "scenes", "texts")
 
 
 @dataclass(frozen=True, slots=True)

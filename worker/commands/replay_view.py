@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 from rich.table import Table
 
 from schemas.deadletter import rfc3339, time_of
 from worker.commands.shared import is_terminal
+from worker.kafka_config import client_config
 from worker.replay_plan import Plan
+from worker.replay_progress import Progress, ProgressReader, Report
+from worker.settings import Settings
+
+_LINE_SECONDS = 5.0
 
 
 def show_plan(plan: Plan, rate: float) -> None:
@@ -58,3 +69,78 @@ def _table(rows: list[dict[str, Any]]) -> Table:
             *("" if value is None else f"{value:,}" if isinstance(value, int) else str(value) for value in row.values())
         )
     return table
+
+
+@contextmanager
+def watched(plan: Plan) -> Iterator[Callable[[Progress, Mapping[str, Any]], None]]:
+    """A bar per partition on a terminal; on a pipe one JSON line every few seconds."""
+    if not is_terminal():
+        yield _Lines(plan).show
+        return
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        tasks = {
+            one.partition: bar.add_task(f"partition {one.partition}", total=one.num_offsets) for one in plan.partitions
+        }
+        total = bar.add_task(plan.name, total=plan.num_offsets)
+
+        def show(progress: Progress, counts: Mapping[str, Any]) -> None:
+            for one in progress.partitions:
+                bar.update(tasks[one.partition], completed=one.num_done)
+            here = ", ".join(f"{name.replace('_', ' ')} {number:,.0f}" for name, number in counts.items())
+            bar.update(total, completed=progress.num_done, description=f"{plan.name} (here: {here})")
+
+        yield show
+
+
+class _Lines:
+    """Progress for a pipe."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._began: tuple[float, int] | None = None
+        self._told_at = 0.0
+
+    def show(self, progress: Progress, counts: Mapping[str, Any]) -> None:
+        now = time.monotonic()
+        began_at, began_with = self._began = self._began or (now, progress.num_done)
+        if now - self._told_at < _LINE_SECONDS and not progress.is_done:
+            return
+        self._told_at = now
+        rate = (progress.num_done - began_with) / (now - began_at) if now > began_at else 0.0
+        left = progress.num_offsets - progress.num_done
+        told = {
+            "replay": self._plan.name, "done": progress.num_done, "offsets": progress.num_offsets,
+            "partitions_done": sum(one.is_done for one in progress.partitions), "per_second": round(rate, 1),
+            "eta_seconds": round(left / rate) if rate else None, "here": dict(counts),
+        }  # fmt: skip
+        typer.echo(json.dumps(told))
+
+
+def show_report(settings: Settings, plan: Plan, report: Report) -> None:
+    """How it ended: counts of this process, dead letters of the whole replay, and what to do about them."""
+    dead_topic = (plan.request.output_prefix or "") + settings.kafka.topics.dead_letter
+    dead = ProgressReader(client_config(settings.kafka)).dead_letters(plan, dead_topic)
+    told = {
+        "replay": plan.name, "is_done": report.progress.is_done, "offsets": plan.num_offsets,
+        "here": report.counts, "dead_letters": dict(dead), "remedy": _remedy(plan, dead_topic, dead),
+    }  # fmt: skip
+    if not is_terminal():
+        typer.echo(json.dumps(told))
+        return
+    console = Console()
+    state = "done" if report.progress.is_done else "stopped before its end; run the same command again to go on"
+    here = ", ".join(f"{number:,.0f} {name.replace('_', ' ')}" for name, number in report.counts.items())
+    console.print(f"[bold]{plan.name}[/]: {state}. This process: {here or 'nothing left to do'}.", highlight=False)
+    if dead:
+        reasons = ", ".join(f"{reason} {number:,}" for reason, number in dead.most_common())
+        console.print(f"{dead.total():,} dead letters ({reasons}); {told['remedy']}", highlight=False, soft_wrap=True)
+
+
+def _remedy(plan: Plan, topic: str, dead: Counter[str]) -> str | None:
+    """What to do about failures. A shadow run's may not go to the live input: its results would be live ones."""
+    if not dead:
+        return None
+    if plan.request.output_prefix:
+        return f"see them: hangtag --set kafka.dead_letter_topic={topic} dlq ls; then replay under another --name"
+    return f"send them through again: hangtag dlq redrive --group {plan.group_id}"
