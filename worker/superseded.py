@@ -26,22 +26,23 @@ class Keyed:
 
 
 class Superseded:
-    """A set of offsets from ``first`` on."""
+    """A set of offsets in ``[first, end)``."""
 
     def __init__(self, first: int, end: int) -> None:
         self._first = first
+        self._end = end
         self._bits = bytearray(max(0, end - first + 7) // 8)
         self.num_records = 0  # met in the stretch, superseded or not
         self.num_superseded = 0
 
     def __contains__(self, offset: int) -> bool:
         byte, bit = divmod(offset - self._first, 8)
-        return 0 <= byte < len(self._bits) and bool(self._bits[byte] >> bit & 1)
+        return self._first <= offset < self._end and bool(self._bits[byte] >> bit & 1)
 
     def add(self, offset: int) -> None:
         """Offsets outside the stretch are nobody's business."""
-        byte, bit = divmod(offset - self._first, 8)
-        if 0 <= byte < len(self._bits) and offset not in self:
+        if self._first <= offset < self._end and offset not in self:
+            byte, bit = divmod(offset - self._first, 8)
             self._bits[byte] |= 1 << bit
             self.num_superseded += 1
 
