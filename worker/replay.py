@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -19,10 +21,10 @@ from worker.app import Worker, run_until
 from worker.backfill import Backfill
 from worker.errors import FatalError, RetryableError
 from worker.kafka_config import client_config, producer_config
-from worker.plan_store import PlanStore
+from worker.plan_store import Kept, PlanStore
 from worker.planner import Planner
 from worker.replay_plan import Plan, Request
-from worker.replay_progress import Progress, ProgressReader, Report
+from worker.replay_progress import Progress, ProgressReader, Report, Standing
 from worker.settings import Settings
 from worker.superseded_reader import SupersededReader
 
@@ -30,6 +32,7 @@ log = structlog.get_logger(__name__)
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _LOOK_SECONDS = 1.0
+_STATUS_SECONDS = 2.0
 
 MakeWorker = Callable[[Settings, Backfill], Worker]
 Show = Callable[[Progress, dict[str, Any]], None]
@@ -135,6 +138,32 @@ async def _run(
             finder.close()
     await _refresh(report, reader, plan)
     return report
+
+
+def standings(settings: Settings, look_seconds: float = _STATUS_SECONDS) -> list[Standing]:
+    """Every replay of this input topic and group, the newest first; takes ``look_seconds``. Raises FatalError."""
+    kafka = settings.kafka
+    if not _has_home(settings, is_dry=True):
+        return []
+    kept = plan_store(settings).read()
+    plans = [one for one in kept.plans.values() if (one.topic, one.live_group) == (kafka.input_topic, kafka.group_id)]
+    reader = ProgressReader(client_config(kafka))
+    began = time.monotonic()
+    before = {plan.name: _standing_progress(reader, plan, kept) for plan in plans}
+    if any(not progress.is_done for progress in before.values()):
+        threading.Event().wait(look_seconds)
+    found = []
+    for plan in sorted(plans, key=lambda plan: plan.created_at, reverse=True):
+        progress = _standing_progress(reader, plan, kept)
+        gained = progress.num_done - before[plan.name].num_done
+        rate = gained / (time.monotonic() - began) if gained > 0 else None
+        dead = reader.dead_letters(plan, replay_settings(settings, plan).kafka.topics.dead_letter).total()
+        found.append(Standing(plan, progress, kept.done_at.get(plan.name), rate, dead))
+    return found
+
+
+def _standing_progress(reader: ProgressReader, plan: Plan, kept: Kept) -> Progress:
+    return Progress.done(plan) if plan.name in kept.done_at else _look(reader, plan)
 
 
 def _look(reader: ProgressReader, plan: Plan) -> Progress:

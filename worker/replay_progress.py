@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FuturesTimeoutError
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
@@ -75,6 +76,23 @@ class Report:
     exit_code: int
     progress: Progress
     counts: dict[str, Any] = field(default_factory=dict)  # of this process, as `worker.metrics` names them
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One replay that is known. ``per_second``: offsets, measured over a moment; None: nobody works on it."""
+
+    plan: Plan
+    progress: Progress
+    done_at: datetime | None
+    per_second: float | None
+    dead_letters: int
+
+    @property
+    def eta_seconds(self) -> float | None:
+        """At this rate; None: unknown."""
+        left = self.progress.num_offsets - self.progress.num_done
+        return left / self.per_second if self.per_second else None
 
 
 class ProgressReader:

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -65,6 +68,29 @@ class Past:
         assert producer.flush(20) == 0
         if aborted:
             producer.abort_transaction(20)
+
+    def put_raw(self, partition: int, value: bytes) -> None:
+        """One record, whatever it is."""
+        producer = Producer({"bootstrap.servers": self.stream.servers})
+        producer.produce(self.stream.topics.input, value, b"raw", partition)
+        assert producer.flush(20) == 0
+
+    def command(self, *arguments: str) -> list[dict[str, Any]]:
+        """``hangtag replay`` as an operator starts it, on the shipped model: its lines."""
+        names = self.stream.topics
+        settings = {
+            **self.settings, "KAFKA__BOOTSTRAP_SERVERS": self.stream.servers, "KAFKA__GROUP_ID": self.stream.name,
+            "KAFKA__INPUT_TOPIC": names.input, "KAFKA__ATTRIBUTES_TOPIC": names.attributes,
+            "KAFKA__SCENES_TOPIC": names.scenes, "KAFKA__TEXTS_TOPIC": names.texts,
+            "KAFKA__DEAD_LETTER_TOPIC": names.dead_letter, "OCR__ENABLED": "false",
+        }  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-c", "from worker.cli import main; main()", "replay", *arguments],
+            env={**os.environ, **{f"HANGTAG_{key}": text for key, text in settings.items()}},
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-3000:]
+        return [json.loads(line) for line in done.stdout.splitlines()]
 
     async def replay(self, name: str, **asked: Any) -> tuple[int, str]:
         """Run one process to its end: exit code and log."""
@@ -198,6 +224,27 @@ async def test_a_compacted_topic_has_holes_everywhere(kafka: Server) -> None:
     assert code == 0, log[-2000:]
     sources = {output.source for output in read_outputs(kafka.address, past.stream.topics)}
     assert sources <= left and len(sources) == 11, sorted(sources)
+
+
+def test_the_command_plans_runs_and_tells(kafka: Server) -> None:
+    """A dry run keeps nothing; a shadow run of one kind fills one topic; report and status say what became of it."""
+    past = Past.on(kafka.address)
+    past.put(0, [EARLY_MS] * 6)
+    past.put_raw(1, b"{not json")
+    *rows, total = past.command("--name", "shadow", "--from", "-2d", "--dry-run", "--rate", "2")
+    assert [(row["first"], row["end"]) for row in rows] == [(0, 6), (0, 1)]
+    assert (total["events_at_most"], total["estimated_seconds"], total["first_time"]) == (7, 4, rfc3339(EARLY))
+    assert past.command("--status") == []
+    words = ("--name", "shadow", "--from", "-2d", "--output-prefix", "try.", "--only", "attributes", "--rate", "100")
+    *_, report = past.command(*words)
+    assert report["is_done"] and report["dead_letters"] == {"not_json": 1}
+    assert report["here"] == {"tagged": 6, "dead_letters": 1, "superseded": 0}
+    assert f"kafka.dead_letter_topic=try.{past.stream.topics.dead_letter}" in report["remedy"]
+    names = [past.stream.topics.attributes, past.stream.topics.scenes, past.stream.topics.dead_letter]
+    assert [len(_offsets(kafka.address, f"try.{name}")) for name in names] == [6, 0, 1]
+    assert [len(_offsets(kafka.address, name)) for name in names] == [0, 0, 0]
+    (status,) = past.command("--status")
+    assert (status["replay"], status["state"], status["done"], status["dead_letters"]) == ("shadow", "done", 7, 1)
 
 
 def _offsets(servers: str, topic: str) -> set[tuple[int, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,7 +19,7 @@ from schemas.deadletter import rfc3339, time_of
 from worker.commands.shared import is_terminal
 from worker.kafka_config import client_config
 from worker.replay_plan import Plan
-from worker.replay_progress import Progress, ProgressReader, Report
+from worker.replay_progress import Progress, ProgressReader, Report, Standing
 from worker.settings import Settings
 
 _LINE_SECONDS = 5.0
@@ -135,6 +135,27 @@ def show_report(settings: Settings, plan: Plan, report: Report) -> None:
     if dead:
         reasons = ", ".join(f"{reason} {number:,}" for reason, number in dead.most_common())
         console.print(f"{dead.total():,} dead letters ({reasons}); {told['remedy']}", highlight=False, soft_wrap=True)
+
+
+def show_standings(standings: Sequence[Standing]) -> None:
+    """One row per replay."""
+    rows = [_standing_row(one) for one in standings]
+    if is_terminal():
+        Console().print(_table(rows), highlight=False)
+        return
+    for row in rows:
+        typer.echo(json.dumps(row))
+
+
+def _standing_row(one: Standing) -> dict[str, Any]:
+    eta = one.eta_seconds
+    state = "done" if one.progress.is_done else "running" if one.per_second else "resting"
+    return {
+        "replay": one.plan.name, "state": state, "done": one.progress.num_done, "offsets": one.progress.num_offsets,
+        "per_second": one.per_second and round(one.per_second, 1), "eta_seconds": None if eta is None else round(eta),
+        "dead_letters": one.dead_letters, "from": one.plan.request.start, "to": one.plan.request.end,
+        "created_at": rfc3339(one.plan.created_at), "done_at": rfc3339(one.done_at) if one.done_at else None,
+    }  # fmt: skip
 
 
 def _remedy(plan: Plan, topic: str, dead: Counter[str]) -> str | None:
