@@ -30,6 +30,7 @@ ATTRIBUTES = EventTopic("kafka.attributes_topic", "listings.attributes", Attribu
 SCENES = EventTopic("kafka.scenes_topic", "listings.scenes", SceneTagged, "out")
 TEXTS = EventTopic("kafka.texts_topic", "listings.texts", TextRead, "out")
 
+EVENT_KINDS = ("attributes", "scenes", "texts")  # what comes of a listing, in this order
 EVENT_TOPICS = (INPUT, ATTRIBUTES, SCENES, TEXTS)
 
 

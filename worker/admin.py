@@ -89,6 +89,10 @@ class Admin:
             rows.append({"topic": topic.name, "state": state, "partitions": found or topic.partitions, **_short(topic)})
         return rows
 
+    def num_partitions(self) -> int:
+        """Of the input topic."""
+        return len(self._partitions())
+
     def offsets(self) -> list[Place]:
         """Where the group stands on every partition of the input topic."""
         consumer = self._consumer()

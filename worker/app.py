@@ -12,18 +12,21 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
 import structlog
 
 from model.errors import ModelError
+from schemas.topics import EVENT_KINDS
 from worker.admission import Limits
+from worker.assignment import ConsumePolicy
+from worker.backfill import Backfill
 from worker.broker_check import max_record_bytes, wait_for_topics
 from worker.build import VERSION, Built, Models, build_tagger
 from worker.committer import Committer
-from worker.consume import ConsumePolicy, Consumer
+from worker.consume import Consumer
 from worker.errors import FatalError
 from worker.gauges import Gauges
 from worker.guard import shown
@@ -32,6 +35,7 @@ from worker.intake import Intake, IntakePolicy
 from worker.kafka_config import client_config, consumer_config, producer_config, transactional_id
 from worker.metrics import Metrics
 from worker.outcome import Identity, Outputs
+from worker.pace import Pace
 from worker.pipeline import Pipeline
 from worker.publish import PlainPublisher, Publisher, TransactionalPublisher
 from worker.settings import Settings
@@ -55,11 +59,13 @@ class Worker:
         metrics: Metrics | None = None,
         watch: Callable[[Step], None] = watch_nothing,
         rebuild_after_unknown: bool = True,
+        backfill: Backfill | None = None,
     ) -> None:
         self._settings = settings
         self._models = models
         self._watch = watch
         self._rebuild_after_unknown = rebuild_after_unknown
+        self._backfill = backfill
         self.metrics = metrics or Metrics()
         self.http_port = 0
         self._exits = AsyncExitStack()
@@ -81,6 +87,8 @@ class Worker:
         self._exits.push_async_callback(server.close)
         log.info("worker.starting", version=VERSION, http_port=self.http_port)
         self._built = await build_tagger(settings, self._models, self.metrics, self._exits)
+        if self._backfill is not None and not self._backfill.needs_reading:
+            self._built.tagger.reads = False
         log.info("model.loaded", revision=self._built.info.revision, device=self._built.info.device)
         await self._connect(self._built)
 
@@ -109,6 +117,17 @@ class Worker:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+
+    def counts(self) -> dict[str, float]:
+        """What this process has done so far, in listings; ``superseded`` were passed over."""
+        finished = self.metrics.snapshot()["finished_listings"]
+        assert isinstance(finished, dict)  # noqa: S101  # it has a label
+        passed = self._intake.num_passed_over if self._intake is not None else 0
+        return {
+            "tagged": finished.get("tagged", 0),
+            "dead_letters": finished.get("dead_letter", 0),
+            "superseded": passed,
+        }
 
     def request_stop(self) -> None:
         """Drain and come back from ``run_until_stopped``."""
@@ -177,16 +196,21 @@ class Worker:
         limits = await self._limits(built.limits)
         self._failed = asyncio.get_running_loop().create_future()
         drain_seconds = self._settings.shutdown.drain_seconds
-        intake = Intake(topics.input, IntakePolicy(drain_seconds=drain_seconds), self._fail)
-        consumer = Consumer(consumer_config(kafka), ConsumePolicy(topics.input, kafka.start_time), intake)
+        backfill = self._backfill
+        find = backfill.find_superseded if backfill else None
+        intake = Intake(topics.input, IntakePolicy(drain_seconds=drain_seconds), self._fail, find)
+        policy = ConsumePolicy(topics.input, kafka.start_time, bounds=backfill.ranges if backfill else None)
+        consumer = Consumer(consumer_config(kafka, tells_end=backfill is not None), policy, intake)
         intake.consumer = consumer
         publisher = self._publisher(consumer)
         await publisher.start()
         self._exits.push_async_callback(publisher.close)
-        identity = Identity(kafka.group_id, VERSION, topics)
-        committer = Committer(intake, publisher, limits, self.metrics)
+        kinds = backfill.kinds if backfill else EVENT_KINDS
+        identity = Identity(kafka.group_id, VERSION, topics, kinds)
+        committer = Committer(intake, publisher, limits, self.metrics, kinds)
         outputs = Outputs(identity, built.info, limits.max_output_bytes, self.metrics)
-        pipeline = Pipeline(built.tagger, intake, committer, outputs, limits, self._storm, self.metrics)
+        pace = Pace(backfill.rate if backfill else 0.0)
+        pipeline = Pipeline(built.tagger, intake, committer, outputs, limits, self._storm, self.metrics, pace)
         self._consumer, self._intake = consumer, intake
         self._gauges = Gauges(self.metrics, intake, built.tagger, self._storm, consumer)
         self._pipeline = pipeline
@@ -225,13 +249,16 @@ class Worker:
 
 def run(worker: Callable[[], Worker]) -> int:
     """``hangtag run`` with the worker that ``worker`` makes: until a signal (exit code 0) or something fatal (1)."""
-    return asyncio.run(_run(worker))
+    return asyncio.run(run_until(worker))
 
 
-async def _run(make: Callable[[], Worker]) -> int:
+async def run_until(make: Callable[[], Worker], watch: Callable[[Worker], Awaitable[None]] | None = None) -> int:
+    """As ``run``, and also until ``watch`` returns. Raises what ``watch`` raises."""
     worker = make()
     loop = asyncio.get_running_loop()
     starting = asyncio.ensure_future(worker.start())
+    watching = asyncio.ensure_future(watch(worker)) if watch else loop.create_future()
+    watching.add_done_callback(lambda _: worker.request_stop())
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _on_signal, worker, starting)
     try:
@@ -243,7 +270,11 @@ async def _run(make: Callable[[], Worker]) -> int:
         log.error("worker.failed", error=str(error))
         return 1
     finally:
+        has_watched = watching.done() and not watching.cancelled()
+        watching.cancel()
         await worker.close()
+    if has_watched:
+        watching.result()
     log.info("worker.stopped", redone_device_seconds=worker.metrics.snapshot()["redone_device_seconds"])
     return 0
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 
 import structlog
 
+from schemas.topics import EVENT_KINDS
 from worker.admission import Limits
 from worker.intake import Intake
 from worker.item import Finished
@@ -29,7 +30,10 @@ _FIRST_BACKOFF_SECONDS, _MAX_BACKOFF_SECONDS = 0.01, 1.0
 class Committer:
     """The outbox and its loop. Results wait here for their transaction; with a dead sink they keep new work out."""
 
-    def __init__(self, intake: Intake, publisher: Publisher, limits: Limits, metrics: Metrics) -> None:
+    def __init__(
+        self, intake: Intake, publisher: Publisher, limits: Limits, metrics: Metrics, kinds: Sequence[str] = EVENT_KINDS
+    ) -> None:
+        self._kinds = kinds
         self._intake = intake
         self._publisher = publisher
         self._limits = limits
@@ -128,5 +132,5 @@ class Committer:
         self._intake.settle(finished)
         for one in finished:
             self._metrics.finished_listings.labels("dead_letter" if one.reason else "tagged").inc()
-            for kind in ("dead_letter",) if one.reason else ("attributes", "scenes", "texts"):
+            for kind in ("dead_letter",) if one.reason else self._kinds:
                 self._metrics.output_events.labels(kind).inc()

@@ -15,76 +15,21 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from confluent_kafka import Consumer as KafkaConsumer
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
+from worker.assignment import Assigned, ConsumePolicy, Held, Listener
 from worker.errors import FatalError
 from worker.item import Origin, Record
+from worker.topic_reader import Range
 
 T = TypeVar("T")
+_CUT = "what is left can be replayed under another --name, with --from earliest"
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class ConsumePolicy:
-    """How to read. Where to start is looked up ``lookup_attempts`` times while the broker is away, inside a rebalance:
-    keep that well within ``max.poll.interval``.
-    """
-
-    topic: str
-    start_at: str | datetime = "earliest"
-    max_records: int = 500
-    poll_seconds: float = 0.02
-    lookup_seconds: float = 10.0
-    lookup_attempts: int = 12
-
-
-@dataclass(frozen=True, slots=True)
-class Assigned:
-    """A partition that is ours now: where to start, the gap map's text as committed, and where the log ends now."""
-
-    partition: int
-    epoch: int
-    offset: int
-    metadata: str | None
-    end: int
-
-
-class Listener(Protocol):
-    """Who is told what the consumer's thread sees. Called on that thread."""
-
-    def on_records(self, records: Sequence[Record]) -> None:
-        """Records in offset order per partition."""
-
-    def on_assigned(self, assigned: Sequence[Assigned]) -> None:
-        """These partitions start here, before any of their records is handed over."""
-
-    def on_revoked(self, partitions: Sequence[int], *, is_lost: bool) -> Future[None]:
-        """These partitions go. Done when what could be finished is committed; ``is_lost``: nothing may be committed."""
-        ...
-
-    def on_failed(self, error: FatalError) -> None:
-        """The thread ended."""
-
-
-@dataclass(slots=True)
-class _Held:
-    """A partition as the consumer's thread sees it.
-
-    ``is_rewinding``: its start has to be looked up again. ``seek_to``: the client has yet to be told to go there. What
-    arrives meanwhile is from before, and dropped.
-    """
-
-    epoch: int
-    start: int
-    stopped: str | None = None
-    is_rewinding: bool = False
-    seek_to: int | None = None
 
 
 class Consumer:
@@ -97,7 +42,8 @@ class Consumer:
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._main, name="hangtag-consumer", daemon=True)
-        self._held: dict[int, _Held] = {}
+        self._held: dict[int, Held] = {}
+        self._ended: list[int] = []  # to be told after this turn's records
         self._epoch = 0
         self.group_metadata: Any = None  # refreshed on every turn; opaque to everyone but the producer
         self.is_connected = False
@@ -171,6 +117,7 @@ class Consumer:
         first = self._kafka.poll(self._policy.poll_seconds)
         self.group_metadata = self._kafka.consumer_group_metadata()
         if first is None:
+            self._tell_ends()
             return
         messages = [first, *self._kafka.consume(self._policy.max_records, 0)]
         if epoch != self._epoch:
@@ -178,6 +125,7 @@ class Consumer:
         records = [record for message in messages if (record := self._to_record(message)) is not None]
         if records:
             self._listener.on_records(records)
+        self._tell_ends()
 
     def _without_stale(self, messages: list[Message], epoch: int) -> list[Message]:
         """Records read in the same call as a rebalance may belong to the old assignment: read them again."""
@@ -195,17 +143,36 @@ class Consumer:
         if topic is None or partition is None or offset is None:
             return None  # only an event of the client's has no place; records all have one
         held = self._held.get(partition)
-        if held is None or held.stopped or held.is_rewinding or held.seek_to is not None:
+        if held is None or not held.is_read or self._has_reached_bound(partition, held, offset):
             return None
         kind, timestamp_ms = message.timestamp()
         origin = Origin(topic, partition, offset, timestamp_ms if kind else None, held.epoch)
         pairs: Any = message.headers() or ()  # declared as text or pairs; what arrives is pairs
         return Record(message.key(), message.value(), tuple((name, value) for name, value in pairs), origin)
 
+    def _has_reached_bound(self, partition: int, held: Held, position: int) -> bool:
+        """Positions, not records, reach an end: what lay before it may be compacted away or aborted."""
+        if held.bound is None or position < held.bound or not held.is_read:
+            return False
+        held.is_ended = True
+        self._ended.append(partition)
+        return True
+
+    def _tell_ends(self) -> None:
+        """After the records of the same turn, which come before it."""
+        for partition in self._ended:
+            if (held := self._held.get(partition)) is not None and held.is_ended:
+                self._kafka.pause([TopicPartition(self._policy.topic, partition)])
+                self._listener.on_end(partition, held.epoch)
+        self._ended.clear()
+
     def _on_message_error(self, message: Message, error: KafkaError) -> None:
         if error.fatal():
             raise FatalError(f"the Kafka client gave up: {error.str()}")
-        if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
+        if error.code() == KafkaError._PARTITION_EOF:
+            if (held := self._held.get(message.partition() or 0)) is not None:
+                self._has_reached_bound(message.partition() or 0, held, message.offset() or 0)
+        elif error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
             self._stop_partition(
                 message.partition() or 0, f"offset {message.offset()} is not in the log: {error.str()}"
             )
@@ -227,8 +194,10 @@ class Consumer:
 
     def _stop_partition(self, partition: int, why: str) -> None:
         held = self._held.get(partition)
-        if held is None or held.stopped:
+        if held is None or held.stopped or held.is_ended:
             return
+        if held.bound is not None:
+            raise FatalError(f"partition {partition} cannot be replayed to its end, offset {held.bound}: {why}; {_CUT}")
         held.stopped = why
         self._kafka.pause([TopicPartition(self._policy.topic, partition)])
         log.error(
@@ -240,7 +209,8 @@ class Consumer:
 
     def _fetching(self, partitions: Sequence[int]) -> list[TopicPartition]:
         held = self._held
-        return [TopicPartition(self._policy.topic, p) for p in partitions if p in held and not held[p].stopped]
+        wanted = (p for p in partitions if p in held and not (held[p].stopped or held[p].is_ended))
+        return [TopicPartition(self._policy.topic, p) for p in wanted]
 
     # ---- commands -----------------------------------------------------------------------------------------------
 
@@ -359,6 +329,8 @@ class Consumer:
         committed = self._kafka.committed(wanted, timeout=self._policy.lookup_seconds)
         starts = [self._start_of(place) for place in committed]
         self._listener.on_assigned(starts)
+        for start in starts:
+            self._has_reached_bound(start.partition, self._held[start.partition], start.offset)
         return starts
 
     def _start_of(self, place: TopicPartition) -> Assigned:
@@ -366,11 +338,22 @@ class Consumer:
             raise KafkaException(place.error)
         low, high = self._kafka.get_watermark_offsets(place, timeout=self._policy.lookup_seconds)
         has_commit = place.offset >= 0
+        if self._policy.bounds is not None:
+            return self._start_in(self._policy.bounds.get(place.partition, Range(0, 0)), place, low, high)
         offset = place.offset if has_commit else self._first_offset(place, low, high)
-        held = self._held[place.partition] = _Held(self._epoch, offset)
+        held = self._held[place.partition] = Held(self._epoch, offset)
         if has_commit and not low <= offset <= high:
             held.stopped = f"committed offset {offset} is outside the log, which holds {low} to {high}"
         return Assigned(place.partition, self._epoch, offset, place.metadata if has_commit else None, high)
+
+    def _start_in(self, stretch: Range, place: TopicPartition, low: int, high: int) -> Assigned:
+        has_commit = place.offset >= 0
+        offset = place.offset if has_commit else stretch.first
+        self._held[place.partition] = Held(self._epoch, offset, bound=stretch.end)
+        if offset < min(low, stretch.end):
+            self._stop_partition(place.partition, f"offsets {offset} to {low} were deleted meanwhile")
+        metadata = place.metadata if has_commit else None
+        return Assigned(place.partition, self._epoch, offset, metadata, min(high, stretch.end), stretch.end)
 
     def _first_offset(self, place: TopicPartition, low: int, high: int) -> int:
         start_at = self._policy.start_at

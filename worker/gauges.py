@@ -82,7 +82,8 @@ class Gauges:
         now = asyncio.get_running_loop().time()
         for partition in self._intake.partitions:
             if partition.number in ends:
-                lag = max(0, ends[partition.number] - partition.committed_offset)
+                end = ends[partition.number] if partition.bound is None else partition.bound
+                lag = max(0, end - partition.committed_offset)
                 label = str(partition.number)
                 self._metrics.partition_lag.labels(label).set(lag)
                 if not lag:

@@ -14,21 +14,26 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
 import structlog
 from confluent_kafka import TopicPartition
 
-from worker.consume import Assigned, Consumer
+from worker.assignment import Assigned
+from worker.consume import Consumer
 from worker.errors import FatalError
 from worker.item import Finished, Flight, Origin, Record
 from worker.offsets import PartitionLedger, decode_map
-from worker.partition import Journey, Partition
+from worker.partition import Journey, Partition, cancel, not_worth_finishing
 from worker.quarantine import Quarantine
+from worker.superseded import Superseded
 
 log = structlog.get_logger(__name__)
+
+
+FindSuperseded = Callable[[int], Awaitable[Superseded]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +53,14 @@ class IntakePolicy:
 class Intake:
     """The loop's side of the consumer. Implements `worker.consume.Listener`."""
 
-    def __init__(self, topic: str, policy: IntakePolicy, on_failed: Callable[[FatalError], None]) -> None:
+    def __init__(
+        self, topic: str, policy: IntakePolicy, on_failed: Callable[[FatalError], None],
+        find_superseded: FindSuperseded | None = None,
+    ) -> None:  # fmt: skip
         self._topic = topic
         self._policy = policy
         self._on_failed = on_failed
+        self._find_superseded = find_superseded
         self._loop = asyncio.get_running_loop()
         self._partitions: dict[int, Partition] = {}
         self._turns: deque[int] = deque()  # round robin over partitions
@@ -64,6 +73,7 @@ class Intake:
         self.wake_committer = asyncio.Event()
         self.consumer: Consumer | None = None  # set once, before the consumer starts
         self.num_rebalances = 0
+        self.num_passed_over = 0  # records superseded by a later one of their key
 
     # ---- told by the consumer's thread --------------------------------------------------------------------------
 
@@ -74,6 +84,10 @@ class Intake:
     def on_assigned(self, assigned: Sequence[Assigned]) -> None:
         """See `Listener`."""
         self._loop.call_soon_threadsafe(self._assign, assigned)
+
+    def on_end(self, partition: int, epoch: int) -> None:
+        """See `Listener`."""
+        self._loop.call_soon_threadsafe(self._reach_bound, partition, epoch)
 
     def on_revoked(self, partitions: Sequence[int], *, is_lost: bool) -> Future[None]:
         """See `Listener`."""
@@ -90,11 +104,6 @@ class Intake:
         """The assigned partitions."""
         return self._partitions.values()
 
-    def oldest_seconds(self) -> float:
-        """Age of the oldest listing under way, in seconds; 0 without any."""
-        began = [journey.flight.began for partition in self._partitions.values() for journey in partition.journeys]
-        return self._loop.time() - min(began) if began else 0.0
-
     def oldest(self) -> Journey | None:
         """The listing that has been under way for longest."""
         under_way = (journey for partition in self._partitions.values() for journey in partition.journeys)
@@ -109,6 +118,8 @@ class Intake:
             await self._arrived.wait()
 
     def _choose(self) -> Partition | None:
+        for partition in self._partitions.values():
+            self._pass_over(partition)
         ready = [p for p in map(self._partitions.__getitem__, self._turns) if p.is_ready]
         lonely = next((p for p in ready if p.quarantine.must_run_alone(p.head)), None)
         if lonely or self._nominee or self._alone:
@@ -152,9 +163,7 @@ class Intake:
     def finish(self, finished: Iterable[Finished]) -> None:
         """Mark records as finished, for the next ``positions``."""
         for one in finished:
-            partition = self._partitions[one.origin.partition]
-            partition.ledger.finish(one.origin.offset)
-            partition.quarantine.finish(one.origin.offset, partition.ledger.next_offset)
+            self._partitions[one.origin.partition].finish(one.origin.offset)
 
     def to_mark(self) -> list[Partition]:
         """Partitions whose mark must be committed, with or without results."""
@@ -213,7 +222,7 @@ class Intake:
         stuck = [
             p.number
             for p in self._partitions.values()
-            if not p.is_paused and not p.backlog and now - p.arrived_at > silent_seconds
+            if not (p.is_paused or p.has_ended) and not p.backlog and now - p.arrived_at > silent_seconds
             and ends.get(p.number, 0) > p.ledger.next_offset
         ]  # fmt: skip
         for number in stuck:
@@ -237,6 +246,39 @@ class Intake:
                 partition.backlog.append((record, origin, partition.order.enter(record.key or origin.offset)))
                 self._backlog_bytes += record.num_bytes
         self._pause_full()
+        self._arrived.set()
+
+    def _pass_over(self, partition: Partition) -> None:
+        """Records that a later one of their key superseded are done without work."""
+        if not partition.must_pass:
+            return
+        while partition.must_pass:
+            record, origin, turn = partition.backlog.popleft()
+            self._backlog_bytes -= record.num_bytes
+            partition.finish(origin.offset)
+            turn.leave()
+            self.num_passed_over += 1
+        self._resume_drained()
+        self._commit_end(partition)
+
+    def _reach_bound(self, number: int, epoch: int) -> None:
+        partition = self._partitions.get(number)
+        if partition is None or partition.epoch != epoch or partition.bound is None:
+            return
+        partition.has_ended = True
+        partition.ledger.pass_to(partition.bound)
+        self._commit_end(partition)
+
+    def _commit_end(self, partition: Partition) -> None:
+        """No result may be left to carry the last offset."""
+        if partition.lacks_last_commit:
+            self._want_mark(partition)
+
+    async def _find(self, partition: Partition, find: FindSuperseded) -> None:
+        try:
+            partition.superseded = await find(partition.number)
+        except FatalError as error:
+            self._on_failed(error)
         self._arrived.set()
 
     def _start(self, partition: Partition) -> Journey:
@@ -302,6 +344,10 @@ class Intake:
             quarantine = Quarantine(gaps.mark, self._writer, place.offset, place.end)
             ledger = PartitionLedger(place.offset, gaps.finished)
             partition = self._partitions[place.partition] = Partition(place.partition, place.epoch, ledger, quarantine)
+            partition.bound = place.bound
+            if self._find_superseded is not None and place.offset < (place.bound or 0):
+                partition.superseded = None
+                partition.search = self._loop.create_task(self._find(partition, self._find_superseded))
             partition.idle.set()
             partition.committed_offset = place.offset
             partition.committed_at = partition.arrived_at = self._loop.time()
@@ -322,7 +368,7 @@ class Intake:
         held = [self._partitions[number] for number in partitions if number in self._partitions]
         for partition in held:
             self._clear_backlog(partition)
-            _cancel(partition.journeys if is_lost else _not_worth_finishing(partition.journeys))
+            cancel(partition.journeys if is_lost else not_worth_finishing(partition.journeys))
         if not is_lost and held:
             idle = [asyncio.ensure_future(partition.idle.wait()) for partition in held]
             drain_seconds = self._policy.drain_seconds - self._policy.handover_seconds
@@ -338,7 +384,7 @@ class Intake:
     async def _hand_over(self, held: Sequence[Partition]) -> None:
         """Commit that these end cleanly. Without it their next owner counts a death, which costs little."""
         for partition in held:
-            _cancel(partition.journeys)
+            cancel(partition.journeys)
             partition.quarantine.leave()
             self._want_mark(partition)
         all_written = asyncio.gather(*(partition.written.wait() for partition in held))
@@ -357,25 +403,12 @@ class Intake:
             self._nominee = None
             self._arrived.set()
         self._clear_backlog(partition)
-        _cancel(partition.journeys)
+        cancel(partition.journeys)
+        if partition.search is not None:
+            partition.search.cancel()
         if self._turns.count(number):
             self._turns.remove(number)
 
     def _clear_backlog(self, partition: Partition) -> None:
         self._backlog_bytes -= sum(record.num_bytes for record, _, _ in partition.backlog)
         partition.backlog.clear()
-
-
-def _not_worth_finishing(journeys: Iterable[Journey]) -> list[Journey]:
-    """Those the device has not worked on, unless a result of a later record of their key waits for them."""
-    journeys = list(journeys)
-    for journey in journeys:
-        if journey.flight.is_started:
-            journey.turn.want_earlier()
-    return [journey for journey in journeys if not (journey.flight.is_started or journey.turn.is_wanted)]
-
-
-def _cancel(journeys: Iterable[Journey]) -> None:
-    for journey in list(journeys):
-        if journey.task is not None:
-            journey.task.cancel()

@@ -184,6 +184,10 @@ class PartitionLedger:
         self._open[offset] = None
         return True
 
+    def pass_to(self, offset: int) -> None:
+        """Nothing more comes before ``offset``: what was not delivered there is a hole."""
+        self._next = max(self._next, offset)
+
     def finish(self, offset: int) -> None:
         """A record is done. Raises KeyError for one that is not open: finishing twice is a bug."""
         del self._open[offset]

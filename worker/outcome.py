@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
 
 from model.types import ListingTags, ModelInfo, Price, ReadText
-from schemas.topics import Topics
+from schemas.topics import EVENT_KINDS, Topics
 from worker.deadletter import build_dead_letter
 from worker.enrich import build_events, check_sizes
 from worker.errors import RejectedError
@@ -20,11 +21,12 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who this worker says it is, in events and dead letters."""
+    """Who this worker says it is, in events and dead letters, and what it publishes."""
 
     group_id: str
     version: str
     topics: Topics
+    kinds: Sequence[str] = EVENT_KINDS  # the events that it publishes
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,9 @@ class Outputs:
             outcome.item, outcome.tags, outcome.texts, outcome.prices, self._info, self._identity.topics,
             now=datetime.now(UTC),
         )  # fmt: skip
-        check_sizes(events, self._max_bytes)
-        return events
+        wanted = tuple(event for kind, event in zip(EVENT_KINDS, events, strict=True) if kind in self._identity.kinds)
+        check_sizes(wanted, self._max_bytes)
+        return wanted
 
     def _dead_letter(self, record: Record, error: RejectedError) -> OutputRecord:
         self._metrics.dead_letters.labels(error.reason.value, error.stage.value).inc()

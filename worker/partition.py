@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from confluent_kafka import TopicPartition
@@ -12,6 +13,7 @@ from worker.item import Flight, Origin, Record
 from worker.offsets import PartitionLedger
 from worker.ordering import KeyOrder, Turn
 from worker.quarantine import Quarantine
+from worker.superseded import NONE_SUPERSEDED, Superseded
 
 
 @dataclass(slots=True, eq=False)
@@ -49,6 +51,10 @@ class Partition:
     committed_offset: int = 0
     committed_at: float = 0.0  # when the committed offset last moved
     arrived_at: float = 0.0  # when records last came
+    bound: int | None = None  # where a replay ends
+    has_ended: bool = False  # every record before the bound was handed over
+    superseded: Superseded | None = NONE_SUPERSEDED  # records to pass over; None: not known yet
+    search: asyncio.Task[None] | None = None  # for what is superseded
 
     @property
     def is_marked(self) -> bool:
@@ -63,7 +69,24 @@ class Partition:
     @property
     def is_ready(self) -> bool:
         """May its next record start, as far as the partition itself is concerned?"""
-        return bool(self.backlog) and self.is_marked and self.ledger.has_room(self.head)
+        is_known = self.superseded is not None
+        return is_known and bool(self.backlog) and self.is_marked and self.ledger.has_room(self.head)
+
+    @property
+    def must_pass(self) -> bool:
+        """Is its next record one to pass over, and may it be?"""
+        return self.superseded is not None and self.is_ready and self.head in self.superseded
+
+    @property
+    def lacks_last_commit(self) -> bool:
+        """Is everything before the bound done, and not committed?"""
+        bound = self.bound
+        return self.has_ended and bound is not None and self.committed_offset < bound <= self.ledger.committable
+
+    def finish(self, offset: int) -> None:
+        """One of its records is done."""
+        self.ledger.finish(offset)
+        self.quarantine.finish(offset, self.ledger.next_offset)
 
     def position(self, topic: str) -> TopicPartition:
         """What to commit for it now: contiguous offset, gap map and mark from one snapshot."""
@@ -76,3 +99,19 @@ class Partition:
         self.written.set()
         if offset > self.committed_offset:
             self.committed_offset, self.committed_at = offset, now
+
+
+def not_worth_finishing(journeys: Iterable[Journey]) -> list[Journey]:
+    """Those the device has not worked on, unless a result of a later record of their key waits for them."""
+    journeys = list(journeys)
+    for journey in journeys:
+        if journey.flight.is_started:
+            journey.turn.want_earlier()
+    return [journey for journey in journeys if not (journey.flight.is_started or journey.turn.is_wanted)]
+
+
+def cancel(journeys: Iterable[Journey]) -> None:
+    """Give these up."""
+    for journey in list(journeys):
+        if journey.task is not None:
+            journey.task.cancel()

@@ -40,6 +40,7 @@ from worker.metrics import Metrics
 from worker.normalise import normalise_title
 from worker.ordering import TurnLostError
 from worker.outcome import Outcome, Outputs
+from worker.pace import Pace
 from worker.parse import check_usable, parse
 from worker.partition import Journey
 from worker.read import Read
@@ -80,6 +81,7 @@ class Tagger:
         self._metrics = metrics
         self.bytes = Budget(limits.max_bytes)
         self.pixels = Budget(limits.max_pixels)
+        self.reads = stages.read is not None  # False: OCR is passed by, though its engine is there
         self.waiting_room = WaitingRoom(batch)
         self._started = asyncio.Semaphore(limits.max_started)
         self._prepared: asyncio.Queue[_Prepared] = asyncio.Queue(maxsize=1)
@@ -159,7 +161,7 @@ class Tagger:
         return await self.waiting_room.predict(ListingInput(normalise_title(listing.title), pictures), flight)
 
     async def _read(self, image: ImageOutcome) -> ReadText | None:
-        if self._stages.read is None or isinstance(image, FailedImage):
+        if self._stages.read is None or not self.reads or isinstance(image, FailedImage):
             return None
         with self._metrics.stage("read"):
             return await self._stages.read.read(image)
@@ -238,7 +240,7 @@ class Pipeline:
 
     def __init__(
         self, tagger: Tagger, intake: Intake, committer: Committer, outputs: Outputs, limits: Limits,
-        storm: StormBreaker, metrics: Metrics,
+        storm: StormBreaker, metrics: Metrics, pace: Pace,
     ) -> None:  # fmt: skip
         self._tagger = tagger
         self._intake = intake
@@ -247,6 +249,7 @@ class Pipeline:
         self._limits = limits
         self._storm = storm
         self._metrics = metrics
+        self._pace = pace
         self._loop = asyncio.get_running_loop()
         self._journeys: set[asyncio.Task[None]] = set()
         self._parked: set[Flight] = set()
@@ -282,9 +285,12 @@ class Pipeline:
         while True:
             await self._wait_for_calm()
             await self._wait_for_room()
+            if wait_seconds := self._pace.wait_seconds(self._loop.time()):
+                await asyncio.sleep(wait_seconds)
             journey = await self._intake.next()
             self._storm.started()
             self._last_start = self._loop.time()
+            self._pace.started(self._last_start)
             self._metrics.consumed_records.inc()
             journey.task = loops.create_task(self._journey(journey), name="journey")
             self._journeys.add(journey.task)

@@ -18,9 +18,10 @@ from typing import Any
 from confluent_kafka import KafkaException, Message, Producer, TopicPartition
 
 from schemas.deadletter import RedriveHeaders, earlier_trip, strip_trip_headers
-from worker.dead_letters import DeadLetter, Filter, Range, TopicReader, to_letter
+from worker.dead_letters import DeadLetter, Filter, to_letter
 from worker.errors import FatalError
 from worker.offsets import PartitionLedger, decode_map
+from worker.topic_reader import Range, TopicReader
 
 _SECONDS = 30.0
 

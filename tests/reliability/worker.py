@@ -123,12 +123,17 @@ class FaultyModels:
         return StandInReader()
 
 
+def faults_of_environment() -> Faults:
+    """What whoever started this process asks for."""
+    given: dict[str, Any] = json.loads(os.environ.get(VARIABLE, "{}"))
+    return Faults(**given)
+
+
 def main() -> int:
     """As ``hangtag run``."""
     settings = load_settings()
     configure_logging(settings.log.level, "json", secrets=settings.secrets)
-    given: dict[str, Any] = json.loads(os.environ.get(VARIABLE, "{}"))
-    faults = Faults(**given)
+    faults = faults_of_environment()
     countdown = Countdown(faults)
 
     def watch(step: Step) -> None:

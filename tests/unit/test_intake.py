@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from worker.admission import Limits
+from worker.assignment import Assigned
 from worker.committer import Committer
-from worker.consume import Assigned, Consumer
+from worker.consume import Consumer
 from worker.intake import Intake, IntakePolicy
 from worker.item import Finished, Origin, OutputRecord, Record
 from worker.metrics import Metrics

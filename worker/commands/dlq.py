@@ -18,11 +18,12 @@ from rich.table import Table
 
 from schemas.deadletter import Reason, Stage
 from worker.commands.shared import is_terminal, plain_errors, settings_of
-from worker.dead_letters import DeadLetter, Filter, Range, TopicReader, to_letter
+from worker.dead_letters import DeadLetter, Filter, to_letter
 from worker.errors import FatalError
 from worker.kafka_config import client_config, producer_config
 from worker.redrive import Progress, Redrive, RedrivePolicy, RedriveTopics
 from worker.settings import Settings
+from worker.topic_reader import Range, TopicReader
 
 dlq_app = typer.Typer(help="Dead letters: what is there, what one says, and sending them through again.")
 
@@ -33,6 +34,7 @@ _Host = Annotated[
 ]
 _Since = Annotated[str | None, typer.Option(help="Failed at or after: an RFC 3339 time, or -2h, -30m, -7d.")]
 _Until = Annotated[str | None, typer.Option(help="Failed before: the same.")]
+_Group = Annotated[str | None, typer.Option(help="Only those of this consumer group, such as a replay's.")]
 _AGO = re.compile(r"-(\d{1,6})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -40,14 +42,14 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 @dlq_app.command("ls")
 def list_letters(
     context: typer.Context, reason: _Reasons = None, stage: _Stages = None, host: _Host = None, since: _Since = None,
-    until: _Until = None,
+    until: _Until = None, group: _Group = None,
     rows: Annotated[bool, typer.Option("--rows", help="One row per dead letter instead of counts.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="Most rows shown.")] = 100,
 ) -> None:  # fmt: skip
     """Count dead letters by reason, stage and image host, or list them."""
     settings = settings_of(context)
     with plain_errors():
-        wanted = _filter(reason, stage, host, since, until)
+        wanted = _filter(reason, stage, host, since, until, group)
         letters = (letter for letter in _letters(settings) if wanted.takes(letter))
         _print(list(_rows(letters, limit)) if rows else _counts(letters))
 
@@ -69,7 +71,7 @@ def show_letter(
 @dlq_app.command("redrive")
 def redrive_letters(
     context: typer.Context, reason: _Reasons = None, stage: _Stages = None, host: _Host = None, since: _Since = None,
-    until: _Until = None,
+    until: _Until = None, group: _Group = None,
     rate: Annotated[float, typer.Option(min=0, help="Records a second; 0: no limit.")] = 0.0,
     max_attempts: Annotated[int, typer.Option(min=1, help="Leave alone what failed so often.")] = 3,
     include_superseded: Annotated[bool, typer.Option("--include-superseded", help="Even if its key came.")] = False,
@@ -80,7 +82,7 @@ def redrive_letters(
     settings = settings_of(context)
     with plain_errors(), _watched() as show:
         policy = RedrivePolicy(
-            _filter(reason, stage, host, since, until), rate, max_attempts,
+            _filter(reason, stage, host, since, until, group), rate, max_attempts,
             include_superseded=include_superseded, again=again, is_dry=dry_run,
         )  # fmt: skip
         kafka = settings.kafka
@@ -107,9 +109,10 @@ def _overlaps(there: Range | None, asked: Range) -> bool:
 
 
 def _filter(
-    reasons: list[Reason] | None, stages: list[Stage] | None, host: str | None, since: str | None, until: str | None
-) -> Filter:
-    return Filter(frozenset(reasons or ()), frozenset(stages or ()), host, _time(since), _time(until))
+    reasons: list[Reason] | None, stages: list[Stage] | None, host: str | None, since: str | None, until: str | None,
+    group: str | None,
+) -> Filter:  # fmt: skip
+    return Filter(frozenset(reasons or ()), frozenset(stages or ()), host, _time(since), _time(until), group)
 
 
 def _time(text: str | None) -> datetime | None:

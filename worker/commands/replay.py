@@ -1,0 +1,75 @@
+"""``replay``: a bounded stretch of the input topic once more, by a group of its own."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Annotated
+
+import typer
+
+from worker.commands.shared import is_terminal, plain_errors, settings_of
+from worker.logs import configure_logging
+from worker.replay_plan import Plan, Request, check_only
+from worker.settings import Settings
+
+
+def replay(
+    context: typer.Context,
+    name: Annotated[
+        str, typer.Option("--name", "--group", help="The replay's name; processes that share it share the work.")
+    ] = "",
+    start: Annotated[
+        str | None, typer.Option("--from", help="earliest, latest, a time, -7d, an offset, or 0:100,1:250.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", help="The same; default: latest, as of now.")] = None,
+    partitions: Annotated[str | None, typer.Option(help="Comma-separated; default: all.")] = None,
+    only: Annotated[str | None, typer.Option(help="Publish only these: attributes, scenes, texts.")] = None,
+    output_prefix: Annotated[
+        str | None, typer.Option(help="A shadow run: results and dead letters go to topics with this prefix.")
+    ] = None,
+    include_superseded: Annotated[
+        bool | None, typer.Option("--include-superseded", help="Also records that a later one of their key replaced.")
+    ] = None,
+    rate: Annotated[float, typer.Option(min=0, help="Listings a second of this process; 0: no limit.")] = 0.0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a plan that is there; never make one.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the plan.")] = False,
+    status: Annotated[bool, typer.Option("--status", help="Show every replay known, and do nothing.")] = False,
+) -> None:
+    """Tag a stretch of the input topic again. Run the same command again to go on after a kill."""
+    settings = settings_of(context)
+    with plain_errors():
+        from worker.commands.replay_view import show_plan, show_standings
+        from worker.replay import find_plan, standings
+
+        if status:
+            show_standings(standings(settings))
+            return
+        request = Request(start, end, partitions, check_only(only), output_prefix, include_superseded)
+        plan = find_plan(settings, name or _name_of(request), request, must_exist=resume, is_dry=dry_run)
+        show_plan(plan, rate)
+        if not dry_run:
+            raise typer.Exit(_run(settings, plan, rate))
+
+
+def _name_of(request: Request) -> str:
+    """The same words, the same replay; so that the same command goes on where it was."""
+    words = repr(request.completed())
+    return f"replay-{sha256(words.encode()).hexdigest()[:8]}"
+
+
+def _run(settings: Settings, plan: Plan, rate: float) -> int:
+    from worker.app import Worker
+    from worker.backfill import Backfill
+    from worker.commands.replay_view import show_report, watched
+    from worker.models import ShippedModels
+    from worker.replay import run_replay
+
+    def make(changed: Settings, backfill: Backfill) -> Worker:
+        return Worker(changed, ShippedModels(changed), backfill=backfill)
+
+    if is_terminal():  # the bars say it; what is logged would run through them
+        configure_logging("warning", settings.log.format, secrets=settings.secrets)
+    with watched(plan) as show:
+        report = run_replay(settings, plan, make, rate=rate, show=show)
+    show_report(settings, plan, report)
+    return report.exit_code
