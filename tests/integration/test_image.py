@@ -81,7 +81,8 @@ def metric(port: int, name: str) -> float:
     """A metric without labels, as the worker shows it."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
         lines = answer.read().decode().splitlines()
-    return next(float(line.split()[1]) for line in lines if line.startswith(name + " "))
+    (found,) = [float(line.split()[1]) for line in lines if line.startswith(name + " ")]
+    return found
 
 
 @pytest.mark.kafka
