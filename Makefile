@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint install reliability train lock audit
+.PHONY: demo test lint install reliability train lock audit image sbom
 
 demo: install
 	$(BIN)/hangtag demo --out out
@@ -37,6 +37,25 @@ train: install
 lock:
 	uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --group dev --extra train \
 	  --generate-hashes --no-emit-index-url -o requirements.lock
+	$(LOCK) pyproject.toml -c requirements.lock -o deploy/requirements.lock
+	$(LOCK) deploy/build.in -o deploy/build.lock
+
+# The image holds what the worker needs to run, in the versions of requirements.lock, and nothing to build or test with.
+LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --custom-compile-command "make lock"
+
+# make image [VARIANT=cpu] [BASE=an image with Python; hangtag-test/python:3.11 is what tests/images/build makes]
+IMAGE ?= hangtag:$(VERSION)-$(VARIANT)
+VARIANT ?= cuda
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+image:
+	docker build --network host -f deploy/Dockerfile -t $(IMAGE) $(if $(BASE),--build-arg BASE=$(BASE)) \
+	  $(if $(REQUIREMENTS),--build-arg REQUIREMENTS=$(REQUIREMENTS)) --build-arg VARIANT=$(VARIANT) \
+	  --build-arg VERSION=$(VERSION) --build-arg REVISION=$(shell git rev-parse --short HEAD) .
+
+# What is in the image, as CycloneDX.
+sbom:
+	@docker run --rm --network none --entrypoint cat $(IMAGE) /opt/program/sbom.cdx.json
 
 # Weaknesses that are known of the locked packages: error 1 some are, error 3 no advisory database could be asked.
 audit: install

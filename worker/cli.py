@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from worker.commands import dlq, kafka, learn, show, work
+from worker.commands import dlq, kafka, learn, samples, show, work
 from worker.commands.replay import replay
 from worker.commands.shared import Sources
 from worker.commands.simulate import simulate
@@ -53,10 +53,12 @@ app.command("train", rich_help_panel="Model")(learn.train)
 app.command("evaluate", rich_help_panel="Model")(learn.evaluate)
 app.command("simulate", rich_help_panel="Operate")(simulate)
 app.command("doctor", rich_help_panel="Operate")(show.doctor)
+app.command("metrics", rich_help_panel="Operate")(show.metrics)
 app.add_typer(show.config_app, name="config", rich_help_panel="Operate")
 app.add_typer(show.schemas_app, name="schemas", rich_help_panel="Operate")
 app.add_typer(kafka.topics_app, name="topics", rich_help_panel="Operate")
 app.add_typer(kafka.offsets_app, name="offsets", rich_help_panel="Operate")
+app.add_typer(samples.samples_app, name="samples", rich_help_panel="Work")
 app.add_typer(dlq.dlq_app, name="dlq", rich_help_panel="Operate")
 
 

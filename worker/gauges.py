@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 
 from schemas.deadletter import Stage
+from worker import cgroup
 from worker.consume import Consumer
 from worker.errors import FatalError
 from worker.intake import Intake
@@ -45,6 +46,9 @@ class Gauges:
         metrics.parked_listings.set(pipeline.num_parked)
         metrics.in_flight_bytes.set(self._tagger.bytes.held)
         metrics.in_flight_pixels.set(self._tagger.pixels.held)
+        if memory := cgroup.read():
+            metrics.memory_bytes.set(memory.held)
+            metrics.memory_limit_bytes.set(memory.limit)
         metrics.storm_open.set(self._storm.is_open)
         metrics.rebalances.inc(self._intake.num_rebalances - self._rebalances)
         self._rebalances = self._intake.num_rebalances

@@ -65,6 +65,14 @@ _LOOKUPS = (
     *(("redis", outcome) for outcome in ("hit", "miss", "bad_value", "timeout", "error", "breaker_open")),
     ("flight", "hit"),
 )
+# Each is there from the start: else the first burst of a rule would be a series that appears, which is no increase.
+_GUARD_RULES = tuple(
+    (rule,)
+    for rule in (
+        "scheme", "no_host", "credentials", "port", "address", "downgrade", "odd_address", "url_malformed",
+        "url_too_long",
+    )
+)  # fmt: skip
 
 TABLE: tuple[MetricRow, ...] = (
     _counter("consumed_records", "records", "Input records taken from Kafka."),
@@ -84,6 +92,8 @@ TABLE: tuple[MetricRow, ...] = (
     _gauge("in_flight", "listings", "Listings or pictures that a stage holds now.", "stage"),
     _gauge("in_flight_bytes", "bytes", "Bytes of records and pictures that admission counts now."),
     _gauge("in_flight_pixels", "pixels", "Decoded pixels that admission counts now."),
+    _gauge("memory_bytes", "bytes", "Memory of the container, decoder processes included; 0 without a limit."),
+    _gauge("memory_limit_bytes", "bytes", "What the container may hold before the kernel kills; 0 without a limit."),
     _counter(
         "cache_lookups",
         "titles",
@@ -103,7 +113,9 @@ TABLE: tuple[MetricRow, ...] = (
     _counter("fetch_outcomes", "pictures", "Picture downloads, by how they ended.", _OUTCOME),
     _counter("fetch_bytes", "bytes", "Bytes of picture bodies read from the wire."),
     _counter("fetch_wire_bytes", "bytes", "Bytes read from image hosts, headers, TLS and refused bodies included."),
-    _counter("fetch_refused", "urls", "URLs and addresses refused by the fetch guard, by its rule.", ("rule",)),
+    _counter(
+        "fetch_refused", "urls", "URLs and addresses refused by the fetch guard, by its rule.", ("rule",), *_GUARD_RULES
+    ),
     _counter("decode_outcomes", "pictures", "Pictures given to the decoder, by how they ended.", _OUTCOME),
     _counter("decoder_restarts", "processes", "Decoder processes replaced after they died or were stopped."),
     _counter("read_pictures", "pictures", "Pictures given to OCR, by outcome.", _OUTCOME),
@@ -174,6 +186,8 @@ class Metrics:
     in_flight: Gauge  # stage
     in_flight_bytes: Gauge
     in_flight_pixels: Gauge
+    memory_bytes: Gauge
+    memory_limit_bytes: Gauge
     cache_lookups: Counter  # tier: process | redis | flight
     # outcome: hit | miss, and of Redis also bad_value | timeout | error | breaker_open
     cache_writes: Counter  # outcome: stored | failed | dropped

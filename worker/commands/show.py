@@ -1,4 +1,4 @@
-"""``config show``, ``schemas export`` and ``doctor``: what is, and whether it is well."""
+"""``config show``, ``schemas export``, ``metrics`` and ``doctor``: what is, and whether it is well."""
 
 from __future__ import annotations
 
@@ -41,6 +41,13 @@ def export_schemas(folder: Annotated[Path, typer.Argument(metavar="DIR", help="C
 
         for path in export(folder):
             typer.echo(path)
+
+
+def metrics() -> None:
+    """Print every metric with kind, unit, labels and meaning, as Markdown."""
+    from worker.metrics_page import page
+
+    typer.echo(page(), nl=False)
 
 
 def doctor(context: typer.Context) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, BinaryIO, TextIO, cast
+from typing import Annotated, BinaryIO, NoReturn, TextIO, cast
 
 import typer
 
@@ -15,6 +16,8 @@ from worker.logs import configure_logging
 
 def run(context: typer.Context) -> None:
     """The always-on worker. Stops cleanly on SIGTERM; a second one ends it at once."""
+    # As a container's first process Python would ignore SIGTERM for the seconds until the loop listens for it.
+    signal.signal(signal.SIGTERM, _stop_before_start)
     settings = settings_of(context)
     with plain_errors():
         from worker.app import Worker
@@ -22,6 +25,10 @@ def run(context: typer.Context) -> None:
         from worker.models import ShippedModels
 
         raise typer.Exit(run_worker(lambda: Worker(settings, ShippedModels(settings))))
+
+
+def _stop_before_start(*_: object) -> NoReturn:
+    raise SystemExit(0)
 
 
 def tag(

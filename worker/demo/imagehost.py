@@ -32,13 +32,15 @@ def _chunk(content: bytes) -> bytes:
 
 @dataclass(slots=True)
 class ImageHost:
-    """Serves ``pictures`` under ``/pictures/`` and broken answers under ``/broken/``, on 127.0.0.1 at a free port.
+    """Serves ``pictures`` under ``/pictures/`` and broken answers under ``/broken/``; ``port`` 0: any free one.
 
     Lives on the event loop that started it. ``requests`` counts what was asked for.
     """
 
     pictures: Mapping[str, bytes]  # JPEG bytes by file name
     requests: int = 0
+    host: str = "127.0.0.1"
+    port: int = 0
     _runner: web.AppRunner | None = None
     _address: tuple[str, int] | None = field(default=None)
 
@@ -55,13 +57,13 @@ class ImageHost:
         return f"http://{self.endpoint}"
 
     async def start(self) -> None:
-        """Listen. Raises OSError when this machine gives no port."""
+        """Listen. Raises OSError when the port is taken, or this machine has no such address."""
         app = web.Application()
         app.router.add_get("/pictures/{name}", self._picture)
         app.router.add_get("/broken/{name}", self._broken)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        await web.TCPSite(self._runner, self.host, self.port).start()
         host, port = self._runner.addresses[0][:2]
         self._address = (host, port)
 

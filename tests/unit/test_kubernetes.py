@@ -1,0 +1,173 @@
+"""The Kubernetes manifests hold to the API's schemas and to our policies; broken on purpose, they do not."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from tests.deploy_files import ALERTS, DEPLOY
+from worker.settings import ShutdownSettings
+
+KUBERNETES = DEPLOY / "kubernetes"
+OVERLAYS = ("cpu", "gpu")
+CUSTOM = ("monitoring.coreos.com/v1", "keda.sh/v1alpha1")  # no schemas of these can be had offline
+API = "1.34"
+LEAVE_AND_CLOSE_SECONDS = 20
+
+Manifest = dict[str, Any]
+
+
+@cache
+def _render(overlay: str) -> str:
+    program = [shutil.which("kustomize") or "", "build"] if shutil.which("kustomize") else ["kubectl", "kustomize"]
+    if shutil.which(program[0]) is None:
+        pytest.skip("neither kubectl nor kustomize is here; install kubectl 1.21 or later")
+    done = subprocess.run(
+        [*program, str(KUBERNETES / "overlays" / overlay)], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def rendered(overlay: str) -> list[Manifest]:
+    """What `kubectl apply -k` would send, in fresh objects."""
+    return list(yaml.safe_load_all(_render(overlay)))
+
+
+def of_kind(manifests: list[Manifest], kind: str) -> Manifest:
+    """The one manifest of that kind."""
+    (found,) = [one for one in manifests if one["kind"] == kind]
+    return found
+
+
+def faults(workload: Manifest) -> Iterator[str]:
+    """What a pod template breaks of our policies."""
+    pod = workload["spec"]["template"]["spec"]
+    security = pod.get("securityContext", {})
+    if not security.get("runAsNonRoot") or not security.get("runAsUser", 0):
+        yield "runs as root, or may"
+    if security.get("seccompProfile", {}).get("type") != "RuntimeDefault":
+        yield "no seccomp profile"
+    if pod.get("enableServiceLinks", True) or pod.get("automountServiceAccountToken", True):
+        yield "service links or a token for the cluster's API"
+    for container in pod["containers"]:
+        yield from _container_faults(container)
+
+
+def _container_faults(container: Manifest) -> Iterator[str]:
+    security = container.get("securityContext", {})
+    if not security.get("readOnlyRootFilesystem"):
+        yield "writable root"
+    if security.get("allowPrivilegeEscalation", True) or security.get("capabilities", {}).get("drop") != ["ALL"]:
+        yield "privileges"
+    resources = container.get("resources", {})
+    for kind in ("requests", "limits"):
+        if not {"cpu", "memory"} <= resources.get(kind, {}).keys():
+            yield f"no {kind}"
+    if not {"startupProbe", "readinessProbe", "livenessProbe"} <= container.keys():
+        yield "no probes"
+    if any("value" in one and ("PASSWORD" in one["name"] or "://" in one["value"]) for one in container["env"]):
+        yield "a secret in plain sight"
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_manifests_hold_to_the_api(overlay: str) -> None:
+    """Each object is valid by the API server's own schema, unknown fields refused."""
+    for manifest in rendered(overlay):
+        if manifest["apiVersion"] not in CUSTOM:
+            kubernetes_validate.validate(manifest, API, strict=True)
+
+
+def test_a_misspelt_field_is_found() -> None:
+    """The check above can fail: a field that the API does not know is refused."""
+    workload = of_kind(rendered("cpu"), "StatefulSet")
+    workload["spec"]["template"]["spec"]["terminationGracePeriod"] = 45
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(workload, API, strict=True)
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_policies_hold(overlay: str) -> None:
+    """Nobody's root, nothing to write on, limits, probes, no token, secrets by reference."""
+    assert list(faults(of_kind(rendered(overlay), "StatefulSet"))) == []
+
+
+def _container(workload: Manifest) -> Manifest:
+    found: Manifest = workload["spec"]["template"]["spec"]["containers"][0]
+    return found
+
+
+BREAKS: dict[str, Callable[[Manifest], Any]] = {
+    "runs as root, or may": lambda w: w["spec"]["template"]["spec"]["securityContext"].update(runAsUser=0),
+    "no seccomp profile": lambda w: w["spec"]["template"]["spec"]["securityContext"].pop("seccompProfile"),
+    "no limits": lambda w: _container(w)["resources"].pop("limits"),
+    "writable root": lambda w: _container(w)["securityContext"].pop("readOnlyRootFilesystem"),
+    "privileges": lambda w: _container(w)["securityContext"].pop("capabilities"),
+    "no probes": lambda w: _container(w).pop("livenessProbe"),
+    "a secret in plain sight": lambda w: _container(w)["env"].append({"name": "X", "value": "redis://:pw@cache"}),
+}
+
+
+@pytest.mark.parametrize("fault", BREAKS)
+def test_policies_find_what_breaks_them(fault: str) -> None:
+    """Each policy fails on a manifest that breaks it, and on nothing else."""
+    workload = copy.deepcopy(of_kind(rendered("cpu"), "StatefulSet"))
+    BREAKS[fault](workload)
+    assert list(faults(workload)) == [fault]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_grace_period_leaves_room_for_the_drain(overlay: str) -> None:
+    """Kubernetes waits for the drain that the settings allow, for leaving the group, and for closing."""
+    manifests = rendered(overlay)
+    settings = of_kind(manifests, "ConfigMap")["data"]
+    drain = float(settings.get("HANGTAG_SHUTDOWN__DRAIN_SECONDS", ShutdownSettings().drain_seconds))
+    pod = of_kind(manifests, "StatefulSet")["spec"]["template"]["spec"]
+    assert pod["terminationGracePeriodSeconds"] >= drain + LEAVE_AND_CLOSE_SECONDS
+
+
+def test_egress_leaves_private_addresses_out() -> None:
+    """Public addresses on 80 and 443; no private range, no metadata service."""
+    egress = of_kind(rendered("cpu"), "NetworkPolicy")["spec"]["egress"]
+    (public,) = [rule for rule in egress if any("ipBlock" in to for to in rule["to"])]
+    assert {port["port"] for port in public["ports"]} == {80, 443}
+    left_out = public["to"][0]["ipBlock"]["except"]
+    assert {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "127.0.0.0/8"} <= set(left_out)
+
+
+def test_scaling_follows_lag_by_partition() -> None:
+    """KEDA keeps one worker at least, wakes no more than partitions with lag, and owns the number alone."""
+    manifests = rendered("cpu")
+    scaled = of_kind(manifests, "ScaledObject")["spec"]
+    (trigger,) = scaled["triggers"]
+    assert scaled["minReplicaCount"] >= 1
+    assert trigger["metadata"]["limitToPartitionsWithLag"] == "true"
+    workload = of_kind(manifests, "StatefulSet")
+    assert scaled["scaleTargetRef"] == {"kind": "StatefulSet", "name": workload["metadata"]["name"]}
+    assert "replicas" not in workload["spec"]
+    settings = of_kind(manifests, "ConfigMap")["data"]
+    assert trigger["metadata"]["consumerGroup"] == settings["HANGTAG_KAFKA__GROUP_ID"]
+    assert trigger["metadata"]["bootstrapServers"] == settings["HANGTAG_KAFKA__BOOTSTRAP_SERVERS"]
+
+
+def test_only_the_gpu_overlay_asks_for_one() -> None:
+    """With a GPU the device is named, so that a worker without one fails rather than crawls."""
+    for overlay in OVERLAYS:
+        manifests = rendered(overlay)
+        limits = _container(of_kind(manifests, "StatefulSet"))["resources"]["limits"]
+        device = of_kind(manifests, "ConfigMap")["data"].get("HANGTAG_MODEL__DEVICE")
+        assert ("nvidia.com/gpu" in limits, device == "cuda") == (overlay == "gpu",) * 2
+
+
+def test_the_operator_gets_the_same_alerts() -> None:
+    """The PrometheusRule says what deploy/prometheus/alerts.yaml says; kustomize cannot read that file from there."""
+    rule = of_kind(rendered("cpu"), "PrometheusRule")
+    assert rule["spec"] == yaml.safe_load(ALERTS.read_text())
