@@ -31,7 +31,8 @@ from worker.errors import FatalError
 from worker.gauges import Gauges
 from worker.guard import shown
 from worker.health import HealthServer, Verdict
-from worker.intake import Intake, IntakePolicy
+from worker.intake import Intake
+from worker.intake_policy import IntakePolicy
 from worker.kafka_config import client_config, consumer_config, producer_config, transactional_id
 from worker.metrics import Metrics
 from worker.outcome import Identity, Outputs

@@ -16,7 +16,6 @@ import secrets
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 
 import structlog
 from confluent_kafka import TopicPartition
@@ -24,6 +23,7 @@ from confluent_kafka import TopicPartition
 from worker.assignment import Assigned
 from worker.consume import Consumer
 from worker.errors import FatalError
+from worker.intake_policy import IntakePolicy
 from worker.item import Finished, Flight, Origin, Record
 from worker.offsets import PartitionLedger, decode_map
 from worker.partition import Journey, Partition, cancel, not_worth_finishing
@@ -34,20 +34,6 @@ log = structlog.get_logger(__name__)
 
 
 FindSuperseded = Callable[[int], Awaitable[Superseded]]
-
-
-@dataclass(frozen=True, slots=True)
-class IntakePolicy:
-    """Limits of what waits before a listing starts, and how long a revoked partition may drain."""
-
-    max_backlog_records: int = 200  # per partition
-    max_backlog_bytes: int = 64 << 20  # over all partitions
-    drain_seconds: float = 20.0
-
-    @property
-    def handover_seconds(self) -> float:
-        """The part of draining that is kept for the commit that ends an assignment."""
-        return min(3.0, self.drain_seconds / 4)
 
 
 class Intake:

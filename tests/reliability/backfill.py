@@ -15,10 +15,11 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from schemas.topics import Topics
 from tests.audit import Output, Report, judge, read_outputs
 from tests.integration.stream import Stream, WorkerProcess
+from tests.reliability.bad_records import PARSE_REASONS, Places, bad_ones
 from tests.reliability.fleet import SETTINGS, image_host, send, spread, verdict
 from tests.reliability.kills import POINTS
 from tests.reliability.suite import Row, Trial
-from tests.reliability.traffic import PARSE_REASONS, bad_ones, listings, mixed
+from tests.reliability.traffic import listings, mixed
 from tests.reliability.worker import Faults
 from worker.demo.imagehost import ImageHost
 from worker.offsets import Mark, encode_map
@@ -110,7 +111,7 @@ async def run(trial: Trial) -> list[Row]:
     choose = trial.random("backfill")
     async with image_host() as host:
         good = listings(count - count // 50, [host.base_url], choose, keys=count // 5)
-        bad = list(bad_ones(count // 50, host.base_url, choose, PARSE_REASONS))
+        bad = list(bad_ones(count // 50, Places(host.base_url, "", ""), choose, PARSE_REASONS))
         send(stream, mixed(good, bad, choose))
         commit_as_if_live(stream, choose)
         before = commits_of(stream)

@@ -35,6 +35,8 @@ _URLS: Mapping[Reason, str] = {
 }
 # All but `WORKER_CRASHED`, which takes a process with it each time.
 REASONS = tuple(reason for reason in Reason if reason is not Reason.WORKER_CRASHED)
+# Those that need no host to fail.
+PARSE_REASONS = (Reason.NOT_JSON, Reason.SCHEMA_VIOLATION, Reason.TOMBSTONE, Reason.NO_USABLE_INPUT)
 
 
 @dataclass(frozen=True, slots=True)

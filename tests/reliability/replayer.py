@@ -15,12 +15,12 @@ from worker.app import Worker
 from worker.backfill import Backfill
 from worker.errors import FatalError
 from worker.logs import configure_logging
-from worker.publish import Step
 from worker.replay import find_plan, run_replay
 from worker.replay_plan import Request
 from worker.replay_progress import Progress
 from worker.settings import Settings
 from worker.sources import load_settings
+from worker.transaction import Step
 
 
 def main() -> int:

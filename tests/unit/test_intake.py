@@ -12,7 +12,8 @@ from worker.admission import Limits
 from worker.assignment import Assigned
 from worker.committer import Committer
 from worker.consume import Consumer
-from worker.intake import Intake, IntakePolicy
+from worker.intake import Intake
+from worker.intake_policy import IntakePolicy
 from worker.item import Finished, Origin, OutputRecord, Record
 from worker.metrics import Metrics
 from worker.offsets import Mark, decode_map, encode_map
