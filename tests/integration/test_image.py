@@ -1,6 +1,6 @@
 """The image as a cluster runs it: nobody's root, nothing to write on, and a stop inside its grace period.
 
-Building one takes minutes and gigabytes, and these tests four minutes: `make image-test` runs them, `make test` skips them.
+Building one takes minutes and gigabytes, these tests four minutes: `make image-test` runs them, `make test` skips them.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def metric(port: int, name: str) -> float:
 @pytest.mark.kafka
 @pytest.mark.redis
 async def test_tags_listings_and_stops_in_time(
-    kafka: Server, redis_url: str, engine: Any, image: str, containers: list[Any]
+    image: str, kafka: Server, redis_url: str, engine: Any, containers: list[Any]
 ) -> None:
     """On a read-only root as nobody: every listing ends once, the image's own check is content, and SIGTERM in the
     middle of the work ends it with 0 before the grace period does."""
