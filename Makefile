@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint install reliability train lock audit image sbom
+.PHONY: demo test lint install reliability train lock audit image image-test sbom
 
 demo: install
 	$(BIN)/hangtag demo --out out
@@ -52,6 +52,10 @@ image:
 	docker build --network host -f deploy/Dockerfile -t $(IMAGE) $(if $(BASE),--build-arg BASE=$(BASE)) \
 	  $(if $(REQUIREMENTS),--build-arg REQUIREMENTS=$(REQUIREMENTS)) --build-arg VARIANT=$(VARIANT) \
 	  --build-arg VERSION=$(VERSION) --build-arg REVISION=$(shell git rev-parse --short HEAD) .
+
+# The image on a real Kafka and Redis in containers: about four minutes.
+image-test: install
+	TEST_HANGTAG_IMAGE=$(IMAGE) TEST_SERVERS=docker $(BIN)/python -m pytest -q tests/integration/test_image.py
 
 # What is in the image, as CycloneDX.
 sbom:
