@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from worker.commands import dlq, kafka, learn, samples, show, work
+from worker.commands.compare import compare
 from worker.commands.replay import replay
 from worker.commands.shared import Sources
 from worker.commands.simulate import simulate
@@ -47,6 +48,7 @@ def options(
 
 app.command("run", rich_help_panel="Work")(work.run)
 app.command("replay", rich_help_panel="Work")(replay)
+app.command("compare", rich_help_panel="Work")(compare)
 app.command("tag", rich_help_panel="Work")(work.tag)
 app.command("demo", rich_help_panel="Work")(work.demo)
 app.command("train", rich_help_panel="Model")(learn.train)

@@ -43,6 +43,13 @@ class TopicReader:
         """Let go of the broker."""
         self.kafka.close()
 
+    def exists(self, topic: str) -> bool:
+        """Is there such a topic? Raises FatalError when nobody answers."""
+        try:
+            return topic in self.kafka.list_topics(timeout=_SECONDS).topics
+        except KafkaException as error:
+            raise FatalError(f"no broker answers: {error.args[0].str()}; check kafka.bootstrap_servers") from error
+
     def ranges(self, topic: str) -> dict[int, Range]:
         """What the topic holds now, by partition. Raises FatalError when it is not there or nobody answers."""
         try:

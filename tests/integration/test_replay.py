@@ -75,8 +75,8 @@ class Past:
         producer.produce(self.stream.topics.input, value, b"raw", partition)
         assert producer.flush(20) == 0
 
-    def command(self, *arguments: str) -> list[dict[str, Any]]:
-        """``hangtag replay`` as an operator starts it, on the shipped model: its lines."""
+    def command(self, *arguments: str, of: str = "replay") -> list[dict[str, Any]]:
+        """``hangtag replay`` (or another) as an operator starts it, on the shipped model: its lines."""
         names = self.stream.topics
         settings = {
             **self.settings, "KAFKA__BOOTSTRAP_SERVERS": self.stream.servers, "KAFKA__GROUP_ID": self.stream.name,
@@ -85,9 +85,9 @@ class Past:
             "KAFKA__DEAD_LETTER_TOPIC": names.dead_letter, "OCR__ENABLED": "false",
         }  # fmt: skip
         done = subprocess.run(
-            [sys.executable, "-c", "from worker.cli import main; main()", "replay", *arguments],
+            [sys.executable, "-c", "from worker.cli import main; main()", of, *arguments],
             env={**os.environ, **{f"HANGTAG_{key}": text for key, text in settings.items()}},
-            capture_output=True, text=True, timeout=120, check=False,
+            capture_output=True, text=True, timeout=240, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-3000:]
         return [json.loads(line) for line in done.stdout.splitlines()]
@@ -245,6 +245,12 @@ def test_the_command_plans_runs_and_tells(kafka: Server) -> None:
     assert [len(_offsets(kafka.address, name)) for name in names] == [0, 0, 0]
     (status,) = past.command("--status")
     assert (status["replay"], status["state"], status["done"], status["dead_letters"]) == ("shadow", "done", 7, 1)
+    assert past.command("--prefix", "try.", of="compare") == [{"compared": 0, "without_live": 6}]
+    past.command("--name", "in-place", "--from", "0", "--only", "attributes")
+    *tags, total = past.command("--prefix", "try.", of="compare")
+    assert total == {"compared": 6, "without_live": 0}
+    assert {row["tag"] for row in tags} >= {"category", "product_type", "color", "material", "size"}
+    assert all(row["same"] + row["neither"] == 6 for row in tags), tags
 
 
 def _offsets(servers: str, topic: str) -> set[tuple[int, int]]:
