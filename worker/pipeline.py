@@ -181,8 +181,11 @@ class Tagger:
         while True:
             prepared = await self._prepared.get()
             vectors = self._stages.recall.settle(prepared.recalled)
-            batch = prepared.listings
-            inputs = [replace(one.inputs, title_vector=vector) for one, vector in zip(batch, vectors, strict=True)]
+            wanted = [pair for pair in zip(prepared.listings, vectors, strict=True) if not pair[0].is_given_up]
+            if not wanted:
+                continue
+            batch = [one for one, _ in wanted]
+            inputs = [replace(one.inputs, title_vector=vector) for one, vector in wanted]
             for one in batch:
                 one.flight.is_started = True
             cost = sum(one.cost for one in batch)

@@ -21,6 +21,11 @@ class Waiting:
     flight: Flight
     answer: asyncio.Future[Prediction]
 
+    @property
+    def is_given_up(self) -> bool:
+        """Does nobody wait for its answer any more?"""
+        return self.answer.done()
+
     def settle(self, result: Prediction | RejectedError) -> None:
         """Give the listing its answer, unless it was given up meanwhile."""
         if self.answer.done():
@@ -56,7 +61,7 @@ class WaitingRoom:
         loop = asyncio.get_running_loop()
         while True:
             self._changed.clear()
-            while self._queue and self._queue[0].answer.done():
+            while self._queue and self._queue[0].is_given_up:
                 self._queue.popleft()  # its listing was given up
             choice = decide(loop.time(), [one.cost for one in self._queue], self._device_free_at, self._policy)
             if isinstance(choice, Run):
