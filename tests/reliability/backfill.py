@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from schemas.deadletter import Reason
 from schemas.topics import Topics
 from tests.audit import Output, Report, judge, read_outputs
 from tests.integration.stream import Stream, WorkerProcess
@@ -141,7 +142,11 @@ def _rows(
     first, second = backfills
     outputs = [list(read_outputs(stream.servers, one.topics)) for one in backfills]
     reports = [judge(stream.sent, found, one.topics) for found, one in zip(outputs, backfills, strict=True)]
-    ids = [{_identity(output, one) for output in found} for found, one in zip(outputs, backfills, strict=True)]
+    convicted = {output.source for found in outputs for output in found if _is_conviction(output)}
+    ids = [
+        {_identity(output, one) for output in found if output.source not in convicted}
+        for found, one in zip(outputs, backfills, strict=True)
+    ]
     after = commits_of(stream)
     return [
         Row(
@@ -152,7 +157,9 @@ def _rows(
         ),
         Row("SIGKILLs; processes started", f">= {num_kills} killed",
             f"{first.num_kills} killed, {first.num_starts} started", first.num_kills >= num_kills),
-        Row("the same backfill again, nobody killed", "the same event ids, each once", _compared(reports[1], *ids),
+        Row("bystanders convicted, as kills from outside may do", "", f"{len(convicted):,} listings", None),
+        Row("the same backfill again, nobody killed", "the same event ids but for those, each once",
+            _compared(reports[1], *ids),
             reports[1].is_clean and ids[0] == ids[1] and second.codes == [0] * (len(INSTANCES) + 1)),
         Row("the live group's offsets and metadata", "unchanged to the byte",
             "unchanged" if before == after else f"{before} became {after}", before == after),
@@ -161,6 +168,11 @@ def _rows(
 
 def _compared(report: Report, first: set[tuple[str, str]], second: set[tuple[str, str]]) -> str:
     return f"{len(first & second):,} the same, {len(first ^ second):,} not; {verdict(report)}"
+
+
+def _is_conviction(output: Output) -> bool:
+    """Too many kills came while this record was under way: `worker.quarantine` cannot tell who killed."""
+    return output.headers.get("hangtag.dlq.reason") == Reason.WORKER_CRASHED.value.encode()
 
 
 def _identity(output: Output, backfill: Backfill) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from worker.admission import Limits
 from worker.assignment import Assigned
 from worker.committer import Committer
 from worker.consume import Consumer
-from worker.intake import Intake
+from worker.intake import FindSuperseded, Intake
 from worker.intake_policy import IntakePolicy
 from worker.item import Finished, Origin, OutputRecord, Record
 from worker.metrics import Metrics
@@ -70,8 +70,10 @@ class Ledger:
 class Bench:
     """An intake and a committer on fakes, driven by hand."""
 
-    def __init__(self, outcomes: Sequence[Outcome] = (), policy: IntakePolicy | None = None) -> None:
-        self.intake = Intake(TOPIC, policy or IntakePolicy(drain_seconds=2.0), lambda error: None)
+    def __init__(
+        self, outcomes: Sequence[Outcome] = (), policy: IntakePolicy | None = None, find: FindSuperseded | None = None
+    ) -> None:
+        self.intake = Intake(TOPIC, policy or IntakePolicy(drain_seconds=2.0), lambda error: None, find)
         self.doors = Doors()
         self.intake.consumer = cast(Consumer, self.doors)
         self.ledger = Ledger(list(outcomes))
