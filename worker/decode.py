@@ -70,7 +70,7 @@ class Decoder:
     @property
     def pids(self) -> tuple[int, ...]:
         """The processes that are alive, busy or idle."""
-        return tuple(cell.pid for cell in self._cells if cell.pid is not None)
+        return tuple(cell.pid for cell in self._cells if cell.pid is not None and cell.is_alive)
 
     async def start(self) -> None:
         """Start all processes side by side. Raises FatalError when one cannot be started or confined."""

@@ -7,8 +7,8 @@ much of the processor.
 Bodies come and pixels go through memory shared with the parent, from its start; its size is sealed. On the pipes: a
 request is a length (4 bytes, big-endian); an answer is ``ANSWER``, five numbers after one letter. ``P``: original width
 and height, model side, reading height and width; both copies lie in the shared memory, (H, W, 3) uint8, one after the
-other. ``E``: the first number is the length of a JSON object that follows, with ``reason`` and ``detail``. At the start
-``R``: ready, or ``F``: it cannot be, and the same object says why.
+other, a gap of 64 bytes before each. ``E``: the first number is the length of a JSON object that follows, with
+``reason`` and ``detail``. At the start ``R``: ready, or ``F``: it cannot be, and the same object says why.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ ANSWER = struct.Struct(">cIIIII")
 MAX_TOLD_BYTES = 4000
 REASONS = ("not_an_image", "unsupported_format", "too_many_pixels", "corrupt_image", "decode_failed")
 
+MODEL_AT = _GAP = 64
 _MAX_SCANNED_PIXELS = 1_000_000_000  # pixels times scans of a JPEG: 50 MP in twenty scans
 _BAD_BYTES = (
     OSError, SyntaxError, ValueError, EOFError, struct.error, LookupError, TypeError, ArithmeticError, RuntimeError,
@@ -109,6 +110,11 @@ class BadPictureError(Exception):
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
+
+
+def reading_at(model_side: int) -> int:
+    """Where in the shared memory the reading copy begins."""
+    return MODEL_AT + 3 * model_side**2 + _GAP
 
 
 def decode(body: bytes, limits: JailLimits) -> Picture:
@@ -200,12 +206,26 @@ def _answer(answers: BinaryIO, shared: mmap.mmap, length: int, limits: JailLimit
 
 
 def _hand_over(answers: BinaryIO, shared: mmap.mmap, found: Picture) -> None:
-    shared.seek(0)
-    shared.write(found.model.tobytes())
+    _write(shared, found.model, MODEL_AT)
     columns, rows = found.reading.size if found.reading else (0, 0)
     if found.reading:
-        shared.write(found.reading.tobytes())
+        _write(shared, found.reading, reading_at(found.model.width))
     _send(answers, b"P", found.width, found.height, found.model.width, rows, columns)
+
+
+def _write(shared: mmap.mmap, image: Image.Image, at: int) -> None:
+    """Pixels from ``at`` on. Pillow's PPM writer puts them there row by row, its header goes into the gap before."""
+    if isinstance(image, ImageFile.ImageFile):  # saving it would ask the kernel for the folder it came from
+        image = image.copy()
+    shared.seek(at - len(b"P6\n%d %d\n255\n" % image.size))
+    image.save(_Sink(shared), "PPM")  # type: ignore[arg-type]  # it only writes
+
+
+class _Sink:
+    """The shared memory as a file that can only be written: flushing it would be a system call, and a forbidden one."""
+
+    def __init__(self, shared: mmap.mmap) -> None:
+        self.write = shared.write
 
 
 def _tell(answers: BinaryIO, kind: bytes, reason: str, detail: str) -> None:

@@ -115,7 +115,7 @@ class Measured:
 
 async def run(trial: Trial) -> list[Row]:
     """See the module."""
-    num_pairs = trial.size(short=3, full=11)
+    num_pairs = trial.size(short=3, full=7)
     rows = []
     async with AsyncExitStack() as exits:
         pictures = {f"{side}-{name}": body for side in _SIDES for name, body in _scaled(side).items()}
@@ -123,7 +123,7 @@ async def run(trial: Trial) -> list[Row]:
         on, off = await _sides(host, exits)
         for side in _SIDES:
             urls = [f"{host.base_url}/pictures/{name}" for name in pictures if name.startswith(f"{side}-")]
-            count = trial.size(short=100, full=300)
+            count = trial.size(short=96, full=144)
             wanted = (urls * (count // len(urls) + 1))[:count]
             found = await _compare(on, off, num_pairs, count, partial(_fetch_and_decode, urls=wanted))
             mean = statistics.mean(len(body) for name, body in pictures.items() if name.startswith(f"{side}-"))
