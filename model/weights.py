@@ -29,9 +29,10 @@ from model.config import ModelConfig
 from model.errors import CheckpointError
 from model.fusion import FusionModel
 from model.image import ImageTower
+from model.place import SHIPPED as SHIPPED  # part of this file's face, as is locate
+from model.place import locate as locate
 from model.text import TextTower
 
-SHIPPED = Path(__file__).parent / "checkpoints" / "default"
 # What is read from a checkpoint: a file without a digest would be read unverified.
 REQUIRED = (
     "config.json",
@@ -46,7 +47,6 @@ REQUIRED = (
 _READABLE = (".json", ".safetensors", ".md", ".txt")  # no format that can carry code
 _TOWER_NAME = re.compile(r"[a-z0-9_]+")  # timm would download what begins with hf-hub:
 _CODE_NAMES = ("auto_map", "attn_implementation", "_attn_implementation", "custom_pipelines", "trust_remote_code")
-_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(@\S+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,22 +90,6 @@ class Checkpoint:
     text: TextTower
     outcomes: Mapping[str, dict[str, Outcomes]]  # attribute -> side
     digests: Mapping[str, str]
-
-
-def locate(checkpoint: str) -> Path:
-    """The folder meant by ``model.checkpoint``; empty means the shipped one. Raises CheckpointError."""
-    folder = Path(checkpoint) if checkpoint else SHIPPED
-    if (folder / "digests.json").is_file():
-        return folder
-    if not folder.exists() and _HUB_NAME.fullmatch(checkpoint):
-        raise CheckpointError(
-            f"model.checkpoint={checkpoint!r} is no folder here, and the worker downloads nothing, not from a "
-            "model hub either; fetch it beforehand at a pinned commit (40 hex digits, no branch) and give its folder"
-        )
-    raise CheckpointError(
-        f"model.checkpoint={str(folder)!r} is not a checkpoint: it holds no digests.json; "
-        "give a folder that 'hangtag train' wrote, or leave it empty for the shipped one"
-    )
 
 
 def verify(folder: Path) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -23,9 +22,11 @@ app = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> None:
+def _print_version(context: typer.Context, wanted: bool) -> None:
+    """The options that say where settings come from are eager, so they are known here: they name the checkpoint."""
     if wanted:
-        typer.echo(version("hangtag"))
+        context.obj = Sources(context.params.get("config"), tuple(context.params.get("set_") or ()))
+        show.versions(context)
         raise typer.Exit
 
 
@@ -33,13 +34,15 @@ def _print_version(wanted: bool) -> None:
 def options(
     context: typer.Context,
     config: Annotated[
-        Path | None, typer.Option(envvar="HANGTAG_CONFIG", help="TOML file with settings, [group] tables.")
+        Path | None,
+        typer.Option(envvar="HANGTAG_CONFIG", help="TOML file with settings, one table per group.", is_eager=True),
     ] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting; may be given several times.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="One setting; may be given several times.", is_eager=True),
     ] = None,
     _version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+        bool, typer.Option("--version", help="Program, schemas and checkpoint.", callback=_print_version)
     ] = False,
 ) -> None:
     """Settings come from --set, then the environment (HANGTAG_KAFKA__GROUP_ID), then --config, then defaults."""

@@ -1,8 +1,9 @@
-"""``config show``, ``schemas export``, ``metrics`` and ``doctor``: what is, and whether it is well."""
+"""``--version``, ``config show``, ``schemas export``, ``metrics``, ``doctor``: what is, and whether it is well."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,20 @@ config_app = typer.Typer(help="Settings.", no_args_is_help=True)
 schemas_app = typer.Typer(help="The wire contract.", no_args_is_help=True)
 
 _MARKS = {"ok": "[green]ok[/]", "warn": "[yellow]warn[/]", "fail": "[red]fail[/]"}
+
+
+def versions(context: typer.Context) -> None:
+    """Versions of the program, of the contract, and of the checkpoint that the settings name."""
+    settings = settings_of(context)
+    with plain_errors():
+        from worker.versions import find_versions
+
+        found = find_versions(settings.model.checkpoint)
+    if not is_terminal():
+        typer.echo(json.dumps(asdict(found)))
+        return
+    typer.echo(f"hangtag {found.program}\nschemas {found.schemas}: {', '.join(found.events)}")
+    typer.echo(f"checkpoint {found.checkpoint} {found.digest}")
 
 
 @config_app.command("show")
