@@ -35,9 +35,9 @@ train: install
 	$(BIN)/hangtag train --data $(DATA) --out $(OUT)
 
 lock:
-	uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --group dev --extra train \
+	uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --group dev --extra train --extra otel \
 	  --generate-hashes --no-emit-index-url -o requirements.lock
-	$(LOCK) pyproject.toml -c requirements.lock -o deploy/requirements.lock
+	$(LOCK) pyproject.toml --extra otel -c requirements.lock -o deploy/requirements.lock
 	$(LOCK) deploy/build.in -o deploy/build.lock
 
 # The image holds what the worker needs to run, in the versions of requirements.lock, and nothing to build or test with.

@@ -23,6 +23,7 @@ from worker.pipeline import Stages, Tagger
 from worker.read import Read
 from worker.recall import Recall, RecallPolicy
 from worker.settings import Settings
+from worker.tracing import open_traces
 from worker.vector_codec import VectorCodec
 from worker.vector_store import NoVectorStore, RedisVectorStore, StorePolicy, VectorStore
 
@@ -53,6 +54,10 @@ class Built:
 
 async def build_tagger(settings: Settings, models: Models, metrics: Metrics, exits: AsyncExitStack) -> Built:
     """Load the models and start every stage; ``exits`` closes them. Raises FatalError, CheckpointError."""
+    trace = settings.trace
+    who = {"service.name": "hangtag", "service.version": VERSION, "service.instance.id": settings.kafka.instance}
+    traces = open_traces(trace.endpoint, trace.sample_ratio, who)
+    exits.push_async_callback(traces.close)
     infer = Infer(models.load_predictor)
     reader = Read(models.open_reader, metrics) if settings.ocr.enabled else None
     exits.push_async_callback(infer.close)
@@ -72,7 +77,8 @@ async def build_tagger(settings: Settings, models: Models, metrics: Metrics, exi
     stages = Stages(fetch, decode, recall, infer, reader, extractor, Tagging(infer.labels, taxonomy))
     limits = _limits(settings)
     metrics.set_build(VERSION, info.revision, info.device)
-    return Built(Tagger(stages, limits, BatchPolicy(settings.batch.max_listings), metrics), stages, info, limits)
+    tagger = Tagger(stages, limits, BatchPolicy(settings.batch.max_listings), metrics, traces)
+    return Built(tagger, stages, info, limits)
 
 
 def combined_revision(*parts: str) -> str:

@@ -94,7 +94,9 @@ class Committer:
         return [one for one in finished if self._intake.is_current(one.origin)]
 
     def _count_redone(self, given_up: Iterable[Finished]) -> None:
-        self._metrics.redone_device_seconds.inc(sum(one.device_seconds for one in given_up))
+        for one in given_up:
+            self._metrics.redone_device_seconds.inc(one.device_seconds)
+            one.trace.end(is_given_up=True)
 
     async def _commit(self, finished: list[Finished], marks: Sequence[Partition]) -> None:
         self._intake.finish(finished)
@@ -131,6 +133,7 @@ class Committer:
             log.info("worker.first_results", listings=len(finished))
         self._intake.settle(finished)
         for one in finished:
+            one.trace.end(one.reason)
             self._metrics.finished_listings.labels("dead_letter" if one.reason else "tagged").inc()
             for kind in ("dead_letter",) if one.reason else self._kinds:
                 self._metrics.output_events.labels(kind).inc()

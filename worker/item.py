@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from schemas.deadletter import Reason, Stage
 from schemas.listing import ListingCreated
+from worker.tracing import NO_TRACE, Trace
 
 Headers = tuple[tuple[str, bytes | None], ...]
 
@@ -110,6 +111,7 @@ class Finished:
     outputs: tuple[OutputRecord, ...]
     reason: Reason | None  # None: results; otherwise the dead letter's reason
     device_seconds: float = 0.0  # lost if this is not published
+    trace: Trace = NO_TRACE
 
     @property
     def num_bytes(self) -> int:
@@ -133,6 +135,7 @@ class Flight:
     num_deaths: int = 0
     url: str | None = None  # of the picture it waits for
     on_stage: Callable[[], None] | None = None
+    trace: Trace = NO_TRACE
 
     def enter(self, stage: Stage) -> None:
         """Go on to the next stage."""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import structlog
 
 from model.types import ListingTags, ModelInfo, Price, ReadText
+from schemas.cloudevents import TRACE_HEADERS
 from schemas.topics import EVENT_KINDS, Topics
 from worker.deadletter import build_dead_letter
 from worker.enrich import build_events, check_sizes
 from worker.errors import RejectedError
-from worker.item import Finished, Item, OutputRecord, Record
+from worker.item import Finished, Headers, Item, OutputRecord, Record
 from worker.metrics import Metrics
 
 log = structlog.get_logger(__name__)
@@ -51,24 +52,29 @@ class Outputs:
         self._max_bytes = max_bytes
         self._metrics = metrics
 
-    def of(self, outcome: Outcome) -> Finished:
-        """The three events, or the dead letter: also for a listing whose events the broker would refuse."""
+    def of(self, outcome: Outcome, trace: Headers = ()) -> Finished:
+        """The three events, or the dead letter: also for a listing whose events the broker would refuse.
+
+        ``trace``: the trace context that events carry on, if not the record's own. A dead letter keeps the record's.
+        """
         origin = outcome.record.origin
         assert origin is not None  # noqa: S101  # records of a stream have one
         if outcome.error is None:
             try:
-                return Finished(origin, self._events(outcome), None)
+                return Finished(origin, self._events(outcome, trace), None)
             except RejectedError as error:
                 return Finished(origin, (self._dead_letter(outcome.record, error),), error.reason)
         return Finished(origin, (self._dead_letter(outcome.record, outcome.error),), outcome.error.reason)
 
-    def _events(self, outcome: Outcome) -> tuple[OutputRecord, ...]:
+    def _events(self, outcome: Outcome, trace: Headers) -> tuple[OutputRecord, ...]:
         assert outcome.item is not None and outcome.tags is not None  # noqa: S101  # no error: both are there
         events = build_events(
             outcome.item, outcome.tags, outcome.texts, outcome.prices, self._info, self._identity.topics,
             now=datetime.now(UTC),
         )  # fmt: skip
         wanted = tuple(event for kind, event in zip(EVENT_KINDS, events, strict=True) if kind in self._identity.kinds)
+        if trace:
+            wanted = tuple(_carrying(event, trace) for event in wanted)
         check_sizes(wanted, self._max_bytes)
         return wanted
 
@@ -87,3 +93,8 @@ class Outputs:
             worker_version=self._identity.version, model_revision=self._info.revision,
             failed_at=datetime.now(UTC), max_bytes=self._max_bytes,
         )  # fmt: skip
+
+
+def _carrying(output: OutputRecord, trace: Headers) -> OutputRecord:
+    own = tuple(header for header in output.headers if header[0] not in TRACE_HEADERS)
+    return replace(output, headers=(*own, *trace))

@@ -46,6 +46,7 @@ from worker.partition import Journey
 from worker.read import Read
 from worker.recall import Recall, Recalled
 from worker.storm import StormBreaker
+from worker.tracing import NO_TRACES, Traces
 from worker.waiting import Waiting, WaitingRoom
 
 log = structlog.get_logger(__name__)
@@ -75,10 +76,13 @@ class _Prepared:
 class Tagger:
     """fetch → decode → batch → recall → infer, read beside it, then the tags: one record at a time."""
 
-    def __init__(self, stages: Stages, limits: Limits, batch: BatchPolicy, metrics: Metrics) -> None:
+    def __init__(
+        self, stages: Stages, limits: Limits, batch: BatchPolicy, metrics: Metrics, traces: Traces = NO_TRACES
+    ) -> None:
         self._stages = stages
         self._limits = limits
         self._metrics = metrics
+        self.traces = traces
         self.bytes = Budget(limits.max_bytes)
         self.pixels = Budget(limits.max_pixels)
         self.reads = stages.read is not None  # False: OCR is passed by, though its engine is there
@@ -133,7 +137,7 @@ class Tagger:
     async def _fetch(self, url: str, held: Lease) -> FetchedImage | FailedImage:
         """A picture that fails leaves its listing's others alone."""
         try:
-            with self._metrics.stage("fetch"):
+            with self._metrics.stage("fetch"), self.traces.span("fetch", url):
                 return await self._stages.fetch.fetch(url, held)
         except RejectedError as error:
             return FailedImage(url, error.reason, error.stage, error.detail)
@@ -145,7 +149,7 @@ class Tagger:
         most_pixels = self._limits.pixels_per_picture
         await held_pixels.grow(most_pixels)
         try:
-            with self._metrics.stage("decode"):
+            with self._metrics.stage("decode"), self.traces.span("decode"):
                 decoded = await self._stages.decode.decode(fetched)
         except RejectedError as error:
             held_pixels.shrink(most_pixels)
@@ -158,12 +162,13 @@ class Tagger:
 
     async def _predict(self, listing: ListingCreated, images: Sequence[ImageOutcome], flight: Flight) -> Prediction:
         pictures = tuple(image.pixels for image in images if isinstance(image, DecodedImage))
-        return await self.waiting_room.predict(ListingInput(normalise_title(listing.title), pictures), flight)
+        with self.traces.span("infer"):
+            return await self.waiting_room.predict(ListingInput(normalise_title(listing.title), pictures), flight)
 
     async def _read(self, image: ImageOutcome) -> ReadText | None:
         if self._stages.read is None or not self.reads or isinstance(image, FailedImage):
             return None
-        with self._metrics.stage("read"):
+        with self._metrics.stage("read"), self.traces.span("read"):
             return await self._stages.read.read(image)
 
     # ---- batch → recall → infer, for all listings ---------------------------------------------------------------
@@ -190,7 +195,8 @@ class Tagger:
                 one.flight.is_started = True
             cost = sum(one.cost for one in batch)
             self.waiting_room.device_started(cost)
-            result = await self._stages.infer.predict(inputs)
+            with self.traces.batch([one.flight.trace for one in batch], cost):
+                result = await self._stages.infer.predict(inputs)
             self.waiting_room.device_finished(cost, result.busy_seconds)
             self._keep_vectors(inputs, result.answers)
             for one, answer in zip(batch, result.answers, strict=True):
@@ -219,7 +225,7 @@ class Tagger:
     def _resolve(self, item: Item, prediction: Prediction, texts: tuple[ReadText | None, ...]) -> Outcome:
         """Scores, and what words and pictures state outright, as tags."""
         listing = item.listing
-        with self._metrics.stage("enrich"):
+        with self._metrics.stage("enrich"), self.traces.span("enrich"):
             mentions = self._stages.extractor.extract(listing.title, listing.description or "", texts)
             currency = listing.price.currency if listing.price else None
             prices = find_prices(texts, PriceHints(listing.title, listing.language, currency))
@@ -327,6 +333,7 @@ class Pipeline:
         self._journeys.discard(task)
         self._parked.discard(journey.flight)
         if not journey.has_result:
+            journey.flight.trace.end(is_given_up=True)
             self._storm.given_up()
             self._metrics.redone_device_seconds.inc(journey.flight.device_seconds)
         self._intake.end(journey, has_result=journey.has_result)
@@ -336,12 +343,15 @@ class Pipeline:
 
     async def _journey(self, journey: Journey) -> None:
         """From record to outbox. Cancelled when its partition is revoked before the device has worked on it."""
-        flight = journey.flight
+        flight, origin = journey.flight, journey.origin
+        flight.trace = self._tagger.traces.listing(flight.record.headers, origin.topic, origin.partition, origin.offset)
         flight.on_stage = lambda: self._parked.discard(flight)
         parking = self._loop.call_later(self._limits.park_seconds, self._park, flight)
         try:
             outcome = await self._tagger.tag(flight)
-            finished = replace(self._outputs.of(outcome), device_seconds=flight.device_seconds)
+            finished = self._outputs.of(outcome, flight.trace.headers)
+            finished = replace(finished, device_seconds=flight.device_seconds, trace=flight.trace)
+            flight.trace.publish()
             flight.enter(Stage.PUBLISH)
             self._park(flight)
             await journey.turn.wait()

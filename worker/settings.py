@@ -226,6 +226,15 @@ class LogSettings(_Group):
     format: Literal["auto", "json", "console"] = Field("auto", description="auto: console on a terminal, else JSON")
 
 
+class TraceSettings(_Group):
+    """OpenTelemetry traces; needs the extra ``otel``."""
+
+    endpoint: str = Field(
+        "", pattern=r"^(https?://.+)?$", description="OTLP over HTTP, http://collector:4318/v1/traces; empty: none"
+    )
+    sample_ratio: float = Field(0.01, ge=0, le=1, description="share traced where the producer did not decide")
+
+
 class ShutdownSettings(_Group):
     """Stopping."""
 
@@ -263,6 +272,7 @@ class Settings(_Group):
     limits: LimitSettings = Field(default_factory=LimitSettings)
     http: HttpSettings = Field(default_factory=HttpSettings)
     log: LogSettings = Field(default_factory=LogSettings)
+    trace: TraceSettings = Field(default_factory=TraceSettings)
     shutdown: ShutdownSettings = Field(default_factory=ShutdownSettings)
     health: HealthSettings = Field(default_factory=HealthSettings)
     storm: StormSettings = Field(default_factory=StormSettings)
