@@ -12,13 +12,17 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
+from jsonschema import ValidationError
 
 from tests.deploy_files import ALERTS, DEPLOY
+from tests.documents import check_arguments
+from tests.vendored_schemas import kafka_trigger, resource_validator
 from worker.settings import ShutdownSettings
 
 KUBERNETES = DEPLOY / "kubernetes"
 OVERLAYS = ("cpu", "gpu")
-CUSTOM = ("monitoring.coreos.com/v1", "keda.sh/v1alpha1")  # no schemas of these can be had offline
+CUSTOM = ("monitoring.coreos.com/v1", "keda.sh/v1alpha1")
+FOLDERS = {**{name: f"overlays/{name}" for name in OVERLAYS}, "backfill": "backfill"}
 API = "1.34"
 LEAVE_AND_CLOSE_SECONDS = 20
 
@@ -30,9 +34,7 @@ def _render(overlay: str) -> str:
     program = [shutil.which("kustomize") or "", "build"] if shutil.which("kustomize") else ["kubectl", "kustomize"]
     if shutil.which(program[0]) is None:
         pytest.skip("neither kubectl nor kustomize is here; install kubectl 1.21 or later")
-    done = subprocess.run(
-        [*program, str(KUBERNETES / "overlays" / overlay)], capture_output=True, text=True, timeout=60
-    )
+    done = subprocess.run([*program, str(KUBERNETES / FOLDERS[overlay])], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -72,18 +74,29 @@ def _container_faults(container: Manifest) -> Iterator[str]:
     for kind in ("requests", "limits"):
         if not {"cpu", "memory"} <= resources.get(kind, {}).keys():
             yield f"no {kind}"
-    if not {"startupProbe", "readinessProbe", "livenessProbe"} <= container.keys():
+    if not {"startupProbe", "livenessProbe"} <= container.keys():
         yield "no probes"
     if any("value" in one and ("PASSWORD" in one["name"] or "://" in one["value"]) for one in container["env"]):
         yield "a secret in plain sight"
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("overlay", FOLDERS)
 def test_manifests_hold_to_the_api(overlay: str) -> None:
-    """Each object is valid by the API server's own schema, unknown fields refused."""
+    """Each object is valid by the API server's own schema, or its operator's, unknown fields refused."""
     for manifest in rendered(overlay):
-        if manifest["apiVersion"] not in CUSTOM:
+        if manifest["apiVersion"] in CUSTOM:
+            resource_validator(manifest["kind"]).validate(manifest)
+        else:
             kubernetes_validate.validate(manifest, API, strict=True)
+
+
+@pytest.mark.parametrize("kind", ["ServiceMonitor", "ScaledObject", "PrometheusRule"])
+def test_a_misspelt_field_of_an_operator_is_found(kind: str) -> None:
+    """The operators' schemas refuse what they do not know."""
+    resource = of_kind(rendered("cpu"), kind)
+    resource["spec"]["intervall"] = "15s"
+    with pytest.raises(ValidationError, match="intervall"):
+        resource_validator(kind).validate(resource)
 
 
 def test_a_misspelt_field_is_found() -> None:
@@ -156,6 +169,68 @@ def test_scaling_follows_lag_by_partition() -> None:
     settings = of_kind(manifests, "ConfigMap")["data"]
     assert trigger["metadata"]["consumerGroup"] == settings["HANGTAG_KAFKA__GROUP_ID"]
     assert trigger["metadata"]["bootstrapServers"] == settings["HANGTAG_KAFKA__BOOTSTRAP_SERVERS"]
+
+
+def test_the_trigger_says_what_its_scaler_reads() -> None:
+    """Every key is one of the Kafka scaler's, as text, and those that it needs are there."""
+    (trigger,) = of_kind(rendered("cpu"), "ScaledObject")["spec"]["triggers"]
+    known = kafka_trigger()
+    assert trigger["metadata"].keys() <= known.keys()
+    assert {name for name, may_be_left_out in known.items() if not may_be_left_out} <= trigger["metadata"].keys()
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_selectors_of_others_do_not_name_us(overlay: str) -> None:
+    """Egress leads to DNS, broker and cache wherever they are: their pods carry none of our labels."""
+    peers = [peer for rule in of_kind(rendered(overlay), "NetworkPolicy")["spec"]["egress"] for peer in rule["to"]]
+    chosen = [peer["podSelector"]["matchLabels"] for peer in peers if "podSelector" in peer]
+    assert {"k8s-app": "kube-dns"} in chosen
+    assert not [labels for labels in chosen if any(name.startswith("app.kubernetes.io/") for name in labels)]
+
+
+@pytest.mark.parametrize("overlay", FOLDERS)
+def test_the_policy_covers_every_pod(overlay: str) -> None:
+    """Workers and backfills: whatever runs strangers' URLs."""
+    manifests = rendered(overlay)
+    wanted = of_kind(manifests, "NetworkPolicy")["spec"]["podSelector"]["matchLabels"]
+    for workload in (one for one in manifests if one["kind"] in ("StatefulSet", "Job")):
+        assert wanted.items() <= workload["spec"]["template"]["metadata"]["labels"].items()
+
+
+def test_a_backfill_leaves_the_workers_alone() -> None:
+    """It brings a Job and what that needs, with the workers' settings; nothing that selects the workers' pods."""
+    manifests = rendered("backfill")
+    assert {one["kind"] for one in manifests} == {"ServiceAccount", "ConfigMap", "NetworkPolicy", "Job"}
+    assert of_kind(manifests, "ConfigMap") == of_kind(rendered("cpu"), "ConfigMap")
+    job, workers = of_kind(manifests, "Job"), of_kind(rendered("cpu"), "StatefulSet")
+    labels = job["spec"]["template"]["metadata"]["labels"]
+    assert not workers["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    assert list(faults(job)) == []
+
+
+def test_a_backfill_is_one_replay() -> None:
+    """Its command is understood; its name and group say which replay; more processes than partitions would idle."""
+    manifests = rendered("backfill")
+    job = of_kind(manifests, "Job")
+    command = _container(job)["args"]
+    check_arguments(command)
+    name = command[command.index("--name") + 1]
+    group = of_kind(manifests, "ConfigMap")["data"]["HANGTAG_KAFKA__GROUP_ID"]
+    assert job["metadata"]["name"].endswith(f"-{name}")
+    assert job["metadata"]["annotations"]["hangtag/consumer-group"] == f"{group}.replay.{name}"
+    most = of_kind(rendered("cpu"), "ScaledObject")["spec"]["maxReplicaCount"]
+    assert job["spec"]["parallelism"] == job["spec"]["completions"] <= most
+
+
+def test_a_backfill_gives_up_on_wrong_words_alone() -> None:
+    """Exit code 2 fails the Job; a pod that was evicted costs it nothing; a name survives its restarts."""
+    job = of_kind(rendered("backfill"), "Job")["spec"]
+    actions = {rule["action"]: rule for rule in job["podFailurePolicy"]["rules"]}
+    assert actions["FailJob"]["onExitCodes"]["values"] == [2]
+    assert actions["Ignore"]["onPodConditions"][0]["type"] == "DisruptionTarget"
+    assert job["template"]["spec"]["restartPolicy"] == "Never"
+    instance = next(one for one in _container({"spec": job})["env"] if one["name"] == "HANGTAG_KAFKA__INSTANCE")
+    assert "job-completion-index" in instance["valueFrom"]["fieldRef"]["fieldPath"]
 
 
 def test_only_the_gpu_overlay_asks_for_one() -> None:
