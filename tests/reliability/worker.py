@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from model.errors import OutOfMemoryError
@@ -34,6 +34,7 @@ class Faults:
 
     ``killer_title``: a listing with these words kills the process when the model sees it. ``out_of_memory_every``: so
     many batches of more than one listing bring one failure. ``fixed_seconds`` and ``item_seconds`` are the device's.
+    ``revision`` is the model's.
     """
 
     die_at: str = ""
@@ -44,6 +45,7 @@ class Faults:
     fixed_seconds: float = 0.002
     item_seconds: float = 0.0005
     rebuild_after_unknown: bool = True
+    revision: str = "stand-in"
 
     def to_environment(self) -> dict[str, str]:
         """As the process reads it."""
@@ -86,7 +88,7 @@ class FaultyPredictor:
         self._faults = faults
         self._countdown = countdown
         self._num_batches = 0
-        self.info: ModelInfo = self._inner.info
+        self.info: ModelInfo = replace(self._inner.info, revision=faults.revision)
         self.labels: Labels = self._inner.labels
 
     def warm_up(self) -> None:
