@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint install reliability train lock audit image image-test sbom
+.PHONY: demo test lint install reliability train lock audit image image-test sbom wheel wheel-test
 
 demo: install
 	$(BIN)/hangtag demo --out out
@@ -39,6 +39,14 @@ lock:
 	  --generate-hashes --no-emit-index-url -o requirements.lock
 	$(LOCK) pyproject.toml --extra otel -c requirements.lock -o deploy/requirements.lock
 	$(LOCK) deploy/build.in -o deploy/build.lock
+
+# dist/hangtag-….whl
+wheel: install
+	PATH="$(CURDIR)/$(BIN):$$PATH" uv build --quiet --wheel --out-dir dist
+
+# The wheel with its dependencies in an empty environment: version, a listing, the demo.
+wheel-test: install
+	TEST_WHEEL=full $(BIN)/python -m pytest -q tests/integration/test_wheel.py
 
 # The image holds what the worker needs to run, in the versions of requirements.lock, and nothing to build or test with.
 LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

@@ -61,7 +61,7 @@ def _sampling(ratio: float) -> OtelTraces:
 
 async def run(trial: Trial) -> list[Row]:
     """See the module."""
-    sides: Mapping[str, Traces] = {
+    sides: dict[str, Traces] = {
         "off": NO_TRACES,
         "none": _sampling(0),
         "hundredth": _sampling(0.01),
@@ -76,7 +76,7 @@ async def run(trial: Trial) -> list[Row]:
     return _rows(costs)
 
 
-async def _in_turns(built: Built, sides: Mapping[str, Traces], num_rounds: int, count: int) -> dict[str, list[float]]:
+async def _in_turns(built: Built, sides: dict[str, Traces], num_rounds: int, count: int) -> dict[str, list[float]]:
     """Processor microseconds per listing by side, one figure per round; the first round does not count."""
     costs: dict[str, list[float]] = {name: [] for name in sides}
     for number in range(num_rounds + 1):
