@@ -47,14 +47,15 @@ async def _roll(fleet: Fleet, letters: list[Letter], trial: Trial) -> _Rollout:
     found = _Rollout()
     steps = [(name, kind) for kind in (NEW, OLD) for name in INSTANCES]
     size = len(letters) // (len(steps) + 2)
-    await asyncio.gather(*(fleet.start(name, OLD) for name in INSTANCES))
+    workers = await asyncio.gather(*(fleet.start(name, OLD) for name in INSTANCES))
+    await asyncio.gather(*(worker.until("partition.assigned") for worker in workers))
     for number, (name, kind) in enumerate([("", OLD), *steps]):
         sending = asyncio.create_task(
             asyncio.to_thread(send, fleet.stream, letters[number * size : (number + 1) * size])
         )
         if name:
             await _replace(fleet, name, kind, found)
-            trial.say(f"{name} is {kind.revision}")
+            trial.say(f"{name} is {kind.revision}; its predecessor ended with {found.ends[-1]}")
         await sending
     found.bad_end, found.bad_log = await _unreadable(fleet)
     send(fleet.stream, letters[(len(steps) + 1) * size :])
