@@ -6,12 +6,14 @@ The demo's listings with real photos through the shipped model, none of it simul
 from __future__ import annotations
 
 import asyncio
+import os
 import statistics
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 from redis import Redis
@@ -57,11 +59,13 @@ async def run(trial: Trial) -> list[Row]:
         _, without_ocr = await _tag(built, records)
         built.tagger.reads = True
         outcomes, with_ocr = await _tag(built, records)
+        resident = [_resident_mib(pid) for pid in (os.getpid(), *built.stages.decode.pids)]
     events = [_events(outcome, built) for outcome in outcomes]
     per_title = await asyncio.to_thread(_redis_bytes, trial, built)
     return [
         *_weight_rows(records, outcomes, events),
         _cache_row(per_title),
+        _row("Resident MiB: the worker with model and OCR; each decoder", "; ".join(f"{one:,.0f}" for one in resident)),
         *_cost_rows(with_ocr, without_ocr, len(records)),
     ]
 
@@ -80,6 +84,11 @@ async def _tag(built: Built, records: Sequence[Record]) -> tuple[list[Outcome], 
 
 def _decoder_seconds(built: Built) -> float:
     return sum(time.clock_gettime(~pid << 3 | 2) for pid in built.stages.decode.pids)
+
+
+def _resident_mib(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
 
 
 def _events(outcome: Outcome, built: Built) -> tuple[OutputRecord, ...]:
