@@ -25,7 +25,7 @@ NUM_PARTITIONS = 24
 DEVICE = Faults(fixed_seconds=0.04, item_seconds=0.04)
 LEAST_SHARE = 0.85  # of N times one worker
 _BLOCKS = " ▁▂▃▄▅▆▇█"
-_MIDDLE = (0.1, 0.7)  # of a burst: all are at work, and none has run out of its partitions' records
+_SHARE = 0.9  # of a burst: then the first worker runs out of its partitions' records
 
 
 @dataclass(slots=True)
@@ -35,11 +35,10 @@ class Curve:
     count: int
     points: list[tuple[float, int]] = field(default_factory=list)
 
-    def rate(self, low: float, high: float) -> float:
-        """Listings a second between two shares of the burst."""
-        inside = [(at, done) for at, done in self.points if low * self.count <= done <= high * self.count]
-        (first, before), (last, after) = inside[0], inside[-1]
-        return (after - before) / max(1e-9, last - first)
+    def rate(self, share: float) -> float:
+        """Listings a second until ``share`` of the burst was committed."""
+        wanted = share * self.count
+        return wanted / next(at for at, done in self.points if done >= wanted)
 
     def drawn(self, seconds: float, width: int = 24) -> str:
         """The lag from the burst to ``seconds`` later, a character per step."""
@@ -64,8 +63,8 @@ class Burst:
 
     @property
     def rate(self) -> float:
-        """Listings a second in the middle of the burst."""
-        return self.curve.rate(*_MIDDLE)
+        """Listings a second, from the burst's arrival, until nine tenths are committed."""
+        return self.curve.rate(_SHARE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from tests.documents import PAGES, check_arguments, command_names, commands, lin
 from worker.settings import Settings, keys
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+SUITES = {path.stem for path in (ROOT / "tests" / "reliability").glob("*.py")}
 TARGETS = set(re.findall(r"^([a-z][a-z-]*):", MAKEFILE, re.MULTILINE))
 SHOWN = [(page.relative_to(ROOT).as_posix(), line) for page in PAGES for line in commands(page)]
 CALLS = [(page, call) for page, line in SHOWN for call in ours(line)]
@@ -54,7 +55,8 @@ def test_every_command_is_shown() -> None:
 def test_make_targets_are_there(line: str) -> None:
     """Targets and variables of each ``make`` stand in the Makefile."""
     for word in shlex.split(line, comments=True)[1:]:
-        name, is_variable, _ = word.partition("=")
+        name, is_variable, value = word.partition("=")
+        assert name != "SUITES" or set(value.split()) <= SUITES, value
         assert f"$({name})" in MAKEFILE or f"$(if $({name})" in MAKEFILE if is_variable else name in TARGETS, word
 
 

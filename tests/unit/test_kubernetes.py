@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import kubernetes_validate
 import pytest
@@ -17,7 +20,7 @@ from jsonschema import ValidationError
 from tests.deploy_files import ALERTS, DEPLOY
 from tests.documents import check_arguments
 from tests.vendored_schemas import kafka_trigger, resource_validator
-from worker.settings import ShutdownSettings
+from worker.settings import Settings, ShutdownSettings
 
 KUBERNETES = DEPLOY / "kubernetes"
 OVERLAYS = ("cpu", "gpu")
@@ -30,18 +33,18 @@ Manifest = dict[str, Any]
 
 
 @cache
-def _render(overlay: str) -> str:
+def _render(folder: Path) -> str:
     program = [shutil.which("kustomize") or "", "build"] if shutil.which("kustomize") else ["kubectl", "kustomize"]
     if shutil.which(program[0]) is None:
         pytest.skip("neither kubectl nor kustomize is here; install kubectl 1.21 or later")
-    done = subprocess.run([*program, str(KUBERNETES / FOLDERS[overlay])], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*program, str(folder)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def rendered(overlay: str) -> list[Manifest]:
     """What `kubectl apply -k` would send, in fresh objects."""
-    return list(yaml.safe_load_all(_render(overlay)))
+    return list(yaml.safe_load_all(_render(KUBERNETES / FOLDERS[overlay])))
 
 
 def of_kind(manifests: list[Manifest], kind: str) -> Manifest:
@@ -195,6 +198,21 @@ def test_the_policy_covers_every_pod(overlay: str) -> None:
     wanted = of_kind(manifests, "NetworkPolicy")["spec"]["podSelector"]["matchLabels"]
     for workload in (one for one in manifests if one["kind"] in ("StatefulSet", "Job")):
         assert wanted.items() <= workload["spec"]["template"]["metadata"]["labels"].items()
+
+
+def test_traces_may_leave(tmp_path: Path) -> None:
+    """The component says where the collector is, in settings that exist, and lets the pods reach it."""
+    overlay = os.path.relpath(KUBERNETES / "overlays" / "cpu", tmp_path)
+    component = os.path.relpath(KUBERNETES / "components" / "tracing", tmp_path)
+    own = {"kind": "Kustomization", "resources": [overlay], "components": [component]}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(own))
+    manifests = list(yaml.safe_load_all(_render(tmp_path)))
+    settings = of_kind(manifests, "ConfigMap")["data"]
+    endpoint = urlsplit(settings["HANGTAG_TRACE__ENDPOINT"])
+    assert Settings.model_validate({"trace": {"endpoint": endpoint.geturl()}}).trace.endpoint
+    opened = [port["port"] for rule in of_kind(manifests, "NetworkPolicy")["spec"]["egress"] for port in rule["ports"]]
+    assert endpoint.port in opened
+    assert settings["HANGTAG_KAFKA__GROUP_ID"] == "hangtag"
 
 
 def test_a_backfill_leaves_the_workers_alone() -> None:
