@@ -75,10 +75,6 @@ class Change:
     steady: float
     seconds: float
 
-    def cost_seconds(self, rate: float) -> float:
-        """For how long the group of ``rate`` listings a second would have had to stand still to lose as much."""
-        return (self.steady - self.committed) / rate
-
 
 async def run(trial: Trial) -> list[Row]:
     """See the module."""
@@ -88,7 +84,7 @@ async def run(trial: Trial) -> list[Row]:
         bursts[size] = await _burst(trial, size, count)
         trial.say(f"  {size}: {bursts[size].rate:.1f}/s, {bursts[size].seconds:.0f} s, {bursts[size].words}")
     join, leave = await _changes(trial, bursts)
-    return [*_throughput_rows(bursts), *_lag_rows(bursts), *_change_rows(bursts, join, leave), _core_row(bursts)]
+    return [*_throughput_rows(bursts), *_lag_rows(bursts), *_change_rows(join, leave), _core_row(bursts)]
 
 
 async def _burst(trial: Trial, size: int, count: int) -> Burst:
@@ -184,15 +180,14 @@ def _lag_rows(bursts: dict[int, Burst]) -> list[Row]:
     ]
 
 
-def _change_rows(bursts: dict[int, Burst], join: Change, leave: Change) -> list[Row]:
-    told = (("A third worker joins two", join, 3), ("It leaves (SIGTERM)", leave, 2))
+def _change_rows(join: Change, leave: Change) -> list[Row]:
+    told = (("A third worker joins two", join, "three"), ("It leaves (SIGTERM)", leave, "two"))
     return [
         Row(
             f"{words}, all with work: committed in the {change.seconds:.0f} s that follow",
-            "",
-            f"{change.committed:,} of {change.steady:,.0f}: as if {size} workers had stood still for "
-            f"{change.cost_seconds(size * bursts[1].rate):.1f} s",
-            None,
+            f"≥ {LEAST_SHARE:.0%} of what {size} do in that time",
+            f"{change.committed:,} of {change.steady:,.0f}, {change.committed / change.steady:.0%}",
+            change.committed >= LEAST_SHARE * change.steady,
         )
         for words, change, size in told
     ]
