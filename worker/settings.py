@@ -230,7 +230,9 @@ class TraceSettings(_Group):
     """OpenTelemetry traces; needs the extra ``otel``."""
 
     endpoint: str = Field(
-        "", pattern=r"^(https?://.+)?$", description="OTLP over HTTP, http://collector:4318/v1/traces; empty: none"
+        "",
+        pattern=r"^(https?://[^@\s]+)?$",  # a password would be shown: it belongs into OTEL_EXPORTER_OTLP_HEADERS
+        description="OTLP over HTTP, http://collector:4318/v1/traces; empty: none",
     )
     sample_ratio: float = Field(0.01, ge=0, le=1, description="share traced where the producer did not decide")
 

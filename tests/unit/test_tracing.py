@@ -17,6 +17,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
+from pydantic import ValidationError
 
 from model.stand_in import StandInPredictor, StandInReader
 from model.types import Predictor, TextReader
@@ -311,6 +312,13 @@ def test_off_is_one_object() -> None:
     assert NO_TRACES.listing(SAMPLED, "in", 0, 0) is NO_TRACE
     assert NO_TRACES.span("fetch", "http://a/") is NO_TRACES.span("read") is NO_TRACES.batch([NO_TRACE], 1)
     assert NO_TRACE.headers == ()
+
+
+@pytest.mark.parametrize("endpoint", ["http://user:secret@collector:4318/v1/traces", "collector:4318", "file:///tmp/x"])
+def test_an_endpoint_is_a_url_without_a_password(endpoint: str) -> None:
+    """`hangtag config show` would show it; and a typo is found at start."""
+    with pytest.raises(ValidationError):
+        Settings.model_validate({"trace": {"endpoint": endpoint}})
 
 
 def test_an_endpoint_without_the_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
