@@ -30,7 +30,7 @@ class _Rollout:
 
 async def run(trial: Trial) -> list[Row]:
     """See the module."""
-    count = trial.size(short=3_000, full=30_000)
+    count = trial.size(short=3_000, full=15_000)
     stream = Stream(trial.kafka().address, num_partitions=12)
     stream.create()
     async with image_host() as host, Fleet(stream, host) as fleet:
