@@ -77,7 +77,8 @@ async def build_tagger(settings: Settings, models: Models, metrics: Metrics, exi
     stages = Stages(fetch, decode, recall, infer, reader, extractor, Tagging(infer.labels, taxonomy))
     limits = _limits(settings)
     metrics.set_build(VERSION, info.revision, info.device)
-    tagger = Tagger(stages, limits, BatchPolicy(settings.batch.max_listings), metrics, traces)
+    tagger = Tagger(stages, limits, BatchPolicy(settings.batch.max_listings), metrics)
+    tagger.traces = traces
     return Built(tagger, stages, info, limits)
 
 

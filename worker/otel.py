@@ -79,6 +79,12 @@ class OtelTrace:
         _CONTEXT.inject(carrier, set_span_in_context(self.span, Context()))
         return tuple((name, text.encode()) for name, text in carrier.items())
 
+    def share(self, members: Sequence[Trace], num_pictures: int) -> AbstractContextManager[object]:
+        """See `Trace`."""
+        return self._traces.batch(
+            [one.span for one in members if isinstance(one, OtelTrace)], len(members), num_pictures
+        )
+
     def publish(self) -> None:
         """See `Trace`."""
         self._publishing = self._traces.start("publish", self.span, SpanKind.PRODUCER)
@@ -128,11 +134,6 @@ class OtelTraces:
         listing = get_current_span()
         return self._stage(name, listing, url) if listing.is_recording() else _NOTHING
 
-    def batch(self, members: Sequence[Trace], num_pictures: int) -> AbstractContextManager[object]:
-        """See `Traces`."""
-        sampled = [one.span for one in members if isinstance(one, OtelTrace)]
-        return self._on_device(sampled, len(members), num_pictures) if sampled else _NOTHING
-
     def start(self, name: str, parent: Span, kind: SpanKind = SpanKind.INTERNAL) -> Span:
         """A span below ``parent``, which ends it."""
         return self._tracer.start_span(name, set_span_in_context(parent, Context()), kind)
@@ -157,7 +158,8 @@ class OtelTraces:
             span.end()
 
     @contextmanager
-    def _on_device(self, listings: Sequence[Span], num_listings: int, num_pictures: int) -> Iterator[None]:
+    def batch(self, listings: Sequence[Span], num_listings: int, num_pictures: int) -> Iterator[None]:
+        """A span over what these listings, and others that are not traced, do together; linked both ways."""
         links = [Link(one.get_span_context()) for one in listings]
         sizes = {"hangtag.batch.listings": num_listings, "hangtag.batch.pictures": num_pictures}
         span = self._tracer.start_span("batch", Context(), attributes=sizes, links=links)

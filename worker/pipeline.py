@@ -46,7 +46,7 @@ from worker.partition import Journey
 from worker.read import Read
 from worker.recall import Recall, Recalled
 from worker.storm import StormBreaker
-from worker.tracing import NO_TRACES, Traces
+from worker.tracing import NO_TRACES, Traces, on_device
 from worker.waiting import Waiting, WaitingRoom
 
 log = structlog.get_logger(__name__)
@@ -76,16 +76,14 @@ class _Prepared:
 class Tagger:
     """fetch → decode → batch → recall → infer, read beside it, then the tags: one record at a time."""
 
-    def __init__(
-        self, stages: Stages, limits: Limits, batch: BatchPolicy, metrics: Metrics, traces: Traces = NO_TRACES
-    ) -> None:
+    def __init__(self, stages: Stages, limits: Limits, batch: BatchPolicy, metrics: Metrics) -> None:
         self._stages = stages
         self._limits = limits
         self._metrics = metrics
-        self.traces = traces
         self.bytes = Budget(limits.max_bytes)
         self.pixels = Budget(limits.max_pixels)
         self.reads = stages.read is not None  # False: OCR is passed by, though its engine is there
+        self.traces: Traces = NO_TRACES
         self.waiting_room = WaitingRoom(batch)
         self._started = asyncio.Semaphore(limits.max_started)
         self._prepared: asyncio.Queue[_Prepared] = asyncio.Queue(maxsize=1)
@@ -195,7 +193,7 @@ class Tagger:
                 one.flight.is_started = True
             cost = sum(one.cost for one in batch)
             self.waiting_room.device_started(cost)
-            with self.traces.batch([one.flight.trace for one in batch], cost):
+            with on_device([one.flight.trace for one in batch], cost):
                 result = await self._stages.infer.predict(inputs)
             self.waiting_room.device_finished(cost, result.busy_seconds)
             self._keep_vectors(inputs, result.answers)

@@ -28,6 +28,10 @@ class Trace(Protocol):
         """The trace context that its events carry on; empty: the record's own, untouched."""
         ...
 
+    def share(self, members: Sequence[Trace], num_pictures: int) -> AbstractContextManager[object]:
+        """These listings, it among them, are on the device together. For `on_device`."""
+        ...
+
     def publish(self) -> None:
         """Its results wait for their transaction from now on."""
         ...
@@ -48,10 +52,6 @@ class Traces(Protocol):
         """A stage of the calling task's listing; of ``url`` the host is told."""
         ...
 
-    def batch(self, members: Sequence[Trace], num_pictures: int) -> AbstractContextManager[object]:
-        """These listings on the device together."""
-        ...
-
     async def close(self) -> None:
         """Send what is left; a collector that does not answer costs seconds at most."""
         ...
@@ -62,6 +62,10 @@ class NoTrace:
 
     __slots__ = ()
     headers: HeaderPairs = ()
+
+    def share(self, members: Sequence[Trace], num_pictures: int) -> AbstractContextManager[object]:
+        """See `Trace`."""
+        return _NOTHING
 
     def publish(self) -> None:
         """See `Trace`."""
@@ -83,16 +87,20 @@ class NoTraces:
         """See `Traces`."""
         return _NOTHING
 
-    def batch(self, members: Sequence[Trace], num_pictures: int) -> AbstractContextManager[object]:
-        """See `Traces`."""
-        return _NOTHING
-
     async def close(self) -> None:
         """See `Traces`."""
 
 
 NO_TRACE: Trace = NoTrace()
 NO_TRACES: Traces = NoTraces()
+
+
+def on_device(members: Sequence[Trace], num_pictures: int) -> AbstractContextManager[object]:
+    """These listings are on the device together: a span if one of them is traced."""
+    for one in members:
+        if one is not NO_TRACE:
+            return one.share(members, num_pictures)
+    return _NOTHING
 
 
 def open_traces(endpoint: str, sample_ratio: float, resource: Mapping[str, str]) -> Traces:

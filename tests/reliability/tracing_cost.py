@@ -89,7 +89,8 @@ async def _in_turns(built: Built, sides: dict[str, Traces], num_rounds: int, cou
 
 
 async def _tag(built: Built, traces: Traces, count: int) -> None:
-    tagger = Tagger(built.stages, built.limits, BatchPolicy(16), Metrics(), traces)
+    tagger = Tagger(built.stages, built.limits, BatchPolicy(16), Metrics())
+    tagger.traces = traces
     loops = [asyncio.create_task(loop) for loop in (tagger.prepare_batches(), tagger.run_batches())]
 
     async def journey(number: int) -> None:

@@ -43,7 +43,7 @@ from worker.pace import Pace
 from worker.pipeline import Pipeline, Tagger
 from worker.settings import Settings
 from worker.storm import StormBreaker, StormPolicy
-from worker.tracing import NO_TRACE, NO_TRACES, Traces, open_traces
+from worker.tracing import NO_TRACE, NO_TRACES, Traces, on_device, open_traces
 from worker.transaction import Outcome
 
 TRACE_ID, PRODUCER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -104,7 +104,8 @@ async def line(traces: Traces, *, outcomes: Sequence[Outcome] = ()) -> AsyncIter
         settings = Settings.model_validate({"fetch": {"allow_endpoints": [host.endpoint]}})
         metrics, limits = Metrics(), Limits()
         built = await build_tagger(settings, Models(), metrics, exits)
-        tagger = Tagger(built.stages, limits, BatchPolicy(16), metrics, traces)
+        tagger = Tagger(built.stages, limits, BatchPolicy(16), metrics)
+        tagger.traces = traces
         intake = Intake("in", IntakePolicy(drain_seconds=2.0), lambda error: None)
         intake.consumer = cast(Consumer, Doors())
         ledger = Ledger(list(outcomes))
@@ -310,7 +311,7 @@ def test_off_imports_nothing() -> None:
 def test_off_is_one_object() -> None:
     """Nothing is made per listing or per stage."""
     assert NO_TRACES.listing(SAMPLED, "in", 0, 0) is NO_TRACE
-    assert NO_TRACES.span("fetch", "http://a/") is NO_TRACES.span("read") is NO_TRACES.batch([NO_TRACE], 1)
+    assert NO_TRACES.span("fetch", "http://a/") is NO_TRACES.span("read") is on_device([NO_TRACE], 1)
     assert NO_TRACE.headers == ()
 
 
