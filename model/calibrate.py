@@ -1,16 +1,16 @@
 """Scores to probabilities, and probabilities to thresholds.
 
-Single-sided heads get a temperature (Guo et al. 2017). The published score is a log-linear pool of the three heads'
-log-probabilities (Hinton's product of experts, with weights). Both are fitted on rows the heads were not trained on.
-A threshold is bought with a target precision: the lowest score at which the rows above it are right that often, with
-Wilson's lower bound so that a handful of lucky rows buys nothing.
+Pools are fitted on rows their experts were not trained on. A threshold is bought with a target precision by
+fixed-sequence testing (Angelopoulos et al., "Learn then Test", 2021): from the strictest score down, each is kept while
+an exact binomial test says with 95 % confidence that precision reaches the target; the first that fails ends it. The
+guarantee holds for listings like those of the calibration rows, and for no others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import sqrt
+from math import ceil, log
 
 import numpy as np
 import numpy.typing as npt
@@ -18,37 +18,17 @@ import torch
 from torch.nn.functional import log_softmax, nll_loss, softplus
 
 from model.fusion import Logits
-from model.labels import Threshold
+from model.labels import Side, Threshold
+from model.pool import EXPERTS_OF, SIDES, Pool, Weights, pooled
 
-MIN_ROWS = 20
-_Z = 1.0  # one standard error: about 84 % sure
-SIDES = ("fused", "image", "text")
+MIN_STATED_ROWS = 200
+_CONFIDENCE = 0.95
+_FIRST_SHARE = 0.05  # of all rows: with fewer, one unlucky row would end the sequence where it starts
+_STEPS = 200
+_UNFITTED_STATED = 3.0  # where no row states anything: by judgement
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """Weights of the three heads' log-probabilities, and the temperatures of the single-sided ones."""
-
-    gated: float
-    image: float
-    text: float
-    image_temperature: float
-    text_temperature: float
-
-    def image_alone(self, logits: Logits) -> torch.Tensor:
-        """(B, V) probabilities of the picture alone."""
-        return torch.softmax(logits.image / self.image_temperature, dim=1)
-
-    def text_alone(self, logits: Logits) -> torch.Tensor:
-        """(B, V) probabilities of the title alone."""
-        return torch.softmax(logits.text / self.text_temperature, dim=1)
-
-    def fused(self, logits: Logits) -> torch.Tensor:
-        """(B, V) probabilities of both together."""
-        return torch.softmax(_pooled(logits, self.gated, self.image, self.text), dim=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,79 +39,141 @@ class Outcomes:
     right: Bools  # (N,)
 
 
-def fit_pool(logits: Logits, labels: torch.Tensor) -> Pool:
-    """Pool and temperatures that make ``labels`` (N,) likeliest. All rows need both sides."""
-    image = _minimise(1, lambda raw: nll_loss(log_softmax(logits.image / (softplus(raw[0]) + 0.05), dim=1), labels))
-    text = _minimise(1, lambda raw: nll_loss(log_softmax(logits.text / (softplus(raw[0]) + 0.05), dim=1), labels))
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """Rows to fit a pool on. ``stated``: (N, V) how surely the words state each value, 0 where they do not."""
+
+    logits: Logits
+    labels: torch.Tensor  # (N,)
+    stated: torch.Tensor
+
+    def chosen(self, rows: torch.Tensor) -> Fitting:
+        """Only some of the rows: (N,) bool or indices."""
+        return Fitting({name: one[rows] for name, one in self.logits.items()}, self.labels[rows], self.stated[rows])
+
+    def joined(self, other: Fitting) -> Fitting:
+        """These rows and others."""
+        logits = {name: torch.cat([one, other.logits[name]]) for name, one in self.logits.items()}
+        return Fitting(logits, torch.cat([self.labels, other.labels]), torch.cat([self.stated, other.stated]))
+
+
+def fit_pool(rows: Fitting, masked: Fitting | None = None) -> Pool:
+    """The weights that make the labels likeliest. ``masked``: the same listings with titles that state nothing."""
+    is_stated = rows.stated.amax(dim=1) > 0
+    silent = rows.chosen(~is_stated)
+    if masked is not None:
+        silent = silent.joined(masked)
+    stated = rows.chosen(is_stated)
+    quiet = {side: _fit_side(silent, side, with_stated=False) for side in SIDES}
+    if len(stated.labels) < MIN_STATED_ROWS:
+        return Pool(quiet, {side: Weights(one.experts, _UNFITTED_STATED) for side, one in quiet.items()})
+    return Pool(quiet, {side: _fit_side(stated, side, with_stated=True) for side in SIDES})
+
+
+def _fit_side(rows: Fitting, side: Side, *, with_stated: bool) -> Weights:
+    count = len(EXPERTS_OF[side])
 
     def loss(raw: torch.Tensor) -> torch.Tensor:
-        gated, seen, said = softplus(raw)
-        return nll_loss(log_softmax(_pooled(logits, gated, seen, said), dim=1), labels)
+        weights = softplus(raw)
+        scores = pooled(rows.logits, side, weights[:count])
+        if with_stated:
+            scores = scores + weights[count] * rows.stated
+        return nll_loss(log_softmax(scores, dim=1), rows.labels)
 
-    weights = softplus(_minimise(3, loss))
-    temperatures = [float(softplus(found)[0]) + 0.05 for found in (image, text)]
-    return Pool(*(float(weight) for weight in weights), *temperatures)
+    found = softplus(_minimise(count + with_stated, loss)).tolist()
+    return Weights(tuple(found[:count]), found[count] if with_stated else 0.0)
+
+
+def fit_logistic(features: torch.Tensor, truth: torch.Tensor) -> tuple[float, ...]:
+    """Weights and, last, the offset of a logistic regression: features (N, F), truth (N,) of 0 and 1."""
+
+    def loss(raw: torch.Tensor) -> torch.Tensor:
+        found = features @ raw[:-1] + raw[-1]
+        return torch.nn.functional.binary_cross_entropy_with_logits(found, truth)
+
+    return tuple(_minimise(features.shape[1] + 1, loss).tolist())
+
+
+def fit_temperature(logits: torch.Tensor, labels: torch.Tensor) -> float:
+    """What to divide logits (N, V) by so that the labels (N,) are likeliest (Guo et al. 2017)."""
+    raw = _minimise(1, lambda raw: nll_loss(log_softmax(logits / (softplus(raw[0]) + 0.05), dim=1), labels))
+    return float(softplus(raw)[0]) + 0.05
+
+
+# ---- thresholds -----------------------------------------------------------------------------------------------------
 
 
 def threshold_for(outcomes: Outcomes, target: float) -> float | None:
-    """Lowest score from which on precision is at least ``target``; None when no score reaches it with ``MIN_ROWS``
-    rows.
-    """
+    """The lowest score at which precision was shown to reach ``target``; None when none was."""
     order = np.argsort(-outcomes.scores, kind="stable")
-    scores, right = outcomes.scores[order], outcomes.right[order]
+    scores, wrong = outcomes.scores[order], np.cumsum(~outcomes.right[order])
+    fewest = ceil(log(1 - _CONFIDENCE) / log(target)) if target < 1 else len(scores) + 1
+    first = max(fewest, ceil(_FIRST_SHARE * len(scores)))
     best = None
-    correct = np.cumsum(right)
-    for count in range(MIN_ROWS, len(scores) + 1):
-        is_end_of_ties = count == len(scores) or scores[count] < scores[count - 1]
-        if is_end_of_ties and wilson_lower(int(correct[count - 1]), count) >= target:
-            best = float(scores[count - 1])
+    for count in sorted({round(at) for at in np.linspace(first, len(scores), _STEPS)} if first <= len(scores) else ()):
+        at = _last_of_ties(scores, count)
+        if not is_shown(int(wrong[at]), at + 1, target):
+            break
+        best = float(scores[at])
     return best
 
 
-def wilson_lower(correct: int, count: int, z: float = _Z) -> float:
-    """Wilson's lower bound (1927) of a share of ``correct`` in ``count``."""
-    share = correct / count
-    middle = share + z * z / (2 * count)
-    spread = z * sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    return (middle - spread) / (1 + z * z / count)
+def _last_of_ties(scores: Floats, count: int) -> int:
+    """Index of the last row that scores as the ``count``-th does; scores fall."""
+    return int(np.searchsorted(-scores, -scores[count - 1], side="right")) - 1
 
 
-def thresholds_of(outcomes: dict[str, Outcomes], target: float) -> Threshold:
+def is_shown(wrong: int, count: int, target: float) -> bool:
+    """Does ``wrong`` in ``count`` show, at 95 % confidence, that precision is at least ``target``? Exact, binomial."""
+    expected = 1 - target
+    if wrong >= expected * count:
+        return False
+    ks = np.arange(wrong + 1)
+    steps = np.log((count - ks[1:] + 1) / ks[1:]) + log(expected) - log(target)
+    logs = count * log(target) + np.concatenate([[0.0], np.cumsum(steps)])
+    return bool(np.exp(logs).sum() <= 1 - _CONFIDENCE)
+
+
+def thresholds_of(outcomes: Mapping[str, Outcomes], target: float) -> Threshold:
     """One attribute's thresholds from its sides' outcomes."""
-    found = {side: threshold_for(outcomes[side], target) if side in outcomes else None for side in SIDES}
-    return Threshold(found["fused"], found["image"], found["text"])
+    return Threshold(
+        *(threshold_for(outcomes[side], target) if side in outcomes else None for side in (*SIDES, "worded"))
+    )
+
+
+# ---- calibration error ----------------------------------------------------------------------------------------------
 
 
 def expected_calibration_error(scores: Floats, right: Bools, num_bins: int = 15) -> float:
-    """Mean gap between score and precision over bins of equal width, weighted by rows (Guo et al. 2017)."""
-    bins = np.minimum((scores * num_bins).astype(int), num_bins - 1)
+    """Mean gap between score and precision over bins of equal mass, weighted by rows."""
+    order = np.argsort(scores, kind="stable")
     gaps = [
-        abs(scores[bins == one].mean() - right[bins == one].mean()) * (bins == one).mean()
-        for one in range(num_bins)
-        if (bins == one).any()
+        abs(float(scores[rows].mean()) - float(right[rows].mean())) * len(rows) / len(scores)
+        for rows in np.array_split(order, num_bins)
+        if len(rows)
     ]
     return float(sum(gaps))
 
 
-def _pooled(
-    logits: Logits, gated: float | torch.Tensor, image: float | torch.Tensor, text: float | torch.Tensor
-) -> torch.Tensor:
-    return (
-        gated * log_softmax(logits.gated, dim=1)
-        + image * log_softmax(logits.image, dim=1)
-        + text * log_softmax(logits.text, dim=1)
-    )
+def honest_error(scores: Floats, num_bins: int = 15, num_rounds: int = 200, seed: int = 0) -> float:
+    """The 95th percentile of the calibration error that perfectly calibrated scores like these would show."""
+    generator = np.random.default_rng(seed)
+    rounds = [
+        expected_calibration_error(scores, generator.random(len(scores)) < scores, num_bins) for _ in range(num_rounds)
+    ]
+    return float(np.quantile(rounds, 0.95))
 
 
 def _minimise(num_parameters: int, loss: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
-    raw = torch.zeros(num_parameters, requires_grad=True)
-    optimiser = torch.optim.LBFGS([raw], max_iter=100, line_search_fn="strong_wolfe")
+    with torch.enable_grad():
+        raw = torch.zeros(num_parameters, requires_grad=True)
+        optimiser = torch.optim.LBFGS([raw], max_iter=200, line_search_fn="strong_wolfe")
 
-    def closure() -> torch.Tensor:
-        optimiser.zero_grad()
-        value = loss(raw)
-        torch.autograd.backward(value)
-        return value
+        def closure() -> torch.Tensor:
+            optimiser.zero_grad()
+            value = loss(raw)
+            torch.autograd.backward(value)
+            return value
 
-    optimiser.step(closure)  # type: ignore[no-untyped-call]
+        optimiser.step(closure)  # type: ignore[no-untyped-call]
     return raw.detach()

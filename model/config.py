@@ -6,9 +6,10 @@ import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from model.color_histogram import HISTOGRAM_DIM
 from model.errors import CheckpointError
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,8 @@ class ModelConfig:
     image_std: float = 128.0
     text_dim: int = 384
     max_title_tokens: int = 96
-    hidden_dim: int = 256
+    color_dim: int = HISTOGRAM_DIM  # of the colour histogram
+    hidden_dim: int = 512
     joint_dim: int = 128  # of the space in which pictures and titles are compared
 
     def save(self, path: Path) -> None:

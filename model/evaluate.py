@@ -1,13 +1,14 @@
 """``hangtag evaluate``: how good a checkpoint is on rows that training never saw.
 
-Each attribute is measured by picture alone, title alone, title with the words that state colour and material masked,
-and both together, because colour, material and type stand in most titles: one figure would flatter.
+Each attribute is measured by picture alone, title alone, title with the words that state colour and material hidden,
+and both together, because colour, material and type stand in most titles: one figure would flatter. Beside them stands
+each expert alone, since a pool that does not beat its best expert is worth nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import sqrt
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,30 +16,60 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from model.calibrate import Outcomes, expected_calibration_error, threshold_for
+from model.association import all_pairs, pair_features, probabilities, sides_of
+from model.calibrate import Outcomes, threshold_for
+from model.catalogue import load_catalogue
 from model.dataset import Row, load_rows
+from model.extract import Extractor
 from model.features import Features, compute_features
-from model.fusion import ATTRIBUTES, FusionModel, Logits
+from model.figures import auroc, details_of, figures_of, paired_gain, recall_at
+from model.fit import label_ids
+from model.fusion import ATTRIBUTES, EXPERTS, FusionModel, Inputs, Logits, bag_tensors
+from model.masking import Mask
+from model.ngrams import bags
 from model.predictor import choose_device
+from model.scoring import Scored, category_matrix, score_all, stated_values
 from model.taxonomy import load_taxonomy
-from model.weights import SHIPPED, Vocabulary, load
+from model.weights import SHIPPED, Checkpoint, Vocabulary, load
 
 TARGET = 0.95
+_SHOWN = {"fused": "fused", "image": "image", "text": "text"}
+_MASKED = {"fused": "fused_masked", "text": "text_masked"}
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
 
 
 def evaluate(
     checkpoint: Path | None, data: Path, *, device: str = "auto", cache: Path = Path(".cache/features")
 ) -> dict[str, Any]:
-    """Figures of a checkpoint (None: the shipped one) on the test rows of ``data``, as JSON-ready values."""
+    """Figures of a checkpoint (None: the shipped one) on ``data``, as JSON-ready values.
+
+    Of a folder with the training data its test rows; of a JSON-lines or CSV file all listings.
+    """
     loaded = load(checkpoint or SHIPPED)
-    rows = [row for row in load_rows(data) if row.split == "test"]
-    place = choose_device(device)
-    image, text = loaded.image.to(place), loaded.text.to(place)
-    features = compute_features(rows, image, text, loaded.config.image_side, cache, lambda _: None)
+    rows = measured_rows(data)
+    features = features_of(loaded, rows, device, cache)
     return evaluate_features(loaded.fusion, loaded.vocabulary, loaded.outcomes, features, rows)
+
+
+def measured_rows(data: Path) -> list[Row]:
+    """The rows to measure on. Raises ModelError."""
+    if data.is_file():
+        return [replace(row, split="test") for row in load_catalogue(data)]
+    return [row for row in load_rows(data) if row.split == "test"]
+
+
+def features_of(loaded: Checkpoint, rows: Sequence[Row], device: str, cache: Path) -> Features:
+    """What a checkpoint's towers see in rows."""
+    place = choose_device(device)
+    towers = (loaded.image.to(place), loaded.text.to(place))
+    mask = Mask(load_taxonomy())
+    titles = [row.title for row in rows]
+    masked = [mask.hide(title) for title in titles]
+    pictures = [row.image for row in rows]
+    return compute_features(pictures, titles, masked, towers, loaded.config.image_side, cache, lambda _: None)
 
 
 def evaluate_features(
@@ -49,148 +80,217 @@ def evaluate_features(
     rows: Sequence[Row],
 ) -> dict[str, Any]:
     """Figures on those of ``rows`` that are test rows; thresholds come from the calibration ``outcomes``."""
-    test = np.array([index for index, row in enumerate(rows) if row.split == "test"])
+    test = np.array([index for index, row in enumerate(rows) if row.split == "test"], np.int64)
     titled = test[[bool(rows[index].title) for index in test]]
+    asked = Asked(fusion, vocabulary, features, rows)
+    found: dict[str, Any] = {"rows": {"listings": len(titled)}}
     with torch.inference_mode():
-        scores = _all_scores(fusion, vocabulary, features, titled)
-        scene_rows = test[label_ids([rows[i] for i in test], "scene", vocabulary.values["scene"]) >= 0]
-        scene_logits = fusion.scene(torch.from_numpy(features.images[scene_rows]))
-        scenes = torch.softmax(scene_logits / vocabulary.scene_temperature, dim=1).numpy()
-        association = _association_accuracy(fusion, vocabulary, features, titled)
-    chosen = [rows[index] for index in titled]
-    found: dict[str, Any] = {"rows": {"listings": len(titled), "scenes": len(scene_rows)}, "association": association}
-    for name in ATTRIBUTES:
-        truth = label_ids(chosen, name, vocabulary.values[name])
-        found[name] = _figures_by_side({side: one[name] for side, one in scores.items()}, truth, outcomes.get(name, {}))
-    truth, by_category = _categories(vocabulary, chosen, scores)
-    found["category"] = _figures_by_side(by_category, truth, outcomes.get("category", {}))
-    scene_truth = label_ids([rows[i] for i in scene_rows], "scene", vocabulary.values["scene"])
-    found["scene"] = _figures_by_side({"fused": scenes}, scene_truth, outcomes.get("scene", {}))
+        if len(titled) > 1:
+            found |= _of_listings(asked, titled, outcomes)
+        found |= asked.scene(test, outcomes.get("scene", {}))
+        found |= asked.garments(test)
     return found
 
 
-def label_ids(rows: Sequence[Row], attribute: str, values: tuple[str, ...]) -> Ints:
-    """(N,) index of each row's label in ``values``, -1 where it has none there."""
-    index = {value: place for place, value in enumerate(values)}
-    return np.array([index.get(row.labels.get(attribute, ""), -1) for row in rows], np.int64)
-
-
-def side_scores(
-    vocabulary: Vocabulary, logits: Mapping[str, Logits], truth: Mapping[str, Ints]
-) -> dict[str, dict[str, Outcomes]]:
-    """Top score and whether it was right, by attribute (``category`` included) and side, on rows with a label."""
-    found: dict[str, dict[str, Outcomes]] = {}
-    types: dict[str, Floats] = {}
-    for name in ATTRIBUTES:
-        by_side = _by_side(vocabulary, name, logits[name])
-        if name == "product_type":
-            types = by_side
-        known = truth[name] >= 0
-        found[name] = {side: _outcomes(scores[known], truth[name][known]) for side, scores in by_side.items()}
-    to_category, ids = _category_of_types(vocabulary)
-    known = truth["product_type"] >= 0
-    wanted = ids[truth["product_type"][known]]
-    found["category"] = {side: _outcomes(scores[known] @ to_category, wanted) for side, scores in types.items()}
+def _of_listings(asked: Asked, rows: Ints, outcomes: Mapping[str, Mapping[str, Outcomes]]) -> dict[str, Any]:
+    """Figures of titled listings; of attributes that no row has a label for there are none."""
+    plain, logits = asked.scores(rows, masked=False)
+    masked, _ = asked.scores(rows, masked=True)
+    labelled = [name for name in (*ATTRIBUTES, "category") if plain.known(name).any()]
+    found = {name: _attribute(name, plain, masked, outcomes.get(name, {})) for name in labelled}
+    if (plain.truth["product_type"] >= 0).any():
+        found["product_type"]["published"] = _published_only(plain)
+    answered = [name for name in labelled if name != "category"]
+    accuracy, right = asked.experts(logits, plain, answered)
+    found["experts"] = {"accuracy": accuracy}
+    found["gains"] = _gains(right, plain, masked)
+    found["association"] = asked.association(rows)
+    found["conflicts"] = asked.conflicts(rows)
+    found["details"] = asked.details(rows, plain, answered)
     return found
 
 
-def _by_side(vocabulary: Vocabulary, name: str, logits: Logits) -> dict[str, Floats]:
-    pool = vocabulary.pools[name]
-    found = {"fused": pool.fused(logits), "image": pool.image_alone(logits), "text": pool.text_alone(logits)}
-    return {side: scores.numpy() for side, scores in found.items()}
+class Asked:
+    """A model and the rows it is asked about."""
+
+    def __init__(self, fusion: FusionModel, vocabulary: Vocabulary, features: Features, rows: Sequence[Row]) -> None:
+        self._fusion = fusion
+        self._vocabulary = vocabulary
+        self._features = features
+        self._rows = rows
+        self._taxonomy = load_taxonomy()
+        self._extractor = Extractor(self._taxonomy)
+        self._types = vocabulary.values["product_type"]
+        self._published = [self._types.index(name) for name in vocabulary.published_types]
+        _, self._to_category = category_matrix(self._types, self._taxonomy)
+
+    def scores(self, rows: Ints, *, masked: bool) -> tuple[Scored, Mapping[str, Logits]]:
+        """Probabilities of listings, and what they came from."""
+        chosen = [self._rows[index] for index in rows]
+        titles = [self._features.masked_titles[index] if masked else self._rows[index].title for index in rows]
+        logits = self._fusion(self._inputs(rows, titles, self._features.masked if masked else self._features.titles))
+        values = self._vocabulary.values
+        truth = {name: label_ids(chosen, name, values[name]) for name in ATTRIBUTES}
+        stated = {name: stated_values(self._extractor, titles, name, values[name]) for name in ATTRIBUTES}
+        pools = self._vocabulary.pools
+        return score_all(pools, logits, stated, truth, self._published, self._to_category), logits
+
+    def experts(
+        self, logits: Mapping[str, Logits], plain: Scored, names: Sequence[str]
+    ) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, Bools]]]:
+        """Accuracy of each expert alone, and, for paired comparison, which rows it had right."""
+        accuracy: dict[str, dict[str, float]] = {}
+        right: dict[str, dict[str, Bools]] = {}
+        for name in names:
+            known = plain.known(name)
+            truth = plain.truth[name][known]
+            right[name] = {}
+            for expert in EXPERTS:
+                scores = logits[name][expert].numpy()
+                scores = scores[:, self._published] if name == "product_type" else scores
+                right[name][expert] = scores[known].argmax(axis=1) == truth
+            right[name]["title (pool)"] = plain.scores[name]["text"][known].argmax(axis=1) == truth
+            accuracy[name] = {expert: round(float(one.mean()), 4) for expert, one in right[name].items()}
+        return accuracy, right
+
+    def details(self, rows: Ints, plain: Scored, names: Sequence[str]) -> dict[str, Any]:
+        """Curves and examples, by attribute."""
+        values = {**self._vocabulary.values, "product_type": self._vocabulary.published_types}
+        found = {}
+        for name in names:
+            known = plain.known(name)
+            chosen = [self._rows[index] for index in rows[known]]
+            words, titles = [row.labels[name] for row in chosen], [row.title for row in chosen]
+            found[name] = details_of(
+                plain.scores[name]["fused"][known], plain.truth[name][known], values[name], words, titles
+            )
+        return found
+
+    def scene(self, rows: Ints, calibration: Mapping[str, Outcomes]) -> dict[str, Any]:
+        """Scenes by pictures, over all sources."""
+        values = self._vocabulary.values["scene"]
+        truth = label_ids([self._rows[index] for index in rows], "scene", values)
+        known = rows[truth >= 0]
+        if not len(known):
+            return {}
+        logits = self._fusion.scene(torch.from_numpy(self._features.images[known]))
+        scores = torch.softmax(logits / self._vocabulary.scene_temperature, dim=1).numpy()
+        return {"scene": {"fused": figures_of(scores, truth[truth >= 0], *_bar(calibration.get("fused")))}}
+
+    def garments(self, rows: Ints) -> dict[str, Any]:
+        """Photos of clothes taken at home: is the product type right, by the picture alone?"""
+        photos = np.array([index for index in rows if self._rows[index].source == "clothing"], np.int64)
+        return self._photos(photos) if len(photos) else {}
+
+    def _photos(self, rows: Ints) -> dict[str, Any]:
+        blank = np.zeros_like(self._features.titles)
+        logits = self._fusion(self._inputs(rows, [""] * len(rows), blank))
+        scores = self._vocabulary.pools["product_type"].scores(logits["product_type"], "image", stated=False).numpy()
+        truth = label_ids([self._rows[index] for index in rows], "product_type", self._types)
+        return {"garments": {"image": figures_of(scores, truth)}}
+
+    def association(self, rows: Ints) -> dict[str, Any]:
+        """Own titles against random ones and against those of the same type; and among all titles."""
+        inputs = self._inputs(rows, [self._rows[index].title for index in rows], self._features.titles)
+        sides = sides_of(self._fusion.similarity(inputs), self._fusion(inputs), self._vocabulary.pools)
+        weights = self._vocabulary.association
+        own = torch.arange(len(rows))
+        types = label_ids([self._rows[index] for index in rows], "product_type", self._types)
+        found: dict[str, Any] = {"rows": len(rows)}
+        positive = probabilities(pair_features(sides, own, own), weights).numpy()
+        for kind, same_type in (("random", False), ("same_type", True)):
+            pictures, titles = _strangers(types, same_type=same_type)
+            if not len(pictures):
+                continue
+            negative = probabilities(pair_features(sides, pictures, titles), weights).numpy()
+            found[f"auroc_{kind}"] = round(auroc(positive, negative), 4)
+        pairs = all_pairs(sides, weights).numpy()
+        return found | {f"recall_at_{k}": round(recall_at(pairs, k), 4) for k in (1, 10)}
+
+    def conflicts(self, rows: Ints) -> dict[str, Any]:
+        """How often what is said conflicts with the pictures: colours as they are, and each swapped for another."""
+        values = self._vocabulary.values["color"]
+        truth = label_ids([self._rows[index] for index in rows], "color", values)
+        stated = stated_values(self._extractor, [self._rows[index].title for index in rows], "color", values)
+        single = rows[((stated > 0).sum(dim=1) == 1).numpy() & (truth >= 0)]
+        said = stated[((stated > 0).sum(dim=1) == 1).numpy() & (truth >= 0)].argmax(dim=1).numpy()
+        if not len(single):
+            return {}
+        scores, _ = self.scores(single, masked=False)
+        seen = scores.scores["color"]["image"]
+        doubt = self._vocabulary.doubts["color"]
+        generator = np.random.default_rng(0)
+        swapped = (said + generator.integers(1, len(values), len(said))) % len(values)
+        lines = np.arange(len(said))
+        return {
+            "rows": len(said),
+            "untouched": round(float((seen[lines, said] < doubt).mean()), 4),
+            "swapped": round(float((seen[lines, swapped] < doubt).mean()), 4),
+        }
+
+    def _inputs(self, rows: Ints, titles: Sequence[str], vectors: Floats) -> Inputs:
+        pictures, colors = (torch.from_numpy(one[rows]) for one in (self._features.images, self._features.colors))
+        words = bag_tensors(bags(titles, self._fusion.idf.numpy()))
+        there = torch.ones(len(rows), dtype=torch.bool)
+        has_title = torch.tensor([bool(title.strip()) for title in titles])
+        return Inputs(pictures, colors, torch.from_numpy(vectors[rows]), *words, there, has_title)
 
 
-def _outcomes(scores: Floats, truth: Ints) -> Outcomes:
-    return Outcomes(scores.max(axis=1), scores.argmax(axis=1) == truth)
-
-
-def _all_scores(
-    fusion: FusionModel, vocabulary: Vocabulary, features: Features, rows: Ints
-) -> dict[str, dict[str, Floats]]:
-    """By side (two of them with masked titles) and attribute."""
-    there = torch.ones(len(rows), dtype=torch.bool)
-    images = torch.from_numpy(features.images[rows])
-    found: dict[str, dict[str, Floats]] = {}
-    for suffix, titles in (("", features.titles), ("_masked", features.masked)):
-        logits = fusion(images, torch.from_numpy(titles[rows]), there, there)
-        for name in ATTRIBUTES:
-            for side, scores in _by_side(vocabulary, name, logits[name]).items():
-                found.setdefault(side + suffix, {})[name] = scores
-    del found["image_masked"]
-    return found
-
-
-def _category_of_types(vocabulary: Vocabulary) -> tuple[Floats, Ints]:
-    """(types, categories) membership, and each type's category index."""
-    taxonomy = load_taxonomy()
-    types = vocabulary.values["product_type"]
-    ids = np.array([taxonomy.categories.index(taxonomy.category_of(name) or "") for name in types], np.int64)
-    return np.eye(len(taxonomy.categories), dtype=np.float32)[ids], ids
-
-
-def _categories(
-    vocabulary: Vocabulary, rows: Sequence[Row], scores: Mapping[str, Mapping[str, Floats]]
-) -> tuple[Ints, dict[str, Floats]]:
-    taxonomy = load_taxonomy()
-    to_category, _ = _category_of_types(vocabulary)
-    paths = [taxonomy.category_of(row.labels.get("product_type", "")) for row in rows]
-    truth = np.array([taxonomy.categories.index(path) if path else -1 for path in paths], np.int64)
-    return truth, {side: one["product_type"] @ to_category for side, one in scores.items()}
-
-
-def _figures_by_side(
-    by_side: Mapping[str, Floats], truth: Ints, outcomes: Mapping[str, Outcomes]
-) -> dict[str, dict[str, Any]]:
-    known = truth >= 0
-    return {side: _figures(scores[known], truth[known], outcomes.get(side)) for side, scores in by_side.items()}
-
-
-def _figures(scores: Floats, truth: Ints, calibration: Outcomes | None) -> dict[str, Any]:
-    top = scores.argmax(axis=1)
-    right = top == truth
-    best = np.argsort(-scores, axis=1)[:, :5]
-    figures: dict[str, Any] = {
-        "rows": len(truth),
-        "accuracy": round(float(right.mean()), 4),
-        "interval_95": [round(bound, 4) for bound in _interval(int(right.sum()), len(right))],
-        "top_5": round(float((best == truth[:, None]).any(axis=1).mean()), 4),
-        "macro_f1": round(_macro_f1(top, truth), 4),
-        "calibration_error": round(expected_calibration_error(scores.max(axis=1), right), 4),
+def _attribute(name: str, plain: Scored, masked: Scored, calibration: Mapping[str, Outcomes]) -> dict[str, Any]:
+    known, truth = plain.known(name), plain.truth[name]
+    found = {
+        shown: figures_of(plain.scores[name][side][known], truth[known], *_bar(calibration.get(side)))
+        for side, shown in _SHOWN.items()
     }
-    if calibration is not None:
-        threshold = threshold_for(calibration, TARGET)
-        accepted = scores.max(axis=1) >= (2.0 if threshold is None else threshold)
-        figures["target"] = TARGET
-        figures["threshold"] = threshold and round(threshold, 4)
-        figures["coverage_at_target"] = round(float(accepted.mean()), 4)
-        figures["precision_at_target"] = round(float(right[accepted].mean()), 4) if accepted.any() else None
-    return figures
+    for side, shown in _MASKED.items():
+        found[shown] = figures_of(masked.scores[name][side][known], truth[known])
+    return found
 
 
-def _interval(correct: int, count: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share."""
-    z = 1.96
-    share, n = correct / count, count
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    spread = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return middle - spread, middle + spread
+def _published_only(plain: Scored) -> dict[str, Any]:
+    """Product type on listings whose type has enough training rows to be answered, by side."""
+    truth = plain.truth["product_type"]
+    rows = truth >= 0
+    return {side: figures_of(plain.scores["product_type"][side][rows], truth[rows]) for side in _SHOWN}
 
 
-def _macro_f1(found: Ints, truth: Ints) -> float:
-    values = []
-    for label in np.unique(truth):
-        hits = int(((found == label) & (truth == label)).sum())
-        values.append(2 * hits / (int((found == label).sum()) + int((truth == label).sum())))
-    return float(np.mean(values))
+def _bar(calibration: Outcomes | None) -> tuple[float, float | None] | tuple[()]:
+    return (TARGET, threshold_for(calibration, TARGET)) if calibration is not None else ()
 
 
-def _association_accuracy(
-    fusion: FusionModel, vocabulary: Vocabulary, features: Features, rows: Ints
-) -> dict[str, Any]:
-    """How often own titles score above 0.5 and titles of other listings below."""
-    left, right = fusion.similarity(torch.from_numpy(features.images[rows]), torch.from_numpy(features.titles[rows]))
-    scale, offset = vocabulary.association
-    own = torch.sigmoid(scale * (left * right).sum(dim=1) + offset) >= 0.5
-    others = torch.sigmoid(scale * (left * right.roll(1 + len(rows) // 2, dims=0)).sum(dim=1) + offset) < 0.5
-    accuracy = float(torch.cat([own, others]).float().mean())
-    return {"rows": 2 * len(rows), "accuracy": round(accuracy, 4)}
+def _gains(right: Mapping[str, Mapping[str, Bools]], plain: Scored, masked: Scored) -> dict[str, dict[str, Any]]:
+    """Fused less the best single side, paired, with a 95 % interval; masked colour beside it."""
+    found = {}
+    for name, by_expert in right.items():
+        single = {expert: one for expert, one in by_expert.items() if expert not in ("gated", "joined")}
+        best = max(single, key=lambda expert: float(single[expert].mean()))
+        found[name] = {"over": best} | paired_gain(_right(plain, name, "fused"), single[best])
+    if "color" not in right:
+        return found
+    hidden = {side: _right(masked, "color", side) for side in ("image", "text")}
+    best = max(hidden, key=lambda side: float(hidden[side].mean()))
+    found["color_masked"] = {"over": best} | paired_gain(_right(masked, "color", "fused"), hidden[best])
+    return found
+
+
+def _right(scored: Scored, name: str, side: str) -> Bools:
+    known = scored.known(name)
+    right: Bools = scored.scores[name][side][known].argmax(axis=1) == scored.truth[name][known]
+    return right
+
+
+def _strangers(types: Ints, *, same_type: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pairs of a picture and another listing's title: every second offset of one row to the next ones."""
+    count = len(types)
+    pictures = np.repeat(np.arange(count), 5)
+    generator = np.random.default_rng(0)
+    if not same_type:
+        titles = (pictures + generator.integers(1, count, len(pictures))) % count
+        return torch.from_numpy(pictures), torch.from_numpy(titles)
+    pairs = [
+        (row, int(other))
+        for row in range(count)
+        for other in generator.permutation(np.flatnonzero(types == types[row]))[:6]
+        if other != row and types[row] >= 0
+    ]
+    return torch.tensor([left for left, _ in pairs]), torch.tensor([right for _, right in pairs])

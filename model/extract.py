@@ -1,4 +1,4 @@
-"""Values that words state outright: colours and materials by the taxonomy's synonyms, sizes by their form.
+"""Values that words state outright: types, colours and materials by the taxonomy's synonyms, sizes by their form.
 
 How sure a mention is depends on where it stands: a seller chooses the words of a title with care, a description names
 other things as well, and OCR reads what is printed on anything.
@@ -15,12 +15,13 @@ from model.taxonomy import Taxonomy
 from model.types import Mention, ReadText, Span
 from model.units import find_sizes, lowered
 
-_RULES_VERSION = "3"
+_RULES_VERSION = "4"
 _RELIABILITY = {"title": 0.95, "description": 0.8, "ocr": 0.7}
 _MAX_CHARACTERS = 20_000
 _MAX_MENTIONS = 200
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _AFTER = {
+    "product_type": r"(?!\w)",
     "color": r"(?!\w)",
     "material": r"(?!\w)(?![- ]?(?:look|like|effect|style|finish|optik|free|imitat|print))",  # leather-look, oak finish
 }
@@ -35,8 +36,7 @@ class Extractor:
     def __init__(self, taxonomy: Taxonomy) -> None:
         self._taxonomy = taxonomy
         self._words = {
-            name: {word: value for value, words in taxonomy.synonyms(name).items() for word in words}
-            for name in ("color", "material")
+            name: {word: value for value, words in taxonomy.synonyms(name).items() for word in words} for name in _AFTER
         }
         self._patterns = {
             name: _pattern(words, taxonomy.ignored(name), _AFTER[name]) for name, words in self._words.items()
@@ -61,15 +61,24 @@ class Extractor:
         sure = _RELIABILITY[kind] * score
         in_lower_case = lowered(text)
         for name, pattern in self._patterns.items():
+            if name == "product_type" and kind != "title":
+                continue  # a description names what the thing goes with as well
             for match in pattern.finditer(in_lower_case):
                 value = self._words[name].get(match[0])
                 if value is None:
                     continue  # an ignored or a denied phrase
                 span = Span(kind, match.start(), match.end(), image, line)
-                yield Mention(name, value, self._taxonomy.label(name, value), round(sure, 4), span)
+                yield from self._stated(name, value, round(sure, 4), span)
         for size in find_sizes(text):
             span = Span(kind, size.start, size.end, image, line)
             yield Mention("size", size.value, size.label, round(sure * size.score, 4), span)
+
+    def _stated(self, name: str, value: str, score: float, span: Span) -> Iterator[Mention]:
+        """The mention, and for a product type also that of its category."""
+        yield Mention(name, value, self._taxonomy.label(name, value), score, span)
+        path = self._taxonomy.category_of(value) if name == "product_type" else None
+        if path is not None:
+            yield Mention("category", path, self._taxonomy.label("category", path), score, span)
 
 
 def _pattern(words: Iterable[str], ignored: Iterable[str], after: str) -> re.Pattern[str]:

@@ -1,9 +1,9 @@
-"""What the frozen towers see in every training row, computed once and kept in a file."""
+"""What the frozen towers see in every training row, computed once and kept in files."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,46 +12,68 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 from safetensors.numpy import load_file, save_file
+from torch import nn
 
-from model.dataset import Row, mask_words
+from model.color_histogram import color_histogram
+from model.foreground import find_foreground
 from model.geometry import fit_square
 from model.image import ImageTower
 from model.text import TextTower
 from model.types import Pixels
 
 Floats = npt.NDArray[np.float32]
+Log = Callable[[str], None]
+
+_BATCH = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
     """One line per row. Rows without a title have zeros in ``titles`` and ``masked``."""
 
-    images: Floats  # (N, 1280)
-    titles: Floats  # (N, 384)
-    masked: Floats  # (N, 384): the titles without the words that state colour and material
+    images: Floats  # (N, Di)
+    colors: Floats  # (N, Dc)
+    titles: Floats  # (N, Dt)
+    masked: Floats  # (N, Dt): of the titles without the words that state colour and material
+    masked_titles: tuple[str, ...]
 
 
 def compute_features(
-    rows: Sequence[Row],
-    image_tower: ImageTower,
-    text_tower: TextTower,
+    pictures: Sequence[Path],
+    titles: Sequence[str],
+    masked: Sequence[str],
+    towers: tuple[ImageTower, TextTower],
     side: int,
     cache: Path,
-    log: Callable[[str], None],
+    log: Log,
 ) -> Features:
-    """Features of all rows; read from ``cache`` if they were computed before for the same rows and towers."""
-    key = _key(rows, image_tower, text_tower, side)
-    path = cache / f"features-{key}.safetensors"
+    """Features row by row; ``masked``: the titles without telling words. What ``cache`` has is read from there."""
+    image, text = towers
+    names = [f"{path.parent.name}/{path.name}" for path in pictures]
+    seen = _cached(cache, "pictures", (image, side, *names), lambda: _look(pictures, image, side, log))
+    said = _cached(cache, "titles", (text, *titles), lambda: {"titles": _titles(titles, text)})
+    hidden = _cached(cache, "titles", (text, *masked), lambda: {"titles": _titles(masked, text)})
+    return Features(seen["images"], seen["colors"], said["titles"], hidden["titles"], tuple(masked))
+
+
+def _cached(
+    cache: Path, kind: str, key: Sequence[object], compute: Callable[[], Mapping[str, Floats]]
+) -> Mapping[str, Floats]:
+    digest = hashlib.sha256()
+    for part in key:
+        digest.update(_weights_of(part) if isinstance(part, nn.Module) else f"{part}\0".encode())
+    path = cache / f"{kind}-{digest.hexdigest()[:16]}.safetensors"
     if path.is_file():
-        return Features(**load_file(path))
+        return load_file(path)
     with torch.inference_mode():
-        titles = _titles([row.title for row in rows], text_tower)
-        masked = _titles([mask_words(row.title, row.labels) for row in rows], text_tower)
-        log(f"titles of {len(rows):,} rows done")
-        images = _images(rows, image_tower, side, log)
+        found = compute()
     cache.mkdir(parents=True, exist_ok=True)
-    save_file({"images": images, "titles": titles, "masked": masked}, path)
-    return Features(images, titles, masked)
+    save_file(dict(found), path)
+    return found
+
+
+def _weights_of(tower: nn.Module) -> bytes:
+    return np.concatenate([p.detach().cpu().float().numpy().ravel()[:64] for p in tower.parameters()]).tobytes()
 
 
 def _titles(titles: Sequence[str], tower: TextTower) -> Floats:
@@ -61,28 +83,19 @@ def _titles(titles: Sequence[str], tower: TextTower) -> Floats:
     return np.asarray(vectors.astype(np.float16), np.float32)
 
 
-def _images(rows: Sequence[Row], tower: ImageTower, side: int, log: Callable[[str], None]) -> Floats:
+def _look(pictures: Sequence[Path], tower: ImageTower, side: int, log: Log) -> Mapping[str, Floats]:
     device = next(tower.parameters()).device
-    parts = []
-    for start in range(0, len(rows), 32):
-        batch = np.stack([_pixels(row.image, side) for row in rows[start : start + 32]])
-        parts.append(tower(torch.from_numpy(batch).to(device)).cpu().numpy())
-        if start % 1600 == 0:
-            log(f"pictures {start:,} of {len(rows):,}")
-    return np.concatenate(parts).astype(np.float32)
+    images: list[Floats] = []
+    colors: list[Floats] = []
+    for start in range(0, len(pictures), _BATCH):
+        batch = [_pixels(path, side) for path in pictures[start : start + _BATCH]]
+        images.append(tower(torch.from_numpy(np.stack(batch)).to(device)).cpu().numpy())
+        colors += [color_histogram(find_foreground(pixels)) for pixels in batch]
+        if start % (50 * _BATCH) == 0:
+            log(f"pictures {start:,} of {len(pictures):,}")
+    return {"images": np.concatenate(images).astype(np.float32), "colors": np.stack(colors)}
 
 
 def _pixels(path: Path, side: int) -> Pixels:
     with Image.open(path) as image:
         return np.asarray(fit_square(image.convert("RGB"), side), np.uint8)
-
-
-def _key(rows: Sequence[Row], image_tower: ImageTower, text_tower: TextTower, side: int) -> str:
-    digest = hashlib.sha256(str(side).encode())
-    for row in rows:
-        digest.update(f"{row.image.name}\0{row.title}\0{sorted(row.labels.items())}\n".encode())
-    for tower in (image_tower, text_tower):
-        digest.update(
-            np.concatenate([p.detach().cpu().float().numpy().ravel()[:64] for p in tower.parameters()]).tobytes()
-        )
-    return digest.hexdigest()[:16]

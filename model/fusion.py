@@ -1,10 +1,11 @@
-"""Gated fusion of picture and title, beside a head for each side alone.
+"""Experts on a listing, and how alike its picture and its title are.
 
-The gate is the gated multimodal unit (Arevalo et al. 2017); a side that is missing is replaced by a learned vector, and
-training drops sides at random (modality dropout) so that the gate knows how to do without. What is published is a
-log-linear pool of the gated head and the two single-sided heads, its weights fitted on held-out rows (see
-`model.calibrate`): on small data that beats the gate alone, and the single-sided heads are needed anyway, to say what a
-tag would have been without the picture or without the title.
+Five experts answer for every attribute. ``image`` sees the picture: the tower's features, a colour histogram. ``text``
+reads the encoder's vector of the title, ``words`` its n-grams as well; ``joined`` sees all of that, concatenated.
+``gated`` sees picture and title through a gated multimodal unit (Arevalo et al. 2017), in which a missing side is a
+learned vector; training drops sides at random, so that the gate knows how to do without. ``words`` and ``joined`` are
+linear, the others small networks. What is published is a pool of them (see `model.pool`): on small data that beats any
+single one, and the single-sided experts are needed anyway, to say what a tag would be without picture or title.
 """
 
 from __future__ import annotations
@@ -13,32 +14,60 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
+import numpy as np
 import torch
 from torch import nn
 
 from model.config import ModelConfig
+from model.ngrams import NUM_COLUMNS, NUM_WORD_BITS, Bags
 
 ATTRIBUTES = ("product_type", "color", "material")  # "category" is summed from product_type
+EXPERTS = ("gated", "joined", "image", "text", "words")
+LINEAR = ("joined", "words")  # not trained by gradients
+
+_TITLE_SCALE, _IMAGE_SCALE, _COLOR_SCALE = 1.5, 2.0, 1.0
+
+Logits = Mapping[str, torch.Tensor]  # expert -> (B, V)
 
 
 @dataclass(frozen=True, slots=True)
-class Logits:
-    """One attribute's raw scores, each (B, V): of the gated head, of the picture alone, of the title alone."""
+class Inputs:
+    """A batch. Where a picture or a title is missing its row holds zeros, or an empty bag."""
 
-    gated: torch.Tensor
-    image: torch.Tensor
-    text: torch.Tensor
+    images: torch.Tensor  # (B, Di)
+    colors: torch.Tensor  # (B, Dc)
+    titles: torch.Tensor  # (B, Dt)
+    columns: torch.Tensor  # (M,) the bags of all titles, one after the other
+    weights: torch.Tensor  # (M,)
+    starts: torch.Tensor  # (B + 1,)
+    has_image: torch.Tensor  # (B,) bool
+    has_title: torch.Tensor  # (B,) bool
+
+    def to(self, device: torch.device) -> Inputs:
+        """The same on another device."""
+        return Inputs(*(getattr(self, name).to(device) for name in Inputs.__slots__))
+
+
+def bag_tensors(bags: Bags) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Columns, weights and starts, as `Inputs` takes them."""
+    return torch.from_numpy(bags.columns), torch.from_numpy(bags.weights), torch.from_numpy(bags.starts)
 
 
 class FusionModel(nn.Module):
-    """Projections, gate, heads. ``sizes``: values per attribute, "scene" included."""
+    """Experts, scene head, joint space. ``sizes``: values per attribute, "scene" included."""
 
     def __init__(self, config: ModelConfig, sizes: Mapping[str, int], modality_dropout: float = 0.25) -> None:
         super().__init__()
         hidden = config.hidden_dim
         self._modality_dropout = modality_dropout
-        self.image_side = _projection(config.image_dim, hidden, 0.3)
-        self.text_side = _projection(config.text_dim, hidden, 0.2)
+        self.image_side = _PictureSide(config, hidden)
+        self.text_side = nn.Sequential(
+            nn.LayerNorm(config.text_dim),
+            nn.Dropout(0.2),
+            nn.Linear(config.text_dim, hidden),
+            nn.GELU(),
+            nn.Dropout(0.2),
+        )
         self.no_image = nn.Parameter(torch.zeros(hidden))
         self.no_text = nn.Parameter(torch.zeros(hidden))
         self.gate = nn.Linear(2 * hidden, hidden)
@@ -48,32 +77,55 @@ class FusionModel(nn.Module):
                 for side in ("gated", "image", "text")
             }
         )
+        self.words = nn.ModuleDict({name: BagLinear(sizes[name], config.text_dim) for name in ATTRIBUTES})
+        self.joined = nn.ModuleDict(
+            {name: BagLinear(sizes[name], config.text_dim + config.image_dim + config.color_dim) for name in ATTRIBUTES}
+        )
+        self.image_mean: torch.Tensor
+        self.register_buffer("image_mean", torch.zeros(config.image_dim))
         self.scene = nn.Sequential(
             nn.LayerNorm(config.image_dim), nn.Dropout(0.3), nn.Linear(config.image_dim, sizes["scene"])
         )
-        self.image_joint = nn.Linear(config.image_dim, config.joint_dim)
-        self.text_joint = nn.Linear(config.text_dim, config.joint_dim)
-        self.log_scale = nn.Parameter(torch.tensor(2.5))
+        self.joint = _JointSpace(config)
+        self.idf: torch.Tensor
+        self.word_bits: torch.Tensor
+        self.register_buffer("idf", torch.ones(NUM_COLUMNS))
+        self.register_buffer("word_bits", torch.zeros(NUM_WORD_BITS, dtype=torch.uint8))
 
-    def forward(
-        self, images: torch.Tensor, titles: torch.Tensor, has_image: torch.Tensor, has_title: torch.Tensor
-    ) -> dict[str, Logits]:
-        """Images (B, Di), titles (B, Dt), which of them are there (B,) bool, to logits by attribute."""
-        image, text = self.image_side(images), self.text_side(titles)
-        keep_image, keep_title = self._drop(has_image, has_title)
+    def forward(self, inputs: Inputs) -> dict[str, Logits]:
+        """Raw scores of every expert, by attribute."""
+        found = self.network(inputs)
+        title, both = self.dense(inputs)
+        return {
+            name: {**found[name], "words": self.words[name](inputs, title), "joined": self.joined[name](inputs, both)}
+            for name in ATTRIBUTES
+        }
+
+    def dense(self, inputs: Inputs) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the linear experts see beside n-grams: ``words`` (B, Dt), ``joined`` (B, Dt + Di + Dc), parts scaled
+        so that each counts.
+        """
+        title = _TITLE_SCALE * inputs.titles
+        image = _IMAGE_SCALE * nn.functional.normalize(inputs.images - self.image_mean, dim=1)
+        return title, torch.cat([title, image, _COLOR_SCALE * inputs.colors], dim=1)
+
+    def network(self, inputs: Inputs) -> dict[str, Logits]:
+        """Raw scores of the experts that are trained by gradients: all but the linear ones."""
+        image, text = self.image_side(inputs.images, inputs.colors), self.text_side(inputs.titles)
+        keep_image, keep_title = self._drop(inputs.has_image, inputs.has_title)
         seen = torch.where(keep_image[:, None], image, self.no_image)
         said = torch.where(keep_title[:, None], text, self.no_text)
         share = torch.sigmoid(self.gate(torch.cat([seen, said], dim=1)))
-        joint = share * seen + (1 - share) * said
-        gated, by_image, by_text = (cast(nn.ModuleDict, self.heads[side]) for side in ("gated", "image", "text"))
-        return {name: Logits(gated[name](joint), by_image[name](image), by_text[name](text)) for name in ATTRIBUTES}
+        joined = {"gated": share * seen + (1 - share) * said, "image": image, "text": text}
+        heads = {side: cast(nn.ModuleDict, self.heads[side]) for side in joined}
+        return {name: {side: heads[side][name](vector) for side, vector in joined.items()} for name in ATTRIBUTES}
 
-    def similarity(self, images: torch.Tensor, titles: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Both sides in the joint space, each (B, J) of length 1: their dot product says whether they belong
-        together.
+    def similarity(self, inputs: Inputs) -> tuple[torch.Tensor, torch.Tensor]:
+        """Pictures and titles in the joint space, each (B, J) of length 1: their dot product says whether they
+        belong together.
         """
-        normal = nn.functional.normalize
-        return normal(self.image_joint(images), dim=1), normal(self.text_joint(titles), dim=1)
+        joined: tuple[torch.Tensor, torch.Tensor] = self.joint(inputs)
+        return joined
 
     def _drop(self, has_image: torch.Tensor, has_title: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         if not self.training:
@@ -84,7 +136,59 @@ class FusionModel(nn.Module):
         return has_image & ~drop_image, has_title & ~drop_title
 
 
-def _projection(width: int, hidden: int, dropout: float) -> nn.Sequential:
-    return nn.Sequential(
-        nn.LayerNorm(width), nn.Dropout(dropout), nn.Linear(width, hidden), nn.GELU(), nn.Dropout(dropout)
-    )
+class BagLinear(nn.Module):
+    """A linear map of bags of n-grams and ``dense_dim`` other columns, (B, ``width``)."""
+
+    def __init__(self, width: int, dense_dim: int) -> None:
+        super().__init__()
+        self.table = nn.EmbeddingBag(NUM_COLUMNS, width, mode="sum", include_last_offset=True)
+        self.dense = nn.Linear(dense_dim, width)
+        nn.init.zeros_(self.table.weight)
+
+    def forward(self, inputs: Inputs, dense: torch.Tensor) -> torch.Tensor:
+        """See the class."""
+        found: torch.Tensor = self.table(inputs.columns, inputs.starts, inputs.weights) + self.dense(dense)
+        return found
+
+    def fill(self, weights: np.ndarray, bias: np.ndarray) -> None:
+        """Take over what a linear solver found: weights (width, NUM_COLUMNS + dense_dim) and bias (width,)."""
+        table, dense = np.split(np.asarray(weights, np.float32), [NUM_COLUMNS], axis=1)
+        with torch.no_grad():
+            self.table.weight.copy_(torch.from_numpy(np.ascontiguousarray(table.T)))
+            self.dense.weight.copy_(torch.from_numpy(np.ascontiguousarray(dense)))
+            self.dense.bias.copy_(torch.from_numpy(bias.astype(np.float32)))
+
+
+class _PictureSide(nn.Module):
+    """The tower's features and the colour histogram as one hidden vector."""
+
+    def __init__(self, config: ModelConfig, hidden: int) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.LayerNorm(config.image_dim), nn.Dropout(0.5), nn.Linear(config.image_dim, hidden)
+        )
+        self.colors = nn.Sequential(nn.Dropout(0.1), nn.Linear(config.color_dim, hidden, bias=False))
+        self.end = nn.Sequential(nn.GELU(), nn.Dropout(0.5))
+
+    def forward(self, images: torch.Tensor, colors: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.end(self.features(images) + self.colors(colors))
+        return found
+
+
+class _JointSpace(nn.Module):
+    """Where pictures and titles are compared (Radford et al. 2021), each from all that is known of it."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        width = config.joint_dim
+        self.image = nn.Sequential(nn.LayerNorm(config.image_dim), nn.Dropout(0.3), nn.Linear(config.image_dim, width))
+        self.colors = nn.Sequential(nn.Dropout(0.1), nn.Linear(config.color_dim, width, bias=False))
+        self.title = nn.Dropout(0.1)
+        self.words = BagLinear(width, config.text_dim)
+        self.log_scale = nn.Parameter(torch.tensor(2.5))
+
+    def forward(self, inputs: Inputs) -> tuple[torch.Tensor, torch.Tensor]:
+        normal = nn.functional.normalize
+        pictures = self.image(inputs.images) + self.colors(inputs.colors)
+        titles = self.words(inputs, self.title(inputs.titles))
+        return normal(pictures, dim=1), normal(titles, dim=1)

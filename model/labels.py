@@ -1,30 +1,49 @@
-"""Vocabularies and thresholds: which values the heads score, in which order, and from which score on they count."""
+"""Vocabularies, thresholds, weights: which values the heads score, in which order, and from which score they count."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
+
+Side = Literal["fused", "image", "text"]
+
+DEFAULT_STATED = 4.0
+DEFAULT_DOUBT = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
     """Scores, 0-1, at which an attribute's top value counts; None: the precision target cannot be reached, never.
 
-    ``fused`` makes a tag ``accepted``; ``image`` and ``text`` say when that side alone is sure enough to agree or
-    differ.
+    ``fused`` makes a tag ``accepted``; ``image`` and ``text`` do when only that side is there, and say when it is sure
+    enough to agree or differ. ``worded``: pictures, and words that state a value, but no title that the model can read.
     """
 
     fused: float | None
     image: float | None
     text: float | None
+    worded: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Labels:
     """What a checkpoint scores: ``values[attribute]`` in the order of ``Scores``, and each attribute's thresholds.
 
-    Attributes are ``category``, ``product_type``, ``color``, ``material`` and ``scene``.
+    Attributes are ``category``, ``product_type``, ``color``, ``material`` and ``scene``. ``stated[attribute][side]``:
+    the weight of a value that words state outright, in the exponent; ``doubts[attribute]``: what is said conflicts with
+    the pictures where they alone give it a lower probability than this.
     """
 
     values: Mapping[str, tuple[str, ...]]
     thresholds: Mapping[str, Threshold]
+    stated: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    doubts: Mapping[str, float] = field(default_factory=dict)
+
+    def stated_weight(self, attribute: str, side: str) -> float:
+        """The weight of a stated value beside the scores of ``side``."""
+        return self.stated.get(attribute, {}).get(side, DEFAULT_STATED)
+
+    def doubt(self, attribute: str) -> float:
+        """See the class."""
+        return self.doubts.get(attribute, DEFAULT_DOUBT)

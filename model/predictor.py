@@ -2,7 +2,8 @@
 
 A listing's pictures go through the image tower one by one and are averaged; its title goes through the text tower
 unless the cache knew its vector. Computed vectors are rounded to fp16, as the cache stores them, so that a score does
-not depend on where the vector came from.
+not depend on where the vector came from. A title in words that the model does not know counts as none: what it states
+outright is found by the extractor all the same.
 """
 
 from __future__ import annotations
@@ -10,16 +11,23 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from model.association import pair_features, probabilities, sides_of
 from model.calibrate import thresholds_of
-from model.color import foreground_colors
+from model.color import named_colors
+from model.color_histogram import color_histogram
 from model.errors import CheckpointError, OutOfMemoryError
-from model.fusion import Logits
-from model.labels import Labels
+from model.foreground import Foreground, find_foreground
+from model.fusion import Inputs, Logits, bag_tensors
+from model.labels import Labels, Side
+from model.ngrams import bags, is_familiar
+from model.pool import SIDES
+from model.scoring import category_matrix
 from model.taxonomy import load_taxonomy
 from model.types import ColorArea, ListingInput, ModelInfo, Prediction, Scores, Timings, Vector
 from model.weights import Checkpoint, Vocabulary, load, locate
@@ -39,7 +47,9 @@ class TorchPredictor:
         self._image = checkpoint.image.to(device).to(memory_format=torch.channels_last)
         self._text = checkpoint.text.to(device)
         self._fusion = checkpoint.fusion.to(device)
-        categories, self._to_category = category_matrix(checkpoint.vocabulary.values["product_type"])
+        self._idf = checkpoint.fusion.idf.cpu().numpy()
+        self._word_bits = checkpoint.fusion.word_bits.cpu().numpy()
+        categories, self._to_category = category_matrix(checkpoint.vocabulary.values["product_type"], load_taxonomy())
         types = checkpoint.vocabulary.values["product_type"]
         self._published = [types.index(name) for name in checkpoint.vocabulary.published_types]
         self.labels = labels_of(checkpoint, categories, targets)
@@ -69,18 +79,43 @@ class TorchPredictor:
         seen = time.perf_counter()
         titles = self._read(listings)
         said = time.perf_counter()
-        images = _means(pictures, [len(one.images) for one in listings], self._config.image_dim)
-        has_image = torch.tensor([bool(one.images) for one in listings], device=self._device)
-        has_title = torch.tensor([vector is not None for vector in titles], device=self._device)
-        blank = np.zeros(self._config.text_dim, np.float32)
-        stacked = np.stack([blank if vector is None else vector for vector in titles])
-        texts = torch.from_numpy(stacked).to(self._device)
-        logits = self._fusion(images, texts, has_image, has_title)
-        both = self._association(images, texts)
+        foregrounds = [[find_foreground(pixels) for pixels in one.images] for one in listings]
+        inputs = self._inputs(listings, pictures, foregrounds, titles)
+        logits = self._fusion(inputs)
         scenes = torch.softmax(self._fusion.scene(pictures) / self._vocabulary.scene_temperature, dim=1).cpu().numpy()
-        scores = self._scores(logits, has_image, has_title)
+        found = _Found(
+            titles,
+            self._scores(logits, inputs.has_image, inputs.has_title),
+            inputs.has_title.tolist(),
+            scenes,
+            self._association(inputs, logits),
+            [_colors(one) for one in foregrounds],
+        )
         self.timings = Timings({"image": seen - started, "text": said - seen, "heads": time.perf_counter() - said})
-        return self._to_predictions(listings, titles, scores, scenes, both)
+        return _to_predictions(listings, found)
+
+    def _inputs(
+        self,
+        listings: Sequence[ListingInput],
+        pictures: torch.Tensor,
+        foregrounds: Sequence[Sequence[Foreground | None]],
+        titles: Sequence[Vector | None],
+    ) -> Inputs:
+        counts = [len(one.images) for one in listings]
+        histograms = [color_histogram(found) for one in foregrounds for found in one]
+        colors = torch.from_numpy(np.stack(histograms)) if histograms else torch.zeros(0, self._config.color_dim)
+        blank = np.zeros(self._config.text_dim, np.float32)
+        familiar = [bool(one.title.strip()) and is_familiar(one.title, self._word_bits) for one in listings]
+        readable = [one.title if known else "" for one, known in zip(listings, familiar, strict=True)]
+        vectors = [vector if known else None for vector, known in zip(titles, familiar, strict=True)]
+        return Inputs(
+            _means(pictures, counts),
+            _means(colors, counts),
+            torch.from_numpy(np.stack([blank if vector is None else vector for vector in vectors])),
+            *bag_tensors(bags(readable, self._idf)),
+            torch.tensor([count > 0 for count in counts]),
+            torch.tensor([vector is not None for vector in vectors]),
+        ).to(self._device)
 
     def _see(self, pictures: Sequence[np.ndarray]) -> torch.Tensor:
         parts = [
@@ -98,57 +133,85 @@ class TorchPredictor:
             known.update(zip(wanted, computed, strict=True))
         return [known[one.title] if one.title else None for one in listings]
 
-    def _association(self, images: torch.Tensor, texts: torch.Tensor) -> Vector:
-        left, right = self._fusion.similarity(images, texts)
-        scale, offset = self._vocabulary.association
-        probabilities: Vector = torch.sigmoid(scale * (left * right).sum(dim=1) + offset).cpu().numpy()
-        return probabilities
+    def _association(self, inputs: Inputs, logits: Mapping[str, Logits]) -> Vector:
+        sides = sides_of(self._fusion.similarity(inputs), logits, self._vocabulary.pools)
+        own = torch.arange(len(inputs.has_image), device=self._device)
+        found: Vector = probabilities(pair_features(sides, own, own), self._vocabulary.association).cpu().numpy()
+        return found
 
     def _scores(
         self, logits: Mapping[str, Logits], has_image: torch.Tensor, has_title: torch.Tensor
-    ) -> dict[str, tuple[Vector, Vector, Vector]]:
-        """By attribute: fused, image, text, each (B, V)."""
-        found = {}
-        for name, one in logits.items():
-            pool = self._vocabulary.pools[name]
-            image, text = pool.image_alone(one), pool.text_alone(one)
-            single = torch.where(has_image[:, None], image, text)
-            fused = torch.where((has_image & has_title)[:, None], pool.fused(one), single)
-            found[name] = (fused.cpu().numpy(), image.cpu().numpy(), text.cpu().numpy())
+    ) -> dict[str, tuple[_BySide, _BySide]]:
+        """By attribute: where the words state nothing, and where they state a value."""
+        found = {
+            name: (
+                self._by_side(name, one, has_image, has_title, False),
+                self._by_side(name, one, has_image, has_title, True),
+            )
+            for name, one in logits.items()
+        }
         types = found["product_type"]
-        found["category"] = tuple(side @ self._to_category for side in types)  # type: ignore[assignment]
-        found["product_type"] = tuple(side[:, self._published] for side in types)  # type: ignore[assignment]
+        found["category"] = _over(types, lambda scores: scores @ self._to_category)
+        found["product_type"] = _over(types, lambda scores: scores[:, self._published])
         return found
 
-    def _to_predictions(
-        self,
-        listings: Sequence[ListingInput],
-        titles: Sequence[Vector | None],
-        scores: Mapping[str, tuple[Vector, Vector, Vector]],
-        scenes: Vector,
-        both: Vector,
-    ) -> list[Prediction]:
-        predictions = []
-        at = 0
-        for row, (one, title) in enumerate(zip(listings, titles, strict=True)):
-            own = scenes[at : at + len(one.images)]
-            at += len(one.images)
-            has_image, has_title = bool(one.images), title is not None
-            attributes = {
-                name: Scores(fused[row], image[row] if has_image else None, text[row] if has_title else None)
-                for name, (fused, image, text) in scores.items()
-            }
-            predictions.append(
-                Prediction(
-                    attributes,
-                    own.mean(axis=0) if has_image else None,
-                    tuple(own),
-                    float(both[row]) if has_image and has_title else None,
-                    _colors(one),
-                    title,
-                )
+    def _by_side(
+        self, name: str, logits: Logits, has_image: torch.Tensor, has_title: torch.Tensor, stated: bool
+    ) -> _BySide:
+        """(B, V) by side; ``fused`` is the one side that is there where the other is missing."""
+        pool = self._vocabulary.pools[name]
+        scores = {side: pool.scores(logits, side, stated=stated) for side in SIDES}
+        single = torch.where(has_image[:, None], scores["image"], scores["text"])
+        scores["fused"] = torch.where((has_image & has_title)[:, None], scores["fused"], single)
+        return {side: one.cpu().numpy() for side, one in scores.items()}
+
+
+_BySide = dict[Side, Vector]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A batch's answers, listing by listing; ``scenes`` picture by picture."""
+
+    titles: Sequence[Vector | None]
+    scores: Mapping[str, tuple[_BySide, _BySide]]
+    has_title: Sequence[bool]  # one that the model can read
+    scenes: Vector
+    association: Vector
+    colors: Sequence[tuple[ColorArea, ...]]
+
+
+def _over(found: tuple[_BySide, _BySide], change: Callable[[Vector], Vector]) -> tuple[_BySide, _BySide]:
+    quiet, told = ({side: change(scores) for side, scores in one.items()} for one in found)
+    return quiet, told
+
+
+def _to_predictions(listings: Sequence[ListingInput], found: _Found) -> list[Prediction]:
+    predictions = []
+    at = 0
+    for row, one in enumerate(listings):
+        own = found.scenes[at : at + len(one.images)]
+        at += len(one.images)
+        has_image, has_title = bool(one.images), found.has_title[row]
+        predictions.append(
+            Prediction(
+                {name: _row_scores(by_side, row, has_image, has_title) for name, by_side in found.scores.items()},
+                own.mean(axis=0) if has_image else None,
+                tuple(own),
+                float(found.association[row]) if has_image and has_title else None,
+                found.colors[row],
+                found.titles[row],
             )
-        return predictions
+        )
+    return predictions
+
+
+def _row_scores(found: tuple[_BySide, _BySide], row: int, has_image: bool, has_title: bool) -> Scores:
+    quiet, told = (
+        (one["fused"][row], one["image"][row] if has_image else None, one["text"][row] if has_title else None)
+        for one in found
+    )
+    return Scores(*quiet, Scores(*told))
 
 
 def load_predictor(
@@ -173,20 +236,6 @@ def choose_device(device: str) -> torch.device:
     return chosen
 
 
-def category_matrix(types: Sequence[str]) -> tuple[tuple[str, ...], Vector]:
-    """All category paths, and (types, categories) with 1 where a type belongs. A type the taxonomy lacks counts
-    nowhere.
-    """
-    taxonomy = load_taxonomy()
-    categories = taxonomy.categories
-    matrix = np.zeros((len(types), len(categories)), np.float32)
-    for row, name in enumerate(types):
-        path = taxonomy.category_of(name)
-        if path is not None:
-            matrix[row, categories.index(path)] = 1
-    return categories, matrix
-
-
 def labels_of(checkpoint: Checkpoint, categories: tuple[str, ...], targets: Mapping[str, float]) -> Labels:
     """Vocabularies as published, and the thresholds that the precision targets buy."""
     vocabulary: Vocabulary = checkpoint.vocabulary
@@ -194,7 +243,11 @@ def labels_of(checkpoint: Checkpoint, categories: tuple[str, ...], targets: Mapp
     thresholds = {
         name: thresholds_of(checkpoint.outcomes.get(name, {}), targets.get(name, DEFAULT_TARGET)) for name in values
     }
-    return Labels(values, thresholds)
+    stated: dict[str, dict[str, float]] = {
+        name: {side: weights.stated for side, weights in pool.stated.items()} for name, pool in vocabulary.pools.items()
+    }
+    stated["category"] = stated["product_type"]
+    return Labels(values, thresholds, stated, vocabulary.doubts)
 
 
 def _info(checkpoint: Checkpoint, device: torch.device, labels: Labels) -> ModelInfo:
@@ -214,9 +267,9 @@ def _info(checkpoint: Checkpoint, device: torch.device, labels: Labels) -> Model
     )
 
 
-def _means(pictures: torch.Tensor, counts: Sequence[int], width: int) -> torch.Tensor:
+def _means(pictures: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
     """(B, width): the mean over each listing's pictures, zeros without any."""
-    means = torch.zeros(len(counts), width, device=pictures.device)
+    means = torch.zeros(len(counts), pictures.shape[1], device=pictures.device)
     at = 0
     for row, count in enumerate(counts):
         if count:
@@ -225,13 +278,13 @@ def _means(pictures: torch.Tensor, counts: Sequence[int], width: int) -> torch.T
     return means
 
 
-def _colors(listing: ListingInput) -> tuple[ColorArea, ...]:
+def _colors(foregrounds: Sequence[Foreground | None]) -> tuple[ColorArea, ...]:
     """Foreground colours over all pictures: shares averaged, largest first."""
     shares: dict[str, float] = {}
     shown: dict[str, str] = {}
-    for pixels in listing.images:
-        for area in foreground_colors(pixels):
-            shares[area.value] = shares.get(area.value, 0.0) + area.share / len(listing.images)
+    for foreground in foregrounds:
+        for area in named_colors(foreground) if foreground is not None else ():
+            shares[area.value] = shares.get(area.value, 0.0) + area.share / len(foregrounds)
             shown.setdefault(area.value, area.hex)
     areas = (ColorArea(value, shown[value], min(1.0, round(share, 4))) for value, share in shares.items())
     return tuple(sorted(areas, key=lambda area: -area.share))

@@ -1,23 +1,25 @@
 """Scores and words to decided tags: the contract's ``Tag`` for every declared attribute.
 
-Words join scores as a linear opinion pool (Stone 1961): ``(1 - w) * scores + w * words``, where ``w`` is how sure the
-mention is times the weight of the place it stands in. Only the best place counts: title, else description, else OCR;
-what the others say is evidence. The title's weight was fitted on calibration rows (colour: accuracy 0.78 without it and
-0.85 with it; precision at the same threshold 0.96 and 0.98). Those of description and OCR are set by judgement, since
-the training data has neither. Both parts sum to at most 1, so the pool does. Sizes come from words alone: the surest
+What words state outright is one more expert in the pool (see `model.pool`): a stated value's score is multiplied by
+``exp(weight * sureness)``, the weight as the checkpoint fitted it, the sureness that of where it stands. Only the best
+place counts: title, else description, else OCR; what the others say is evidence. A value that the heads were never
+taught counts as their best guess before it is raised: they cannot know it. Sizes come from words alone: the surest
 mention wins.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import exp
+from typing import Literal
 
 import numpy as np
 
-from model.labels import Labels, Threshold
+from model.labels import Labels, Side, Threshold
 from model.taxonomy import Taxonomy
 from model.types import (
+    STATED_IN_FULL,
     ColorArea,
     Consistency,
     Decision,
@@ -37,7 +39,6 @@ SIZE_THRESHOLD = 0.7
 MAX_VALUES = 5
 _MAX_SPANS = 8
 _DIGITS = 4
-_WEIGHTS = {"title": 0.65, "description": 0.5, "ocr": 0.4}
 _WHOLE_PICTURE = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
 _NEVER = Threshold(None, None, None)
 
@@ -77,9 +78,6 @@ class _Words:
         return self.title or self.description or self.ocr
 
 
-_NO_WORDS = _Words((), (), ())
-
-
 @dataclass(frozen=True, slots=True)
 class _Given:
     """What there was to decide from: the pictures as regions, the title as a span, and whether OCR looked."""
@@ -116,7 +114,7 @@ class Tagging:
             has_images=bool(prediction.image_scenes),
             was_read=was_read,
         )
-        category = self._scored("category", prediction.attributes["category"], _NO_WORDS, given)
+        category = self._scored("category", prediction.attributes["category"], _words_of(mentions, "category"), given)
         ruled_by = category.values[0].value if category.status == "accepted" else None
         return ListingTags(
             category=category,
@@ -144,17 +142,27 @@ class Tagging:
 
     def _scored(self, name: str, scores: Scores, words: _Words, given: _Given) -> Decision:
         threshold = self._labels.thresholds.get(name, _NEVER)
-        values = self._values(name, self._pool(name, scores.fused, words))
-        status = _status(values, _bar(scores, threshold))
+        values = self._values(name, self._pooled(name, scores, words))
+        status = _status(values, _bar(scores, words, threshold))
         image, text = self._ranking(name, scores.image), self._ranking(name, scores.text)
         is_written = scores.text is not None or bool(words.written)
+        alone = (
+            Scores(scores.text, None, scores.text, _alone(scores.when_stated, "text"))
+            if scores.text is not None
+            else None
+        )
+        seen = (
+            Scores(scores.image, scores.image, None, _alone(scores.when_stated, "image"))
+            if scores.image is not None
+            else None
+        )
         return Decision(
             status=status,
             values=values,
-            consistency=_consistency(image, text, threshold, words),
-            without_images=self._top(name, scores.text, words.only_written) if given.has_images else None,
-            without_text=self._top(name, scores.image, words.only_read) if is_written else None,
-            without_ocr=self._top(name, scores.fused, words.only_written) if given.was_read else None,
+            consistency=self._consistency(name, scores.image, text, words, threshold),
+            without_images=self._top(name, alone, words.only_written) if given.has_images else None,
+            without_text=self._top(name, seen, words.only_read) if is_written else None,
+            without_ocr=self._top(name, scores, words.only_written) if given.was_read else None,
             evidence=_evidence(values, status, words, image, text, given),
         )
 
@@ -165,17 +173,28 @@ class Tagging:
         best = np.argsort(-scores, kind="stable")[: 4 * MAX_VALUES]
         return {self._labels.values[name][index]: float(scores[index]) for index in best}
 
-    def _pool(self, name: str, scores: Vector | None, words: _Words) -> Ranking:
+    def _pooled(self, name: str, scores: Scores | None, words: _Words) -> Ranking:
         """Scores and words in one ranking; without scores, the words for what they are worth."""
-        known = self._ranking(name, scores)
-        if not words.best:
-            return known
-        said = _spread(words.best)
-        surest = max(mention.score for mention in words.best)
-        weight = surest * (_WEIGHTS[words.best[0].span.kind] if known else 1.0)
+        said = _sureness(words.best)
+        if scores is None:
+            total = max(1.0, sum(said.values()))
+            return {value: sure * STATED_IN_FULL / total for value, sure in said.items()}
+        if not said:
+            return self._ranking(name, scores.fused)
+        told = scores.when_stated or scores
+        weight = self._labels.stated_weight(name, _side(scores))
+        known = {**self._ranking(name, told.fused), **self._scores_of(name, told.fused, said)}
+        strangers = sum(score for value, score in known.items() if value not in self._labels.values[name])
+        raised = {value: score * exp(weight * said.get(value, 0.0)) for value, score in known.items()}
+        total = 1.0 + strangers + sum(raised[value] - known[value] for value in said)
+        return {value: score / total for value, score in raised.items()}
+
+    def _scores_of(self, name: str, scores: Vector, wanted: Iterable[str]) -> Ranking:
+        """The scores of some values; a value the heads do not know has their best."""
+        values = self._labels.values[name]
         return {
-            value: (1 - weight) * known.get(value, 0.0) + weight * said.get(value, 0.0)
-            for value in dict.fromkeys([*known, *said])
+            value: float(scores[values.index(value)] if value in values else scores.max(initial=0.0))
+            for value in wanted
         }
 
     def _values(self, name: str, ranking: Ranking) -> tuple[TagValue, ...]:
@@ -186,8 +205,23 @@ class Tagging:
             if (rounded := _rounded(score)) > 0
         )
 
-    def _top(self, name: str, scores: Vector | None, words: _Words) -> TagValue | None:
-        return next(iter(self._values(name, self._pool(name, scores, words))), None)
+    def _top(self, name: str, scores: Scores | None, words: _Words) -> TagValue | None:
+        return next(iter(self._values(name, self._pooled(name, scores, words))), None)
+
+    def _consistency(
+        self, name: str, image: Vector | None, text: Ranking, words: _Words, threshold: Threshold
+    ) -> Consistency:
+        """Do pictures and seller's words say the same? One value stated outright counts as the words being sure."""
+        stated = {mention.value for mention in words.title or words.description}
+        said = stated.pop() if len(stated) == 1 else _sure_top(text, threshold.text)
+        seen = self._ranking(name, image)
+        if said is None:
+            return "image_only" if _sure_top(seen, threshold.image) is not None else "unknown"
+        if image is None or said not in self._labels.values[name]:
+            return "text_only"
+        if self._scores_of(name, image, (said,))[said] < self._labels.doubt(name):
+            return "conflict"
+        return "agree" if _top_of(seen) == said else "text_only"
 
     def _colored(self, decision: Decision, prediction: Prediction) -> Decision:
         """Colour values with share and look in the foreground; a colour that is not there has its usual look."""
@@ -249,13 +283,12 @@ def _words_of(mentions: Sequence[Mention], name: str) -> _Words:
     return _Words(title, description, ocr)
 
 
-def _spread(mentions: Sequence[Mention]) -> Ranking:
-    """Mentions of one place as shares that sum to 1: each value counts by its surest mention."""
+def _sureness(mentions: Sequence[Mention]) -> Ranking:
+    """How surely each value is stated, 1 outright: by its surest mention."""
     surest: Ranking = {}
     for mention in mentions:
-        surest[mention.value] = max(surest.get(mention.value, 0.0), mention.score)
-    total = sum(surest.values()) or 1.0
-    return {value: score / total for value, score in surest.items()}
+        surest[mention.value] = min(1.0, max(surest.get(mention.value, 0.0), mention.score / STATED_IN_FULL))
+    return surest
 
 
 def _surest(mentions: Sequence[Mention]) -> tuple[TagValue, ...]:
@@ -282,23 +315,24 @@ def _status(values: tuple[TagValue, ...], threshold: float | None) -> Status:
     return "suggested" if score >= SUGGESTED else "abstained"
 
 
-def _bar(scores: Scores, threshold: Threshold) -> float | None:
+def _side(scores: Scores) -> Side:
+    """Which side the fused scores are: a side that stands alone is all there is."""
+    if scores.text is None:
+        return "image"
+    return "text" if scores.image is None else "fused"
+
+
+def _alone(scores: Scores | None, side: Literal["image", "text"]) -> Scores | None:
+    one: Vector | None = getattr(scores, side) if scores is not None else None
+    return Scores(one, None, None) if one is not None else None
+
+
+def _bar(scores: Scores, words: _Words, threshold: Threshold) -> float | None:
     """The threshold for what there was: one side alone must reach its own, or the precision bought is not had."""
-    if scores.image is not None and scores.text is not None:
-        return threshold.fused
-    return threshold.image if scores.image is not None else threshold.text
-
-
-def _consistency(image: Ranking, text: Ranking, threshold: Threshold, words: _Words) -> Consistency:
-    """Do picture and seller's words say the same? One value stated outright counts as the words being sure."""
-    stated = {mention.value for mention in words.title or words.description}
-    seen = _sure_top(image, threshold.image)
-    said = stated.pop() if len(stated) == 1 else _sure_top(text, threshold.text)
-    if seen is not None and said is not None:
-        return "agree" if seen == said else "conflict"
-    if seen is not None:
-        return "image_only"
-    return "text_only" if said is not None else "unknown"
+    side = _side(scores)
+    if side == "image" and words.best:
+        return threshold.worded
+    return {"fused": threshold.fused, "image": threshold.image, "text": threshold.text}[side]
 
 
 def _sure_top(ranking: Ranking, threshold: float | None) -> str | None:

@@ -1,6 +1,8 @@
-"""``hangtag train``: towers are imported and frozen, fusion and heads are fitted, scores calibrated, figures taken.
+"""``hangtag train``: towers are imported and frozen, experts are fitted, pooled, calibrated and measured.
 
-The same seed on the same data gives the same checkpoint.
+Pools, thresholds and the association come from out-of-fold scores: five times the experts are fitted on four fifths of
+the training rows and asked about the rest, families kept together. Test rows are used once, for the figures. The same
+seed on the same data gives the same checkpoint.
 """
 
 from __future__ import annotations
@@ -14,24 +16,33 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn.functional import cross_entropy
 
-from model.calibrate import Outcomes, Pool, fit_pool
+from model.association import pair_features, sides_of
+from model.calibrate import Fitting, Outcomes, fit_logistic, fit_pool, fit_temperature
 from model.card import write_card
+from model.catalogue import load_catalogue
 from model.config import ModelConfig
 from model.dataset import Row, Split, load_rows
-from model.evaluate import evaluate_features, label_ids, side_scores
-from model.features import Features, compute_features
+from model.evaluate import evaluate_features
+from model.extract import Extractor
+from model.features import compute_features
+from model.fit import Examples, examples_of, fit_linear, fit_network, remember_words
+from model.folds import NUM_FOLDS, fold_of_rows
 from model.fusion import ATTRIBUTES, FusionModel, Logits
+from model.masking import Mask
 from model.origin import import_towers
+from model.pool import Pool
 from model.predictor import choose_device
+from model.scoring import category_matrix, score_all, stated_values
+from model.taxonomy import load_taxonomy
 from model.weights import Vocabulary, load_towers, save_heads, save_outcomes, seal
 
 MIN_TYPE_ROWS = 20
 MIN_MATERIAL_ROWS = 15
-_BATCH = 512
-_MASKED_SHARE = 0.3
-_EPOCHS = 60
+_EPOCHS = 24
+_DOUBTED_SHARE = 0.02  # of listings whose words are right: these are called conflicts
+
+Log = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +54,33 @@ class TrainReport:
 
 
 @dataclass(frozen=True, slots=True)
-class _Data:
-    """All rows as tensors. ``labels[name]`` holds -1 where nothing is known."""
+class _Recipe:
+    """All that a fit needs but the rows."""
 
-    images: torch.Tensor
-    titles: torch.Tensor
-    masked: torch.Tensor
-    has_title: torch.Tensor
-    labels: Mapping[str, torch.Tensor]
-    splits: Sequence[Split]
+    config: ModelConfig
+    data: Examples
+    sizes: Mapping[str, int]
+    epochs: int
+    seed: int
+    log: Log
 
-    def rows(self, split: Split) -> torch.Tensor:
-        return torch.tensor([index for index, one in enumerate(self.splits) if one == split])
+    def fit(self, rows: torch.Tensor) -> FusionModel:
+        torch.manual_seed(self.seed)
+        fusion = fit_network(self.config, self.data, rows, self.sizes, self.epochs, self.log)
+        fit_linear(fusion, self.data, rows)
+        return fusion
+
+
+@dataclass(frozen=True, slots=True)
+class _OutOfFold:
+    """Scores of the training rows by experts that have not seen their family, row by row as in ``rows``."""
+
+    rows: torch.Tensor  # of listings with a title of their own
+    logits: Mapping[str, Logits]
+    masked: Mapping[str, Logits]  # telling words hidden
+    vectors: tuple[torch.Tensor, torch.Tensor]
+    scene_rows: torch.Tensor
+    scenes: torch.Tensor
 
 
 def train(
@@ -65,23 +91,32 @@ def train(
     epochs: int | None = None,
     device: str = "auto",
     cache: Path = Path(".cache/features"),
-    log: Callable[[str], None] = lambda _: None,
+    log: Log = lambda _: None,
 ) -> TrainReport:
     """Write a complete checkpoint to the folder ``out``. Raises ModelError when data or weights are missing."""
-    torch.manual_seed(seed)
     out.mkdir(parents=True, exist_ok=True)
     config = ModelConfig()
     config.save(out / "config.json")
     origins = import_towers(out)
-    rows = load_rows(data)
+    rows = load_catalogue(data) if data.is_file() else load_rows(data)
     image, text = load_towers(out, config)
     place = choose_device(device)
-    features = compute_features(rows, image.to(place), text.to(place), config.image_side, cache, log)
+    mask = Mask(load_taxonomy())
+    titles = [row.title or row.made_title for row in rows]
+    masked = [mask.hide(title) for title in titles]
+    features = compute_features(
+        [row.image for row in rows], titles, masked, (image.to(place), text.to(place)), config.image_side, cache, log
+    )
     values = vocabularies(rows)
-    tensors = _tensors(rows, features, values)
-    fusion = _fit(config, tensors, values, epochs or _EPOCHS, log)
+    examples = examples_of(rows, features, values)
+    recipe = _Recipe(config, examples, {name: len(one) for name, one in values.items()}, epochs or _EPOCHS, seed, log)
+    folds = fold_of_rows(rows, features.images)
+    found = _out_of_fold(recipe, rows, torch.from_numpy(folds))
+    vocabulary, outcomes = _calibrate(recipe, rows, found, values)
+    log("fitting on all training rows")
+    fusion = recipe.fit(_rows_of(rows, "train"))
+    remember_words(fusion, [title for row, title in zip(rows, titles, strict=True) if row.split == "train" and title])
     _round_to_half(fusion)
-    vocabulary, outcomes = _calibrate(fusion, tensors, values, _published(rows))
     save_heads(out, fusion)
     save_outcomes(out, outcomes)
     (out / "labels.json").write_text(json.dumps(vocabulary.to_json(), indent=1) + "\n", encoding="utf-8")
@@ -92,9 +127,17 @@ def train(
 
 
 def vocabularies(rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:
-    """Values per attribute, sorted: what training rows hold often enough."""
-    least = {"product_type": 1, "color": 1, "material": MIN_MATERIAL_ROWS, "scene": MIN_TYPE_ROWS}
-    return {name: tuple(sorted(v for v, n in _counts(rows, name).items() if n >= few)) for name, few in least.items()}
+    """Values per attribute, sorted: what training rows hold often enough. Rare product types stand together, as their
+    category.
+    """
+    least = {"color": 1, "material": MIN_MATERIAL_ROWS, "scene": MIN_TYPE_ROWS}
+    found = {name: tuple(sorted(v for v, n in _counts(rows, name).items() if n >= few)) for name, few in least.items()}
+    taxonomy = load_taxonomy()
+    types = {
+        value if count >= MIN_TYPE_ROWS else taxonomy.category_of(value) or value
+        for value, count in _counts(rows, "product_type").items()
+    }
+    return {"product_type": tuple(sorted(types))} | found
 
 
 def _published(rows: Sequence[Row]) -> tuple[str, ...]:
@@ -102,133 +145,128 @@ def _published(rows: Sequence[Row]) -> tuple[str, ...]:
 
 
 def _counts(rows: Sequence[Row], attribute: str) -> Counter[str]:
-    return Counter(row.labels[attribute] for row in rows if row.split != "test" and attribute in row.labels)
+    return Counter(row.labels[attribute] for row in rows if row.split == "train" and attribute in row.labels)
 
 
-def _tensors(rows: Sequence[Row], features: Features, values: Mapping[str, tuple[str, ...]]) -> _Data:
-    return _Data(
-        torch.from_numpy(features.images),
-        torch.from_numpy(features.titles),
-        torch.from_numpy(features.masked),
-        torch.tensor([bool(row.title) for row in rows]),
-        {name: torch.from_numpy(label_ids(rows, name, values[name])) for name in values},
-        [row.split for row in rows],
+def _rows_of(rows: Sequence[Row], split: Split, *, titled: bool = False) -> torch.Tensor:
+    return torch.tensor(
+        [index for index, row in enumerate(rows) if row.split == split and (row.title or not titled)], dtype=torch.long
     )
 
 
-# ---- fit ------------------------------------------------------------------------------------------------------------
+# ---- out of fold ----------------------------------------------------------------------------------------------------
 
 
-def _fit(
-    config: ModelConfig, data: _Data, values: Mapping[str, tuple[str, ...]], epochs: int, log: Callable[[str], None]
-) -> FusionModel:
-    fusion = FusionModel(config, {name: len(found) for name, found in values.items()}).train()
-    chosen = data.rows("train")
-    num_steps = epochs * -(-len(chosen) // _BATCH)
-    optimiser = torch.optim.AdamW(fusion.parameters(), lr=2e-3, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=num_steps, pct_start=0.1)
-    for epoch in range(epochs):
-        total = 0.0
-        for batch in chosen[torch.randperm(len(chosen))].split(_BATCH):  # type: ignore[no-untyped-call]
-            loss = _loss(fusion, data, batch)
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            schedule.step()
-            total += float(loss.detach()) * len(batch)
-        if epoch % 10 == 9 or epoch + 1 == epochs:
-            log(f"epoch {epoch + 1} of {epochs}: loss {total / len(chosen):.3f}")
-    return fusion.eval()
+def _out_of_fold(recipe: _Recipe, rows: Sequence[Row], folds: torch.Tensor) -> _OutOfFold:
+    training = _rows_of(rows, "train")
+    parts = []
+    for fold in range(NUM_FOLDS):
+        recipe.log(f"fold {fold + 1} of {NUM_FOLDS}")
+        held_out = training[folds[training] == fold]
+        fusion = recipe.fit(training[folds[training] != fold])
+        with torch.inference_mode():
+            parts.append(_ask(fusion, recipe.data, held_out))
+    return _together(parts)
 
 
-def _loss(fusion: FusionModel, data: _Data, batch: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy of every head on the rows that have its label, and InfoNCE over pictures and their titles."""
-    images, has_title = data.images[batch], data.has_title[batch]
-    hide = torch.rand(len(batch)) < _MASKED_SHARE
-    titles = torch.where(hide[:, None], data.masked[batch], data.titles[batch])
-    logits = fusion(images, titles, torch.ones(len(batch), dtype=torch.bool), has_title)
-    losses = [_contrastive(fusion, images[has_title], data.titles[batch][has_title])]
-    for name in ATTRIBUTES:
-        wanted = data.labels[name][batch]
-        known = wanted >= 0
-        one: Logits = logits[name]
-        losses += [_cross_entropy(found[known], wanted[known]) for found in (one.gated, one.image, one.text)]
-    scenes = data.labels["scene"][batch]
-    losses.append(_cross_entropy(fusion.scene(images)[scenes >= 0], scenes[scenes >= 0]))
-    return torch.stack(losses).sum()
+def _ask(fusion: FusionModel, data: Examples, rows: torch.Tensor) -> _OutOfFold:
+    titled = rows[~data.is_made[rows]]
+    inputs = data.inputs(titled)
+    scene_rows = rows[data.labels["scene"][rows] >= 0]
+    return _OutOfFold(
+        titled,
+        fusion(inputs),
+        fusion(data.inputs(titled, hide=torch.ones(len(titled), dtype=torch.bool))),
+        fusion.similarity(inputs),
+        scene_rows,
+        fusion.scene(data.images[scene_rows]),
+    )
 
 
-def _cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    return cross_entropy(logits, labels, label_smoothing=0.05) if len(labels) else logits.sum() * 0
+def _together(parts: Sequence[_OutOfFold]) -> _OutOfFold:
+    def joined(pick: Callable[[_OutOfFold], Mapping[str, Logits]]) -> dict[str, Logits]:
+        first = pick(parts[0])
+        return {
+            name: {expert: torch.cat([pick(part)[name][expert] for part in parts]) for expert in first[name]}
+            for name in first
+        }
 
-
-def _contrastive(fusion: FusionModel, images: torch.Tensor, titles: torch.Tensor) -> torch.Tensor:
-    """InfoNCE in both directions (van den Oord et al. 2018; Radford et al. 2021): each picture finds its title."""
-    if len(images) < 2:
-        return images.sum() * 0
-    left, right = fusion.similarity(images, titles)
-    scores = fusion.log_scale.clamp(max=4.6).exp() * left @ right.T
-    own = torch.arange(len(images))
-    return 0.5 * (cross_entropy(scores, own) + cross_entropy(scores.T, own))
-
-
-def _round_to_half(fusion: FusionModel) -> None:
-    """What is calibrated and measured is what ships."""
-    with torch.no_grad():
-        for parameter in fusion.parameters():
-            parameter.copy_(parameter.half().float())
+    return _OutOfFold(
+        torch.cat([part.rows for part in parts]),
+        joined(lambda part: part.logits),
+        joined(lambda part: part.masked),
+        (torch.cat([part.vectors[0] for part in parts]), torch.cat([part.vectors[1] for part in parts])),
+        torch.cat([part.scene_rows for part in parts]),
+        torch.cat([part.scenes for part in parts]),
+    )
 
 
 # ---- calibrate ------------------------------------------------------------------------------------------------------
 
 
 def _calibrate(
-    fusion: FusionModel, data: _Data, values: Mapping[str, tuple[str, ...]], published: tuple[str, ...]
+    recipe: _Recipe, rows: Sequence[Row], found: _OutOfFold, values: Mapping[str, tuple[str, ...]]
 ) -> tuple[Vocabulary, dict[str, dict[str, Outcomes]]]:
-    rows = data.rows("calibrate")
-    both = rows[data.has_title[rows]]
+    taxonomy = load_taxonomy()
+    extractor = Extractor(taxonomy)
+    titles = [rows[index].title for index in found.rows.tolist()]
+    labels = {name: recipe.data.labels[name][found.rows] for name in ATTRIBUTES}
+    stated = {name: stated_values(extractor, titles, name, values[name]) for name in ATTRIBUTES}
+    pools = {name: _fit_pool(found, name, labels[name], stated[name]) for name in ATTRIBUTES}
+    published = _published(rows)
+    chosen = [values["product_type"].index(name) for name in published]
+    _, to_category = category_matrix(values["product_type"], taxonomy)
+    truth = {name: one.numpy() for name, one in labels.items()}
+    scored = score_all(pools, found.logits, stated, truth, chosen, to_category)
+    outcomes = scored.outcomes()
+    scene_truth = recipe.data.labels["scene"][found.scene_rows]
+    temperature = fit_temperature(found.scenes, scene_truth)
+    scenes = torch.softmax(found.scenes / temperature, dim=1).numpy()
+    by_picture = Outcomes(scenes.max(axis=1), scenes.argmax(axis=1) == scene_truth.numpy())
+    outcomes["scene"] = {"fused": by_picture, "image": by_picture}
+    association = _fit_association(found, pools, labels["product_type"], recipe.seed)
+    doubts = {name: _doubt(scored.scores[name]["image"], scored.truth[name]) for name in scored.scores}
+    return Vocabulary(values, published, pools, temperature, association, doubts), outcomes
+
+
+def _fit_pool(found: _OutOfFold, name: str, labels: torch.Tensor, stated: torch.Tensor) -> Pool:
+    known = labels >= 0
+    plain = Fitting(found.logits[name], labels, stated).chosen(known)
+    masked = Fitting(found.masked[name], labels, torch.zeros_like(stated)).chosen(known)
+    return fit_pool(plain, masked if bool(stated.any()) else None)
+
+
+def _doubt(scores: np.ndarray, truth: np.ndarray) -> float:
+    """What the pictures give to the true value at least, but for the few listings that may be doubted wrongly."""
+    known = truth >= 0
+    return float(np.quantile(scores[known, truth[known]], _DOUBTED_SHARE))
+
+
+def _fit_association(found: _OutOfFold, pools: Mapping[str, Pool], types: torch.Tensor, seed: int) -> tuple[float, ...]:
+    """Own titles against as many of other listings, half of those of the same product type."""
+    sides = sides_of(found.vectors, found.logits, pools)
+    count = len(types)
+    own = torch.arange(count)
+    others = torch.cat([_others(types, seed, same_type=False), _others(types, seed, same_type=True)])
+    features = torch.cat([pair_features(sides, own, own)] * 2 + [pair_features(sides, own.repeat(2), others)])
+    truth = torch.cat([torch.ones(2 * count), torch.zeros(2 * count)])
+    return fit_logistic(features, truth)
+
+
+def _others(types: torch.Tensor, seed: int, *, same_type: bool) -> torch.Tensor:
+    """(N,) for each row another one, drawn with the seed; of the same type where there is one."""
+    generator = np.random.default_rng(seed)
+    count = len(types)
+    drawn = (np.arange(count) + generator.integers(1, count, count)) % count
+    if same_type:
+        for value in np.unique(types.numpy()):
+            shuffled = generator.permutation(np.flatnonzero(types.numpy() == value))
+            drawn[shuffled] = np.roll(shuffled, 1) if len(shuffled) > 1 else drawn[shuffled]
+    return torch.from_numpy(drawn)
+
+
+def _round_to_half(fusion: FusionModel) -> None:
+    """What is measured is what ships."""
     with torch.no_grad():
-        there = torch.ones(len(both), dtype=torch.bool)
-        logits = fusion(data.images[both], data.titles[both], there, there)
-        scene_rows = rows[data.labels["scene"][rows] >= 0]
-        scene_logits = fusion.scene(data.images[scene_rows])
-        association = _fit_association(fusion, data.images[both], data.titles[both])
-    pools = {}
-    for name in ATTRIBUTES:
-        wanted = data.labels[name][both]
-        known = wanted >= 0
-        one = logits[name]
-        pools[name] = fit_pool(Logits(one.gated[known], one.image[known], one.text[known]), wanted[known])
-    scene = fit_pool(Logits(scene_logits, scene_logits, scene_logits), data.labels["scene"][scene_rows])
-    vocabulary = Vocabulary(values, published, pools, scene.image_temperature, association)
-    truth = {name: data.labels[name][both].numpy() for name in ATTRIBUTES}
-    outcomes = side_scores(vocabulary, logits, truth)
-    outcomes["scene"] = _scene_outcomes(scene_logits, scene, data.labels["scene"][scene_rows].numpy())
-    return vocabulary, outcomes
-
-
-def _scene_outcomes(logits: torch.Tensor, pool: Pool, truth: np.ndarray) -> dict[str, Outcomes]:
-    scores = torch.softmax(logits / pool.image_temperature, dim=1).numpy()
-    found = Outcomes(scores.max(axis=1), scores.argmax(axis=1) == truth)
-    return {"fused": found, "image": found}
-
-
-def _fit_association(fusion: FusionModel, images: torch.Tensor, titles: torch.Tensor) -> tuple[float, float]:
-    """Logistic regression of "own title or another's" on similarity, as many of one as of the other."""
-    left, right = fusion.similarity(images, titles)
-    own = (left * right).sum(dim=1)
-    others = (left * right.roll(1 + len(right) // 2, dims=0)).sum(dim=1)
-    similarity = torch.cat([own, others])
-    truth = torch.cat([torch.ones(len(own)), torch.zeros(len(others))])
-    with torch.enable_grad():
-        raw = torch.tensor([5.0, 0.0], requires_grad=True)
-        optimiser = torch.optim.LBFGS([raw], max_iter=200, line_search_fn="strong_wolfe")
-
-        def closure() -> torch.Tensor:
-            optimiser.zero_grad()
-            loss = torch.nn.functional.binary_cross_entropy_with_logits(raw[0] * similarity + raw[1], truth)
-            torch.autograd.backward(loss)
-            return loss
-
-        optimiser.step(closure)  # type: ignore[no-untyped-call]
-    return float(raw[0]), float(raw[1])
+        for value in [*fusion.parameters(), fusion.idf]:
+            value.copy_(value.half().float())

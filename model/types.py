@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from model.labels import Labels
 
+STATED_IN_FULL = 0.95  # score of a mention in a title, to which weights of stated values refer
+
 Pixels = npt.NDArray[np.uint8]
 Vector = npt.NDArray[np.float32]
 
@@ -29,11 +31,13 @@ class Scores:
     """Calibrated probabilities of one attribute's values, in the order of its vocabulary.
 
     ``fused`` uses all there is; ``image`` and ``text`` are what that side says alone, None where it was missing.
+    ``when_stated``: the same, weighted for a listing whose words state a value outright; None: no other weights.
     """
 
     fused: Vector  # (V,)
     image: Vector | None
     text: Vector | None
+    when_stated: Scores | None = None
 
 
 @dataclass(frozen=True, slots=True)

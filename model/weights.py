@@ -24,13 +24,14 @@ from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
 
-from model.calibrate import Outcomes, Pool
+from model.calibrate import Outcomes
 from model.config import ModelConfig
 from model.errors import CheckpointError
 from model.fusion import FusionModel
 from model.image import ImageTower
 from model.place import SHIPPED as SHIPPED  # part of this file's face, as is locate
 from model.place import locate as locate
+from model.pool import Pool
 from model.text import TextTower
 
 # What is read from a checkpoint: a file without a digest would be read unverified.
@@ -61,7 +62,8 @@ class Vocabulary:
     published_types: tuple[str, ...]
     pools: Mapping[str, Pool]
     scene_temperature: float
-    association: tuple[float, float]  # scale and offset of the logistic that maps similarity to a probability
+    association: tuple[float, ...]  # weights of the pair's features and, last, the offset (see `model.association`)
+    doubts: Mapping[str, float]  # see `model.labels.Labels`
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -73,9 +75,10 @@ class Vocabulary:
         return cls(
             {name: tuple(values) for name, values in found["values"].items()},
             tuple(found["published_types"]),
-            {name: Pool(**pool) for name, pool in found["pools"].items()},
+            {name: Pool.from_json(pool) for name, pool in found["pools"].items()},
             found["scene_temperature"],
-            (found["association"][0], found["association"][1]),
+            tuple(found["association"]),
+            found["doubts"],
         )
 
 
@@ -192,7 +195,10 @@ def load_towers(folder: Path, config: ModelConfig) -> tuple[ImageTower, TextTowe
 
 def save_heads(folder: Path, fusion: FusionModel) -> None:
     """Write the trained part as fp16."""
-    weights = {name: value.half().contiguous() for name, value in fusion.state_dict().items()}
+    weights = {
+        name: (value.half() if value.is_floating_point() else value).contiguous()
+        for name, value in fusion.state_dict().items()
+    }
     save_file(weights, folder / "heads.safetensors")
 
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.color import foreground_colors, lab_to_hex, rgb_to_lab
+from model.color import foreground_colors, lab_to_hex
 from model.color_names import ciede2000, nearest_names
+from model.foreground import rgb_to_lab
 from model.types import Pixels
 
 NAVY = (24, 30, 70)

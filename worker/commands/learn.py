@@ -12,7 +12,10 @@ from rich.markdown import Markdown
 
 from worker.commands.shared import is_terminal, plain_errors, settings_of
 
-_Data = Annotated[Path, typer.Option(help="Folder with the training data.", exists=True, file_okay=False)]
+_Data = Annotated[
+    Path,
+    typer.Option(help="Folder with the training data, or a .jsonl or .csv file of your own listings.", exists=True),
+]
 _Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N, for the towers.")]
 
 
@@ -21,17 +24,17 @@ def train(
     data: _Data,
     out: Annotated[Path, typer.Option(help="Folder for the new checkpoint.")],
     seed: Annotated[int, typer.Option(help="Same seed, same data: same checkpoint.")] = 0,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data; default: 60.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data; default: 24.")] = None,
     device: _Device = "auto",
 ) -> None:
-    """Fit a checkpoint and measure it. About ten minutes on two cores, most of it the picture tower."""
+    """Fit a checkpoint and measure it. About half an hour on two cores."""
     settings_of(context)
     with plain_errors():
-        from model.card import figures_table
+        from model.report import figures_tables
         from model.train import train as fit
 
         report = fit(data, out, seed=seed, epochs=epochs, device=device, log=lambda line: typer.echo(line, err=True))
-        _show(figures_table(report.figures), report.figures, as_json=not is_terminal())
+        _show(figures_tables(report.figures), report.figures, as_json=not is_terminal())
 
 
 def evaluate(
@@ -40,15 +43,34 @@ def evaluate(
     checkpoint: Annotated[Path | None, typer.Option(help="Default: the shipped one.")] = None,
     device: _Device = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable figures.")] = False,
+    report: Annotated[Path | None, typer.Option(help="Folder for report.json, report.md and report.html.")] = None,
+    recalibrate: Annotated[
+        Path | None, typer.Option(help="New folder for a copy of the checkpoint, calibrated on these listings.")
+    ] = None,
 ) -> None:
-    """Measure a checkpoint on rows that training never saw."""
+    """Measure a checkpoint on rows that training never saw; calibrate it on yours."""
     settings_of(context)
     with plain_errors():
-        from model.card import figures_table
         from model.evaluate import evaluate as measure
+        from model.report import figures_tables, write_report
 
         figures = measure(checkpoint, data, device=device)
-        _show(figures_table(figures), figures, as_json=as_json or not is_terminal())
+        if recalibrate is not None:
+            _recalibrate(checkpoint, data, device, recalibrate)
+        if report is not None:
+            write_report(report, figures, checkpoint.name if checkpoint else "hangtag-base")
+        _show(figures_tables(figures), figures, as_json=as_json or not is_terminal())
+
+
+def _recalibrate(checkpoint: Path | None, data: Path, device: str, out: Path) -> None:
+    from model.evaluate import features_of, measured_rows
+    from model.recalibrate import recalibrate
+    from model.weights import SHIPPED, load
+
+    source = checkpoint or SHIPPED
+    loaded, rows = load(source), measured_rows(data)
+    done = recalibrate(source, loaded, features_of(loaded, rows, device, Path(".cache/features")), rows, out)
+    typer.echo(f"{', '.join(done.attributes)} calibrated on {len(rows):,} listings: {done.folder}", err=True)
 
 
 def _show(table: str, figures: object, *, as_json: bool) -> None:

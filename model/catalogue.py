@@ -1,0 +1,75 @@
+"""A team's own listings as rows: a JSON-lines or CSV file beside its pictures.
+
+One line per listing: ``image`` (a path, relative to the file), ``title`` (may be empty) and whatever is known of
+``product_type``, ``color``, ``material`` and ``scene``. Optional: ``split`` (``train`` or ``test``; else every tenth
+family is tested on) and ``family`` (variants of one thing; else the first words of the title).
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterator, Mapping
+from hashlib import blake2b
+from pathlib import Path
+
+from model.dataset import FAMILY_WORDS, Row, Split
+from model.errors import ModelError
+
+LABELS = ("product_type", "color", "material", "scene")
+_KNOWN = {"image", "title", "split", "family", *LABELS}
+_TEST_SHARE = 0.1
+
+
+def load_catalogue(path: Path) -> list[Row]:
+    """All listings of a ``.jsonl`` or ``.csv`` file. Raises ModelError naming the line and what is wrong with it."""
+    lines = _read_csv(path) if path.suffix == ".csv" else _read_json_lines(path)
+    rows = [_row(path, number, line) for number, line in lines]
+    if not rows:
+        raise ModelError(f"{path} holds no listing; write one JSON object or CSV row per line")
+    return rows
+
+
+def _row(path: Path, number: int, line: Mapping[str, str]) -> Row:
+    where = f"{path.name}, line {number}"
+    if unknown := sorted(set(line) - _KNOWN):
+        raise ModelError(f"{where}: unknown field {unknown[0]!r}; the fields are {', '.join(sorted(_KNOWN))}")
+    image = path.parent / line.get("image", "")
+    if not image.is_file():
+        raise ModelError(f"{where}: image {line.get('image', '')!r} is no file beside {path.name}")
+    title = line.get("title", "")
+    family = line.get("family") or " ".join(re.findall(r"[^\W\d_]+", title.casefold())[:FAMILY_WORDS]) or image.name
+    labels = {name: line[name] for name in LABELS if line.get(name)}
+    return Row(image, title, labels, _split(where, line.get("split", ""), family), "catalogue", family)
+
+
+def _split(where: str, given: str, family: str) -> Split:
+    if given not in ("", "train", "test"):
+        raise ModelError(f"{where}: split {given!r} is none; write train or test, or leave it out")
+    if given:
+        return "train" if given == "train" else "test"
+    share = int.from_bytes(blake2b(family.encode(), digest_size=4).digest(), "big") / 2**32
+    return "test" if share < _TEST_SHARE else "train"
+
+
+def _read_json_lines(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
+    with path.open(encoding="utf-8") as file:
+        for number, text in enumerate(file, 1):
+            if not text.strip():
+                continue
+            try:
+                line = json.loads(text)
+            except ValueError as error:
+                raise ModelError(f"{path.name}, line {number}: not JSON: {error}") from error
+            if not isinstance(line, dict) or not all(isinstance(value, str) for value in line.values()):
+                raise ModelError(f"{path.name}, line {number}: write one object whose values are strings")
+            yield number, line
+
+
+def _read_csv(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        for number, line in enumerate(csv.DictReader(file), 2):
+            if None in line or None in line.values():
+                raise ModelError(f"{path.name}, line {number}: more or fewer cells than the first line has")
+            yield number, line

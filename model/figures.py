@@ -1,0 +1,126 @@
+"""Figures of merit: accuracy and its interval, calibration, what is accepted, ranking."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from math import sqrt
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from model.calibrate import expected_calibration_error, honest_error
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+
+_ROUNDS = 2000
+_NUM_BINS = 15
+_NUM_SHOWN = 12
+_Z = 1.96
+
+
+def figures_of(
+    scores: Floats, truth: Ints, target: float | None = None, threshold: float | None = None
+) -> dict[str, Any]:
+    """Figures of one attribute by one side: ``scores`` (N, V), ``truth`` (N,), negative where no value is right."""
+    top, best = scores.argmax(axis=1), np.argsort(-scores, axis=1)[:, :5]
+    right, sureness = top == truth, scores.max(axis=1)
+    at_truth = np.where(truth >= 0, scores[np.arange(len(truth)), truth], 0.0)
+    figures: dict[str, Any] = {
+        "rows": len(truth),
+        "accuracy": round(float(right.mean()), 4),
+        "interval_95": [round(bound, 4) for bound in wilson_interval(int(right.sum()), len(right))],
+        "top_5": round(float((best == truth[:, None]).any(axis=1).mean()), 4),
+        "macro_f1": round(macro_f1(top, truth), 4),
+        "calibration_error": round(expected_calibration_error(sureness, right), 4),
+        "calibration_error_if_honest": round(honest_error(sureness), 4),
+        "brier": round(float(((sureness - right) ** 2).mean()), 4),
+        "log_loss": round(float(-np.log(np.maximum(at_truth, 1e-6)).mean()), 4),
+    }
+    if target is not None:
+        accepted = sureness >= (2.0 if threshold is None else threshold)
+        figures["target"] = target
+        figures["threshold"] = threshold and round(threshold, 4)
+        figures["coverage_at_target"] = round(float(accepted.mean()), 4)
+        figures["precision_at_target"] = round(float(right[accepted].mean()), 4) if accepted.any() else None
+        if (truth < 0).any():
+            figures["unanswerable_accepted"] = round(float(accepted[truth < 0].mean()), 4)
+    return figures
+
+
+def details_of(
+    scores: Floats, truth: Ints, values: Sequence[str], wanted: Sequence[str], titles: Sequence[str]
+) -> dict[str, Any]:
+    """What a page shows of one attribute: reliability, risk and coverage, confusions, the surest errors.
+
+    ``values``: names of the columns of ``scores`` (N, V); ``wanted``: (N,) the labels as words.
+    """
+    top, sureness = scores.argmax(axis=1), scores.max(axis=1)
+    right = top == truth
+    order = np.argsort(-sureness, kind="stable")
+    bins = np.array_split(order[::-1], _NUM_BINS)
+    wrong = [int(row) for row in order if not right[row]]
+    pairs = Counter((wanted[row], values[top[row]]) for row in wrong)
+    ends = np.linspace(max(1, len(order) // 20), len(order), 20).astype(int)
+    return {
+        "reliability": [
+            [round(float(sureness[rows].mean()), 4), round(float(right[rows].mean()), 4), len(rows)]
+            for rows in bins
+            if len(rows)
+        ],
+        "risk_coverage": [
+            [round(float(end) / len(order), 4), round(float(right[order[:end]].mean()), 4)] for end in ends
+        ],
+        "confusions": [[label, answer, count] for (label, answer), count in pairs.most_common(_NUM_SHOWN)],
+        "errors": [
+            [titles[row], wanted[row], values[top[row]], round(float(sureness[row]), 4)] for row in wrong[:_NUM_SHOWN]
+        ],
+    }
+
+
+def wilson_interval(correct: int, count: int) -> tuple[float, float]:
+    """Wilson's 95 % interval (1927) of a share of ``correct`` in ``count``."""
+    share = correct / count
+    middle = (share + _Z * _Z / (2 * count)) / (1 + _Z * _Z / count)
+    spread = _Z * sqrt(share * (1 - share) / count + _Z * _Z / (4 * count * count)) / (1 + _Z * _Z / count)
+    return middle - spread, middle + spread
+
+
+def macro_f1(found: Ints, truth: Ints) -> float:
+    """Mean F1 over the values that occur."""
+    values = []
+    for label in np.unique(truth[truth >= 0]):
+        hits = int(((found == label) & (truth == label)).sum())
+        values.append(2 * hits / (int((found == label).sum()) + int((truth == label).sum())))
+    return float(np.mean(values))
+
+
+def paired_gain(ours: Bools, theirs: Bools) -> dict[str, Any]:
+    """By how much ``ours`` (N,) is right more often than ``theirs`` on the same rows, with a bootstrapped interval."""
+    difference = ours.astype(np.float64) - theirs
+    generator = np.random.default_rng(0)
+    rounds = difference[generator.integers(0, len(difference), (_ROUNDS, len(difference)))].mean(axis=1)
+    low, high = np.quantile(rounds, [0.025, 0.975])
+    return {
+        "rows": len(ours),
+        "gain": round(float(difference.mean()), 4),
+        "interval_95": [round(float(low), 4), round(float(high), 4)],
+    }
+
+
+def auroc(positive: Floats, negative: Floats) -> float:
+    """The chance that a positive scores above a negative, ties counted half (Mann & Whitney 1947)."""
+    ordered = np.sort(negative)
+    below = np.searchsorted(ordered, positive, side="left")
+    ties = np.searchsorted(ordered, positive, side="right") - below
+    return float((below + ties / 2).mean() / len(negative))
+
+
+def recall_at(pairs: Floats, count: int) -> float:
+    """How often a row's own column is among its ``count`` best of ``pairs`` (N, N); ties count against it."""
+    own = np.diagonal(pairs)
+    ahead = (pairs >= own[:, None]).sum(axis=1) - 1
+    return float((ahead < count).mean())

@@ -1,0 +1,44 @@
+"""Titles without the words that tell the answer, to see what is known beyond them.
+
+``masked_words.txt`` holds every word that stands in the raw colour of at least three training listings. It only grows:
+what was once hidden stays hidden, or figures of different checkpoints could not be compared. The taxonomy's synonyms of
+colours and materials are hidden as well.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from model.taxonomy import Taxonomy
+
+MIN_ROWS = 3
+_FILE = Path(__file__).parent / "masked_words.txt"
+
+
+def masked_words() -> tuple[str, ...]:
+    """The committed list, in its order."""
+    return tuple(_FILE.read_text(encoding="utf-8").split("\n")[:-1])
+
+
+def telling_words(raw_colors: Iterable[str]) -> frozenset[str]:
+    """Words that stand in at least ``MIN_ROWS`` of the raw colours."""
+    counts = Counter(word for raw in raw_colors for word in set(re.findall(r"\w+", raw.casefold())))
+    return frozenset(word for word, count in counts.items() if count >= MIN_ROWS)
+
+
+class Mask:
+    """Takes the telling words out of titles."""
+
+    def __init__(self, taxonomy: Taxonomy) -> None:
+        stated = {
+            word for name in ("color", "material") for words in taxonomy.synonyms(name).values() for word in words
+        }
+        ordered = sorted({*masked_words(), *stated}, key=len, reverse=True)
+        self._pattern = re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, ordered)) + r")(?!\w)", re.IGNORECASE)
+
+    def hide(self, title: str) -> str:
+        """The title with a space in place of each telling word or phrase."""
+        return self._pattern.sub(" ", title)

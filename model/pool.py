@@ -1,0 +1,61 @@
+"""Experts' scores to one probability: a log-linear pool (Hinton's product of experts, with weights).
+
+A value that the words state outright is an expert as well: its score is multiplied by ``exp(weight * sureness)``. Where
+something is stated the title's experts deserve other weights than where nothing is, so a pool has two sets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch.nn.functional import log_softmax
+
+from model.fusion import Logits
+from model.labels import Side
+
+EXPERTS_OF: Mapping[Side, tuple[str, ...]] = {
+    "fused": ("gated", "joined", "image", "text", "words"),
+    "image": ("image",),
+    "text": ("text", "words"),
+}
+SIDES: tuple[Side, ...] = ("fused", "image", "text")
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Of the experts of one side, in the order of ``EXPERTS_OF``, and of a value that words state outright."""
+
+    experts: tuple[float, ...]
+    stated: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """One attribute's weights by side: where nothing is stated, and where something is."""
+
+    silent: Mapping[Side, Weights]
+    stated: Mapping[Side, Weights]
+
+    def scores(self, logits: Logits, side: Side, *, stated: bool) -> torch.Tensor:
+        """(B, V) probabilities of one side's experts; what is stated is not yet in them."""
+        weights = (self.stated if stated else self.silent)[side]
+        return torch.softmax(pooled(logits, side, torch.tensor(weights.experts)), dim=1)
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Mapping[Side, Mapping[str, list[float] | float]]]) -> Pool:
+        """What ``dataclasses.asdict`` gave, through JSON."""
+
+        def weights(one: Mapping[str, list[float] | float]) -> Weights:
+            return Weights(tuple(cast(list[float], one["experts"])), cast(float, one["stated"]))
+
+        silent, stated = ({side: weights(one) for side, one in found[part].items()} for part in ("silent", "stated"))
+        return cls(silent, stated)
+
+
+def pooled(logits: Logits, side: Side, weights: torch.Tensor) -> torch.Tensor:
+    """(B, V) weighted sum of the experts' log-probabilities."""
+    parts = [log_softmax(logits[name], dim=1) for name in EXPERTS_OF[side]]
+    return torch.stack([weight * part for weight, part in zip(weights.to(parts[0].device), parts, strict=True)]).sum(0)

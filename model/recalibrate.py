@@ -1,0 +1,97 @@
+"""New weights and thresholds for a checkpoint from a team's own labelled listings; its experts stay as they are.
+
+One half of the listings, by family, fits the pools; on the other half the thresholds are bought. So a threshold is not
+judged by the rows that the pool was fitted on, and its precision holds for listings like the team's own.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from model.calibrate import Fitting, Outcomes, fit_pool
+from model.dataset import Row
+from model.errors import ModelError
+from model.evaluate import Asked
+from model.extract import Extractor
+from model.features import Features
+from model.fit import label_ids
+from model.fusion import ATTRIBUTES, Logits
+from model.pool import Pool
+from model.scoring import stated_values
+from model.taxonomy import load_taxonomy
+from model.weights import Checkpoint, save_outcomes, seal
+
+MIN_ROWS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Recalibrated:
+    """Where the new checkpoint is, and the attributes that had enough labelled listings; others kept their scores."""
+
+    folder: Path
+    attributes: tuple[str, ...]
+
+
+def recalibrate(
+    source: Path, checkpoint: Checkpoint, features: Features, rows: Sequence[Row], out: Path
+) -> Recalibrated:
+    """Write a copy of the checkpoint in ``source`` to the new folder ``out``, calibrated on ``rows``.
+
+    Raises ModelError when ``out`` exists, or no attribute has ``MIN_ROWS`` titled listings that are labelled.
+    """
+    if out.exists():
+        raise ModelError(f"{out} exists; name a new folder for the recalibrated checkpoint")
+    titled = np.array([index for index, row in enumerate(rows) if row.title], np.int64)
+    chosen = [rows[index] for index in titled]
+    enough = tuple(name for name in ATTRIBUTES if sum(name in row.labels for row in chosen) >= MIN_ROWS)
+    if not enough:
+        raise ModelError(
+            f"no attribute has {MIN_ROWS} labelled listings with a title; label more, or keep the checkpoint"
+        )
+    is_fit = np.array([blake2b(row.family.encode(), digest_size=1).digest()[0] % 2 == 0 for row in chosen])
+    fit_rows, bought_rows = titled[is_fit], titled[~is_fit]
+    if not len(fit_rows) or not len(bought_rows):
+        raise ModelError("all listings are of one family; recalibration needs two halves that share none")
+    asked = Asked(checkpoint.fusion, checkpoint.vocabulary, features, rows)
+    with torch.inference_mode():
+        _, logits = asked.scores(fit_rows, masked=False)
+        pools = {
+            **checkpoint.vocabulary.pools,
+            **_pools(checkpoint, enough, logits, [rows[index] for index in fit_rows]),
+        }
+        vocabulary = replace(checkpoint.vocabulary, pools=pools)
+        scored, _ = Asked(checkpoint.fusion, vocabulary, features, rows).scores(bought_rows, masked=False)
+    renewed = (*enough, "category") if "product_type" in enough else enough
+    outcomes = {**checkpoint.outcomes, **{name: one for name, one in scored.outcomes().items() if name in renewed}}
+    _write(source, out, vocabulary.to_json(), outcomes)
+    return Recalibrated(out, renewed)
+
+
+def _pools(
+    checkpoint: Checkpoint, names: Sequence[str], logits: Mapping[str, Logits], rows: Sequence[Row]
+) -> dict[str, Pool]:
+    extractor = Extractor(load_taxonomy())
+    pools = {}
+    for name in names:
+        values = checkpoint.vocabulary.values[name]
+        labels = torch.from_numpy(label_ids(rows, name, values))
+        stated = stated_values(extractor, [row.title for row in rows], name, values)
+        pools[name] = fit_pool(Fitting(logits[name], labels, stated).chosen(labels >= 0))
+    return pools
+
+
+def _write(
+    source: Path, out: Path, vocabulary: Mapping[str, object], outcomes: Mapping[str, Mapping[str, Outcomes]]
+) -> None:
+    shutil.copytree(source, out)
+    (out / "labels.json").write_text(json.dumps(vocabulary, indent=1) + "\n", encoding="utf-8")
+    save_outcomes(out, outcomes)
+    seal(out)

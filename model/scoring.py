@@ -1,0 +1,122 @@
+"""From experts' scores to each attribute's probabilities by side, for many rows at once.
+
+What `model.tagging` does for one listing; thresholds and figures come from here, so both must do the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from model.calibrate import Outcomes
+from model.extract import Extractor
+from model.fusion import ATTRIBUTES, Logits
+from model.pool import SIDES, Pool
+from model.taxonomy import Taxonomy
+from model.types import STATED_IN_FULL
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+BySide = Mapping[str, Floats]  # side -> (N, V)
+
+
+def stated_values(extractor: Extractor, titles: Sequence[str], attribute: str, values: Sequence[str]) -> torch.Tensor:
+    """(N, V) how surely each title states each value: 1 outright, 0 not."""
+    index = {value: place for place, value in enumerate(values)}
+    found = torch.zeros(len(titles), len(values))
+    for row, title in enumerate(titles):
+        for mention in extractor.extract(title, "", ()):
+            if mention.attribute == attribute and mention.value in index:
+                found[row, index[mention.value]] = max(
+                    mention.score / STATED_IN_FULL, float(found[row, index[mention.value]])
+                )
+    return found
+
+
+def score_sides(pool: Pool, logits: Logits, stated: torch.Tensor) -> dict[str, Floats]:
+    """Probabilities by side, with what the words state. ``worded``: the picture's, with what the words state."""
+    is_stated = stated.amax(dim=1) > 0
+    found: dict[str, Floats] = {}
+    for side in SIDES:
+        quiet, told = (pool.scores(logits, side, stated=one) for one in (False, True))
+        raised = _raised(told, stated, pool.stated[side].stated)
+        found[side] = torch.where(is_stated[:, None] & (side != "image"), raised, quiet).numpy()
+        if side == "image":
+            found["worded"] = raised.numpy()
+    return found
+
+
+def _raised(scores: torch.Tensor, stated: torch.Tensor, weight: float) -> torch.Tensor:
+    raised = scores * torch.exp(weight * stated)
+    return raised / raised.sum(dim=1, keepdim=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """All attributes' probabilities by side, and the truth as an index among them, -1 where unknown.
+
+    Of product types only the published are there; a row of another type has -2, and any answer to it is wrong.
+    """
+
+    scores: Mapping[str, BySide]
+    truth: Mapping[str, Ints]
+
+    def known(self, attribute: str) -> npt.NDArray[np.bool_]:
+        """(N,) rows whose label is known, one that cannot be answered included."""
+        known: npt.NDArray[np.bool_] = self.truth[attribute] != -1
+        return known
+
+    def outcomes(self) -> dict[str, dict[str, Outcomes]]:
+        """How the top values did, by attribute and side."""
+        return {
+            name: {side: self._outcomes(name, scores) for side, scores in by_side.items()}
+            for name, by_side in self.scores.items()
+        }
+
+    def _outcomes(self, attribute: str, scores: Floats) -> Outcomes:
+        known = self.known(attribute)
+        top = scores[known]
+        return Outcomes(top.max(axis=1), top.argmax(axis=1) == self.truth[attribute][known])
+
+
+def score_all(
+    pools: Mapping[str, Pool],
+    logits: Mapping[str, Logits],
+    stated: Mapping[str, torch.Tensor],
+    truth: Mapping[str, Ints],
+    published: Sequence[int],
+    to_category: Floats,
+) -> Scored:
+    """Every attribute, category included. ``truth``: indices into the heads' values; ``to_category``: (types,
+    categories).
+    """
+    scores: dict[str, BySide] = {name: score_sides(pools[name], logits[name], stated[name]) for name in ATTRIBUTES}
+    types = scores["product_type"]
+    scores["category"] = {side: one @ to_category for side, one in types.items()}
+    scores["product_type"] = {side: one[:, published] for side, one in types.items()}
+    wanted = truth["product_type"]
+    place = np.full(len(to_category) + 1, -2, np.int64)
+    place[list(published)] = np.arange(len(published))
+    place[-1] = -1
+    found = {name: truth[name] for name in ATTRIBUTES}
+    found["product_type"] = place[wanted]
+    is_placed = (wanted >= 0) & (to_category.sum(axis=1)[wanted] > 0)
+    found["category"] = np.where(is_placed, to_category.argmax(axis=1)[wanted], -1)
+    return Scored(scores, found)
+
+
+def category_matrix(types: Sequence[str], taxonomy: Taxonomy) -> tuple[tuple[str, ...], Floats]:
+    """All category paths, and (types, categories) with 1 where a type belongs; a category that stands for its rare
+    types belongs to itself. A type the taxonomy lacks counts nowhere.
+    """
+    categories = taxonomy.categories
+    matrix = np.zeros((len(types), len(categories)), np.float32)
+    for row, name in enumerate(types):
+        path = name if name in categories else taxonomy.category_of(name)
+        if path is not None:
+            matrix[row, categories.index(path)] = 1
+    return categories, matrix

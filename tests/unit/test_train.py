@@ -1,0 +1,217 @@
+"""The whole of training and measuring, on a catalogue small enough for a test."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from model.catalogue import load_catalogue
+from model.errors import ModelError
+from model.evaluate import evaluate, features_of, measured_rows
+from model.predictor import load_predictor
+from model.recalibrate import recalibrate
+from model.report import figures_tables, write_report
+from model.train import TrainReport, train
+from model.types import ListingInput
+from model.weights import load
+
+TYPES = {"chair": (8, 90), "rug": (90, 30), "shoes": (40, 40)}  # height and width of what is shown
+COLORS = {"red": (190, 30, 30), "blue": (30, 50, 180), "black": (15, 15, 15), "green": (30, 140, 50)}
+
+
+def picture(kind: str, color: str, seed: int) -> Image.Image:
+    """A rectangle on white; its form tells the type."""
+    pixels = np.full((96, 96, 3), 255, np.uint8)
+    height, width = TYPES[kind]
+    noise = np.random.default_rng(seed).normal(0, 6, (height, width, 3))
+    pixels[2 : 2 + height, 3 : 3 + width] = np.clip(np.array(COLORS[color]) + noise, 0, 255)
+    return Image.fromarray(pixels)
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def listings(folder: Path) -> Iterator[Mapping[str, str]]:
+    for index in range(120):
+        kind, color = list(TYPES)[index % 3], list(COLORS)[index // 3 % 4]
+        picture(kind, color, index).save(folder / f"{index}.jpg")
+        yield {
+            "image": f"{index}.jpg",
+            "title": f"maker {index // 12} {kind} model {index // 12}, {color}",
+            "product_type": kind,
+            "color_raw": color,
+            "color": color,
+            "material_from_title": "wood" if kind == "chair" else "cotton",
+            "size_from_title": "",
+            "split": "val" if index % 5 == 0 else "train",
+        }
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder's layout is that of the real data."""
+    folder = tmp_path_factory.mktemp("data")
+    for name in ("abo/images", "clothing", "grocery/train/Fruit"):
+        (folder / name).mkdir(parents=True)
+    rows = list(listings(folder / "abo/images"))
+    write_csv(folder / "abo/listings.csv", rows)
+    write_csv(folder / "abo/scene.csv", [{"image": row["image"], "scene": "studio_white", "how": ""} for row in rows])
+    photos = [("clothing", f"{index}.jpg") for index in range(12)] + [
+        ("grocery", f"train/Fruit/{i}.jpg") for i in range(12)
+    ]
+    for number, (source, name) in enumerate(photos):
+        noise = np.random.default_rng(number).integers(0, 255, (64, 64, 3), np.uint8)
+        Image.fromarray(noise).save(folder / source / name)
+    clothes = [{"image": f"{i}.jpg", "label": "dress", "split": "train" if i < 9 else "validation"} for i in range(12)]
+    fruit = [
+        {
+            "image": f"train/Fruit/{i}.jpg",
+            "label": f"Apple-{i // 3}",
+            "coarse_label": "Apple",
+            "split": "train",
+            "description": "",
+        }
+        for i in range(12)
+    ]
+    write_csv(folder / "clothing.csv", clothes)
+    write_csv(folder / "grocery.csv", fruit)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainReport:
+    """A checkpoint of that catalogue."""
+    folder = tmp_path_factory.mktemp("trained")
+    return train(data, folder / "one", epochs=4, cache=folder / "cache")
+
+
+def test_a_trained_checkpoint_knows_its_catalogue(trained: TrainReport) -> None:
+    """Types and colours of held-out listings, by picture and title; figures say on how many rows."""
+    for name in ("product_type", "color"):
+        assert trained.figures[name]["fused"]["rows"] == 24
+        assert trained.figures[name]["fused"]["accuracy"] > 0.95
+    assert trained.figures["association"]["auroc_random"] > 0.8  # one stranger in twelve looks the same
+    assert "| color |" in figures_tables(trained.figures)
+
+
+def test_evaluate_prints_what_train_found(data: Path, trained: TrainReport) -> None:
+    """Read back from its folder, in fp16 as it ships, the checkpoint has the very figures of its card."""
+    again = evaluate(trained.folder, data, cache=trained.folder.parent / "cache")
+    assert again == trained.figures
+
+
+def test_the_report_is_a_page_with_curves_and_errors(trained: TrainReport, tmp_path: Path) -> None:
+    """Three files; words of listings are escaped."""
+    figures = {**trained.figures, "details": {"color": {**trained.figures["details"]["color"]}}}
+    figures["details"]["color"]["errors"] = [["<script>x</script>", "red", "blue", 0.9]]
+    write_report(tmp_path, figures, "mine")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.count("<svg") == 2
+    assert "<script>" not in page
+    assert {path.name for path in tmp_path.iterdir()} == {"report.json", "report.md", "report.html"}
+
+
+def test_same_seed_same_checkpoint(data: Path, trained: TrainReport) -> None:
+    """Byte for byte: digests of all files are equal."""
+    again = train(data, trained.folder.parent / "two", epochs=4, cache=trained.folder.parent / "cache")
+    assert (again.folder / "digests.json").read_bytes() == (trained.folder / "digests.json").read_bytes()
+
+
+def test_a_trained_checkpoint_serves(trained: TrainReport) -> None:
+    """A listing of its catalogue, and one in a language it never saw: then only the picture counts."""
+    predictor = load_predictor(str(trained.folder), "cpu")
+    pixels = np.asarray(picture("rug", "red", 1).resize((224, 224)))
+    known, foreign = predictor.predict(
+        [ListingInput("maker 3 rug model 3, red", (pixels,)), ListingInput("红色地毯", (pixels,))]
+    )
+    colors = predictor.labels.values["color"]
+    assert colors[int(known.attributes["color"].fused.argmax())] == "red"
+    assert known.association is not None
+    assert foreign.attributes["color"].text is None
+    assert foreign.association is None
+    assert foreign.title_vector is not None
+
+
+def test_missing_data_is_named(tmp_path: Path) -> None:
+    """The message says which file and which option."""
+    with pytest.raises(ModelError, match=r"abo/listings.csv is missing; --data"):
+        train(tmp_path, tmp_path / "out")
+
+
+# ---- a team's own file
+
+
+def own_file(path: Path, count: int, *, colors: Sequence[str] = tuple(COLORS)) -> Path:
+    """Listings as a team labels them: half of the words of colour are wrong."""
+    lines = []
+    for index in range(count):
+        color = colors[index % len(colors)]
+        name = f"own{index}.jpg"
+        picture("chair", color, index).save(path.parent / name)
+        said = color if index % 2 else colors[(index + 1) % len(colors)]
+        lines.append(
+            json.dumps(
+                {"image": name, "title": f"{chr(97 + index % 26)}{chr(97 + index // 26)} chair, {said}", "color": color}
+            )
+        )
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_own_listings_are_measured_by_what_is_labelled(trained: TrainReport, tmp_path: Path) -> None:
+    """Only colours are known: only they have figures, and the tables can be shown."""
+    found = evaluate(trained.folder, own_file(tmp_path / "own.jsonl", 40), cache=tmp_path)
+    assert found["color"]["fused"]["rows"] == 40
+    assert "product_type" not in found
+    assert "| color |" in figures_tables(found)
+
+
+def test_recalibration_learns_how_far_words_are_to_be_trusted(trained: TrainReport, tmp_path: Path) -> None:
+    """Where every second title names a wrong colour, pictures decide afterwards; the experts are the same files."""
+    data = own_file(tmp_path / "own.jsonl", 240)
+    before = evaluate(trained.folder, data, cache=tmp_path / "cache")["color"]["fused"]["accuracy"]
+    checkpoint, rows = load(trained.folder), measured_rows(data)
+    features = features_of(checkpoint, rows, "cpu", tmp_path / "cache")
+    done = recalibrate(trained.folder, checkpoint, features, rows, tmp_path / "new")
+    after = evaluate(done.folder, data, cache=tmp_path / "cache")["color"]["fused"]["accuracy"]
+    assert done.attributes == ("color",)
+    assert after > before + 0.2
+    assert (done.folder / "heads.safetensors").read_bytes() == (trained.folder / "heads.safetensors").read_bytes()
+    with pytest.raises(ModelError, match="exists; name a new folder"):
+        recalibrate(trained.folder, checkpoint, features, rows, tmp_path / "new")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", "line 2: not JSON"),
+        ('{"image": "a.jpg", "colour": "red"}', "line 2: unknown field 'colour'; the fields are color, family"),
+        ('{"image": "none.jpg"}', "line 2: image 'none.jpg' is no file"),
+        ('{"image": "own0.jpg", "split": "val"}', "line 2: split 'val' is none; write train or test"),
+        ('{"image": 3}', "line 2: write one object whose values are strings"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str) -> None:
+    """The file's name, the line and what is wrong with it."""
+    path = own_file(tmp_path / "own.jsonl", 1)
+    path.write_text(path.read_text(encoding="utf-8") + line + "\n", encoding="utf-8")
+    with pytest.raises(ModelError, match=message):
+        load_catalogue(path)
+
+
+def test_csv_and_json_lines_say_the_same(tmp_path: Path) -> None:
+    """Two spellings of one catalogue."""
+    path = own_file(tmp_path / "own.jsonl", 6)
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    write_csv(tmp_path / "own.csv", lines)
+    assert load_catalogue(tmp_path / "own.csv") == load_catalogue(path)
