@@ -212,6 +212,21 @@ class LimitSettings(_Group):
     max_pixels: int = Field(64 * MIB, ge=MIB, description="decoded pixels")
 
 
+class BackfillSettings(_Group):
+    """A replay that shares the device with live traffic (``run --backfill``), and when it stands back."""
+
+    name: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,100}$", description="the replay's name; empty: none")
+    max_batch_ms: float = Field(
+        100, ge=1, le=60_000, description="device time of one of its batches, for which live waits"
+    )
+    share: float = Field(1.0, gt=0, le=1, description="largest share of the device's time that it takes")
+    rate: float = Field(0.0, ge=0, description="its listings a second in this process; 0: no limit")
+    max_live_p99_ms: float = Field(
+        5000, ge=0, description="it rests while live listings take longer; 0: never for that"
+    )
+    max_live_lag: int = Field(1000, ge=0, description="it rests while more live records wait to be started; 0: never")
+
+
 class HttpSettings(_Group):
     """Probes and metrics."""
 
@@ -261,6 +276,7 @@ class Settings(_Group):
     model: ModelSettings = Field(default_factory=ModelSettings)
     batch: BatchSettings = Field(default_factory=BatchSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)
+    backfill: BackfillSettings = Field(default_factory=BackfillSettings)
     http: HttpSettings = Field(default_factory=HttpSettings)
     log: LogSettings = Field(default_factory=LogSettings)
     shutdown: ShutdownSettings = Field(default_factory=ShutdownSettings)

@@ -240,7 +240,6 @@ class Simulation:
         self._expected_free_at = self._now + self._model.predict(cost)
         if not self._result.busy_seconds:
             self._result.first_seconds = self._now
-        self._result.busy_seconds += seconds
         self._at(self._now + seconds, partial(self._finish, cost, seconds, then))
         self._consider()
 
@@ -248,6 +247,7 @@ class Simulation:
         self._model.observe(cost, seconds)
         self._is_busy = False
         self._expected_free_at = self._now
+        self._result.busy_seconds += seconds
         self._result.last_seconds = self._now
         then()
         self._consider()

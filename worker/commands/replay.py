@@ -32,6 +32,7 @@ def replay(
     ] = None,
     rate: Annotated[float, typer.Option(min=0, help="Listings a second of this process; 0: no limit.")] = 0.0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a plan that is there; never make one.")] = False,
+    freeze: Annotated[bool, typer.Option("--freeze", help="Make the plan and stop: for run --backfill NAME.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the plan.")] = False,
     status: Annotated[bool, typer.Option("--status", help="Show every replay known, and do nothing.")] = False,
 ) -> None:
@@ -47,7 +48,7 @@ def replay(
         request = Request(start, end, partitions, check_only(only), output_prefix, include_superseded)
         plan = find_plan(settings, name or _name_of(request), request, must_exist=resume, is_dry=dry_run)
         show_plan(plan, rate)
-        if not dry_run:
+        if not (dry_run or freeze):
             raise typer.Exit(_run(settings, plan, rate))
 
 
