@@ -21,9 +21,9 @@ from worker.demo.imagehost import ImageHost
 from worker.simulate import Device, Result, Simulation, Traffic, adaptive, spare
 
 TITLE = "Live traffic beside a saturated backfill"
-FIXED, ITEM = 0.060, 0.010  # the simulated device: seconds per batch, and per picture
-CAP_MS = 115.0  # room for five pictures, 110 ms
-RATE = 15.0  # live listings a second: a fifth of what the device can do
+FIXED, ITEM = 0.050, 0.020  # the simulated device: seconds per batch, and per picture
+CAP_MS = 145.0  # room for four pictures, 130 ms; five would take 150
+RATE = 8.0  # live listings a second: a fifth of what the device can do
 LEAST_SHARE = 0.9
 LOW_SHARE = 0.2
 BURST, MAX_LAG = 600, 50
@@ -39,6 +39,7 @@ class Round:
     num_backfilled: int = 0
     seconds: float = 0.0
     backfill_device_seconds: float = 0.0
+    device_seconds: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -82,14 +83,15 @@ class Field:
     async def _measure(self, found: Round, worker: WorkerProcess, meter: Meter, seconds: float, rate: float) -> None:
         live = LiveTraffic(self.stream)
         await asyncio.sleep(SETTLE_SECONDS)
-        busy = await asyncio.to_thread(_backfill_device_seconds, worker)
+        before = await asyncio.to_thread(_device_seconds, worker)
         began = time.monotonic()
         arrivals = _arrivals(self.choose, seconds, rate) if rate else [0.0] * BURST
         await live.send(arrivals, self._values(len(arrivals)))
         while len(live.latencies(meter)) < len(arrivals) and time.monotonic() < began + seconds + 60:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
         found.seconds = time.monotonic() - began
-        found.backfill_device_seconds = await asyncio.to_thread(_backfill_device_seconds, worker) - busy
+        after = await asyncio.to_thread(_device_seconds, worker)
+        found.backfill_device_seconds, found.device_seconds = after[0] - before[0], after[1] - before[1]
         found.latencies = live.latencies(meter)
         found.num_backfilled = meter.count(shadow(self.stream).attributes, began, began + found.seconds)
 
@@ -149,7 +151,8 @@ def _rows(
         Row(
             "listings a second of the backfill, against the simulator's for this cap",
             f">= {LEAST_SHARE * with_it.spare_throughput:.1f}",
-            f"{told:.1f}, simulated {with_it.spare_throughput:.1f}: {told / with_it.spare_throughput:.0%}",
+            f"{told:.1f}, simulated {with_it.spare_throughput:.1f}: {told / with_it.spare_throughput:.0%}; "
+            f"the device busy {sum(one.device_seconds for one in beside) / sum(one.seconds for one in beside):.1%}",
             told >= LEAST_SHARE * with_it.spare_throughput,
         ),
         Row(
@@ -194,5 +197,8 @@ def _p50(rounds: Sequence[Round]) -> float:
     return percentile(sorted(one for found in rounds for one in found.latencies), 0.5) * 1000
 
 
-def _backfill_device_seconds(worker: WorkerProcess) -> float:
-    return metric(worker, "hangtag_backfill_batch_seconds_sum")
+def _device_seconds(worker: WorkerProcess) -> tuple[float, float]:
+    """The backfill's, and all."""
+    return (
+        metric(worker, "hangtag_backfill_batch_seconds_sum"), metric(worker, "hangtag_device_busy_seconds_total")
+    )  # fmt: skip
