@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from worker.commands.shared import is_terminal, plain_errors, settings_of
+from worker.errors import FatalError
 from worker.logs import configure_logging
 from worker.replay_plan import Plan, Request, check_only
 from worker.settings import Settings
@@ -20,6 +21,10 @@ def replay(
     ] = "",
     start: Annotated[
         str | None, typer.Option("--from", help="earliest, latest, a time, -7d, an offset, or 0:100,1:250.")
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option("--input", help="Instead of the topic: a file, a folder or a URL of JSON lines, Parquet."),
     ] = None,
     end: Annotated[str | None, typer.Option("--to", help="The same; default: latest, as of now.")] = None,
     partitions: Annotated[str | None, typer.Option(help="Comma-separated; default: all.")] = None,
@@ -42,20 +47,42 @@ def replay(
         from worker.commands.replay_view import show_plan, show_standings
         from worker.replay import find_plan, standings
 
+        if source and (start or end or partitions):
+            raise FatalError("--input takes all that lies there: leave --from, --to and --partitions away")
+
         if status:
             show_standings(standings(settings))
             return
-        request = Request(start, end, partitions, check_only(only), output_prefix, include_superseded)
-        plan = find_plan(settings, name or _name_of(request), request, must_exist=resume, is_dry=dry_run)
+        request = Request(
+            "earliest" if source else start, end, partitions, check_only(only), output_prefix, include_superseded
+        )
+        name = name or _name_of(request, source)
+        if source:
+            _load(settings, name, source, is_dry=dry_run)
+            if dry_run:
+                return
+        plan = find_plan(settings, name, request, must_exist=resume, is_dry=dry_run, is_bulk=bool(source))
         show_plan(plan, rate)
         if not (dry_run or freeze):
             raise typer.Exit(_run(settings, plan, rate))
 
 
-def _name_of(request: Request) -> str:
+def _name_of(request: Request, source: str | None) -> str:
     """The same words, the same replay; so that the same command goes on where it was."""
-    words = repr(request.completed())
+    words = repr(request.completed()) + (source or "")
     return f"replay-{sha256(words.encode()).hexdigest()[:8]}"
+
+
+def _load(settings: Settings, name: str, source: str, *, is_dry: bool) -> None:
+    """Files into their topic, or only what is there."""
+    from worker.bulk import open_input
+    from worker.commands.replay_view import show_input, show_loaded
+    from worker.replay import load_input
+
+    files = open_input(source)
+    show_input(files)
+    if not is_dry:
+        load_input(settings, name, files, show_loaded)
 
 
 def _run(settings: Settings, plan: Plan, rate: float) -> int:
