@@ -127,14 +127,14 @@ class Worker:
         await asyncio.gather(live.drain(), *([self._companion.stop()] if self._companion else []))
 
     def counts(self) -> dict[str, float]:
-        """What this process has done so far, in listings; ``superseded`` were passed over."""
+        """What this process has done so far, in listings; ``left_out``: superseded, or not meant."""
         finished = self.metrics.snapshot()["finished_listings"]
         assert isinstance(finished, dict)  # noqa: S101  # it has a label
         passed = self._stream.intake.num_passed_over if self._stream is not None else 0
         return {
             "tagged": finished.get("tagged", 0),
             "dead_letters": finished.get("dead_letter", 0),
-            "superseded": passed,
+            "left_out": passed,
         }
 
     def request_stop(self) -> None:

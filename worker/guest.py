@@ -20,12 +20,11 @@ from worker.build import Built
 from worker.errors import FatalError, RetryableError
 from worker.kafka_config import client_config
 from worker.metrics import Metrics
-from worker.replay import find_plan, make_output_topics, plan_store, replay_settings
+from worker.replay import find_plan, left_out_of, make_output_topics, plan_store, replay_settings
 from worker.replay_plan import Plan, Request
 from worker.replay_progress import ProgressReader
 from worker.settings import Settings
 from worker.stream import Connector, Stream
-from worker.superseded_reader import SupersededReader
 from worker.yielding import Cause, Yielding, YieldPolicy
 
 log = structlog.get_logger(__name__)
@@ -68,11 +67,9 @@ class Guest:
         own = Metrics()  # only counts of it are shown, under names of their own
         tagger, limits = await built.beside(own)
         async with AsyncExitStack() as exits:
-            find = None
-            if not plan.request.include_superseded:
-                finder = SupersededReader(client_config(self._settings.kafka), plan)
-                exits.callback(finder.close)
-                find = finder.find
+            left_out = left_out_of(self._settings, plan)
+            exits.callback(left_out.close)
+            find = left_out.find if left_out.is_needed else None
             backfill = Backfill(plan.ranges, plan.kinds, self._settings.backfill.rate, find)
             tagger.reads = tagger.reads and backfill.needs_reading
             connector = Connector(replay_settings(self._settings, plan), own, exits, backfill)

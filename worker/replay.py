@@ -23,12 +23,12 @@ from worker.bulk import BulkInput
 from worker.bulk_load import BulkLoad, BulkTopic, Loaded
 from worker.errors import FatalError, RetryableError
 from worker.kafka_config import client_config, producer_config
+from worker.left_out import LeftOut
 from worker.plan_store import Kept, PlanStore
 from worker.planner import Planner
 from worker.replay_plan import Plan, Request
 from worker.replay_progress import Progress, ProgressReader, Report, Standing
 from worker.settings import Settings
-from worker.superseded_reader import SupersededReader
 
 log = structlog.get_logger(__name__)
 
@@ -118,6 +118,11 @@ def replay_settings(settings: Settings, plan: Plan) -> Settings:
     return settings.model_copy(update={"kafka": changed, "http": http})
 
 
+def left_out_of(settings: Settings, plan: Plan) -> LeftOut:
+    """What this replay passes over; results of before are live's."""
+    return LeftOut(client_config(settings.kafka), plan, settings.kafka.attributes_topic)
+
+
 def make_output_topics(settings: Settings, plan: Plan) -> None:
     """Create a shadow run's topics, with as many partitions as the input has. Raises FatalError."""
     if not plan.request.output_prefix:
@@ -135,7 +140,7 @@ def run_replay(settings: Settings, plan: Plan, make_worker: MakeWorker, *, rate:
     store = plan_store(settings)
     if plan.name in store.read().done_at:
         return Report(0, Progress.done(plan))
-    report = asyncio.run(_run(replay_settings(settings, plan), plan, make_worker, rate, show, reader))
+    report = asyncio.run(_run(settings, plan, make_worker, rate, show, reader))
     if report.progress.is_done:
         store.note_done(plan, datetime.now(UTC))
     elif report.exit_code == 0:
@@ -145,10 +150,11 @@ def run_replay(settings: Settings, plan: Plan, make_worker: MakeWorker, *, rate:
 
 
 async def _run(
-    settings: Settings, plan: Plan, make_worker: MakeWorker, rate: float, show: Show, reader: ProgressReader
+    live: Settings, plan: Plan, make_worker: MakeWorker, rate: float, show: Show, reader: ProgressReader
 ) -> Report:
-    finder = None if plan.request.include_superseded else SupersededReader(client_config(settings.kafka), plan)
-    backfill = Backfill(plan.ranges, plan.kinds, rate, finder.find if finder else None)
+    settings = replay_settings(live, plan)
+    left_out = left_out_of(live, plan)
+    backfill = Backfill(plan.ranges, plan.kinds, rate, left_out.find if left_out.is_needed else None)
     report = Report(1, await asyncio.to_thread(_look, reader, plan))
     if report.progress.is_done:
         return Report(0, report.progress)
@@ -163,8 +169,7 @@ async def _run(
     try:
         report.exit_code = await run_until(lambda: make_worker(settings, backfill), watch)
     finally:
-        if finder is not None:
-            finder.close()
+        left_out.close()
     await _refresh(report, reader, plan)
     return report
 

@@ -89,7 +89,7 @@ def test_files_become_events(kafka: Server, tmp_path: Path) -> None:
     assert about["input_files"] == 4
     *_, report = past.command(*words)
     assert report["is_done"] and report["dead_letters"] == {"not_json": 1, "no_usable_input": 1}
-    assert report["here"] == {"tagged": 6, "dead_letters": 2, "superseded": 1}
+    assert report["here"] == {"tagged": 6, "dead_letters": 2, "left_out": 1}
     assert "mend the files" in report["remedy"]
     events = list(read_events(kafka.address, past.stream.topics))
     times = {key: body["occurred_at"] for _, key, _, body in events if body is not None}
