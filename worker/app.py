@@ -82,8 +82,6 @@ class Worker:
         self._exits.push_async_callback(server.close)
         log.info("worker.starting", version=VERSION, http_port=self.http_port)
         self._built = await build_tagger(settings, self._models, self.metrics, self._exits)
-        if self._backfill is not None and not self._backfill.needs_reading:
-            self._built.tagger.reads = False
         log.info("model.loaded", revision=self._built.info.revision, device=self._built.info.device)
         connector = Connector(
             settings, self.metrics, self._exits, self._backfill, self._watch, self._rebuild_after_unknown

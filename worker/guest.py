@@ -71,7 +71,6 @@ class Guest:
             exits.callback(left_out.close)
             find = left_out.find if left_out.is_needed else None
             backfill = Backfill(plan.ranges, plan.kinds, self._settings.backfill.rate, find)
-            tagger.reads = tagger.reads and backfill.needs_reading
             connector = Connector(replay_settings(self._settings, plan), own, exits, backfill)
             stream = await connector.connect(tagger, built.info, limits, self._stopping)
             exits.push_async_callback(stream.leave)

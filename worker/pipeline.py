@@ -74,6 +74,7 @@ class Tagger:
         self.bytes = Budget(limits.max_bytes)
         self.pixels = Budget(limits.max_pixels)
         self.reads = stages.read is not None  # False: OCR is passed by, though its engine is there
+        self.predicts = True  # False: the device is passed by, for only texts are published
         self._started = asyncio.Semaphore(limits.max_started)
 
     async def tag(self, flight: Flight) -> Outcome:
@@ -147,7 +148,11 @@ class Tagger:
 
     # ---- infer, with read beside it -----------------------------------------------------------------------------
 
-    async def _predict(self, listing: ListingCreated, images: Sequence[ImageOutcome], flight: Flight) -> Prediction:
+    async def _predict(
+        self, listing: ListingCreated, images: Sequence[ImageOutcome], flight: Flight
+    ) -> Prediction | None:
+        if not self.predicts:
+            return None
         pictures = tuple(image.pixels for image in images if isinstance(image, DecodedImage))
         return await self._lane.room.predict(ListingInput(normalise_title(listing.title), pictures), flight)
 
@@ -160,13 +165,15 @@ class Tagger:
 
     # ---- enrich -------------------------------------------------------------------------------------------------
 
-    def _resolve(self, item: Item, prediction: Prediction, texts: tuple[ReadText | None, ...]) -> Outcome:
+    def _resolve(self, item: Item, prediction: Prediction | None, texts: tuple[ReadText | None, ...]) -> Outcome:
         """Scores, and what words and pictures state outright, as tags."""
         listing = item.listing
         with self._metrics.stage("enrich"):
-            mentions = self._stages.extractor.extract(listing.title, listing.description or "", texts)
             currency = listing.price.currency if listing.price else None
             prices = find_prices(texts, PriceHints(listing.title, listing.language, currency))
+            if prediction is None:
+                return Outcome(item.record, listing.listing_id, item, None, texts, tuple(prices))
+            mentions = self._stages.extractor.extract(listing.title, listing.description or "", texts)
             was_read = any(text is not None for text in texts)
             decoded = [place for place, image in enumerate(item.images) if isinstance(image, DecodedImage)]
             tags = self._stages.tagging.resolve(

@@ -83,6 +83,8 @@ class Connector:
         """Wait for broker and topics, then make everything but the first poll. Raises FatalError."""
         kafka, backfill = self.settings.kafka, self.backfill
         topics = kafka.topics
+        if backfill is not None:
+            tagger.reads, tagger.predicts = tagger.reads and backfill.needs_reading, backfill.needs_device
         await wait_for_topics(client_config(kafka), topics, kafka.wait_seconds, stopping=stopping)
         limits = await _with_record_limit(kafka, limits)
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -26,6 +26,7 @@ from tests.audit import Sent, judge, place_of, read_events, read_outputs
 from tests.integration.stream import Stream, WorkerProcess
 from tests.polling import until
 from tests.reliability.fleet import SETTINGS, image_host
+from tests.reliability.worker import VARIABLE, Faults
 from tests.servers.base import Server
 from worker.topic_reader import TopicReader
 
@@ -277,6 +278,23 @@ async def test_only_records_that_are_meant_are_tagged_again(kafka: Server) -> No
         names = past.stream.topics
         shadow = Topics(names.input, *(f"{name}.{one}" for one in astuple(names)[1:]))
         assert sorted({output.source for output in read_outputs(kafka.address, shadow)}) == expected, name
+
+
+async def test_texts_alone_need_no_device(kafka: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that fails on every listing is not asked; the events are those that a whole run publishes."""
+    past = Past.on(kafka.address)
+    past.put(0, [EARLY_MS] * 4)
+    assert (await past.replay("whole", start="earliest", output_prefix="whole."))[0] == 0
+    monkeypatch.setenv(VARIABLE, Faults(failing_title="oak").to_environment()[VARIABLE])
+    assert (await past.replay("texts", start="earliest", only="texts", output_prefix="texts."))[0] == 0
+    names = past.stream.topics
+    told = {}
+    for name in ("whole", "texts"):
+        shadow = Topics(names.input, *(f"{name}.{one}" for one in astuple(names)[1:]))
+        events = list(read_events(kafka.address, shadow))
+        told[name] = {key: body for topic, key, _, body in events if topic == shadow.texts}
+        assert len(events) == {"whole": 12, "texts": 4}[name]
+    assert told["whole"] == told["texts"] and len(told["texts"]) == 4
 
 
 def _offsets(servers: str, topic: str) -> set[tuple[int, int]]:
