@@ -55,9 +55,8 @@ class Built:
     limits: Limits
     crossing: Crossing
 
-    async def beside(self, metrics: Metrics) -> tuple[Tagger, Limits]:
+    def beside(self, metrics: Metrics) -> tuple[Tagger, Limits]:
         """A second tagger on the same stages, for a backfill that lets live listings go first; and its limits."""
-        await self.batches.calibrate(self.info.image_side)
         stages = replace(self.stages, fetch=self.stages.fetch.spare())
         limits = _part(_GUEST_PART / (1 - _GUEST_PART), self.limits)
         return Tagger(stages, limits, self.crossing.spare(self.batches.spare), metrics), limits
@@ -86,6 +85,8 @@ async def build_tagger(settings: Settings, models: Models, metrics: Metrics, exi
     if backfill.name:
         limits, spare = _part(1 - _GUEST_PART, limits), SparePolicy(backfill.max_batch_ms / 1000, backfill.share)
     batches = Batches(recall, infer, BatchPolicy(settings.batch.max_listings), metrics, spare)
+    if spare is not None:
+        await batches.calibrate(info.image_side)  # now, for later live listings would wait for it
     crossing = Crossing(Turnstile(settings.decode.num_processes))
     metrics.set_build(VERSION, info.revision, info.device)
     return Built(Tagger(stages, limits, crossing.live(batches.live), metrics), batches, stages, info, limits, crossing)
@@ -120,6 +121,7 @@ def _fetch_policy(settings: Settings) -> FetchPolicy:
         max_bytes=fetch.max_bytes,
         max_redirects=fetch.max_redirects,
         give_up_seconds=fetch.give_up_seconds,
+        max_host_rate=fetch.max_host_rate,
         allow_endpoints=fetch.allow_endpoints,
         user_agent=f"hangtag/{VERSION}",
     )

@@ -30,7 +30,7 @@ from worker.dial import GuardedConnector, WireBudget
 from worker.errors import RejectedError
 from worker.formats import HEAD_BYTES, sniff
 from worker.guard import Guard, RefusedError, shown
-from worker.hosts import Host, Hosts
+from worker.hosts import Host, Hosts, Pacing
 from worker.item import FetchedImage
 from worker.metrics import Metrics
 
@@ -52,6 +52,7 @@ class FetchPolicy:
     max_bytes: int = 10 << 20
     max_redirects: int = 3
     give_up_seconds: float = 120.0
+    max_host_rate: float = 0.0  # requests a second to one host; 0: no limit
     allow_endpoints: tuple[str, ...] = ()
     max_per_host: int = 16
     max_connections: int = 128
@@ -93,7 +94,9 @@ class Fetcher:
         self._clock = clock or MonotonicClock()
         self._wait = wait
         self._resolver = resolver
-        self._hosts = Hosts(self._clock, policy.max_per_host, policy.max_connections)
+        self._hosts = Hosts(
+            self._clock, policy.max_per_host, policy.max_connections, Pacing(policy.max_host_rate, wait)
+        )
         self._session: aiohttp.ClientSession | None = None
         self._is_spare = False
 

@@ -65,7 +65,7 @@ class Guest:
             return
         await asyncio.to_thread(make_output_topics, self._settings, plan)
         own = Metrics()  # only counts of it are shown, under names of their own
-        tagger, limits = await built.beside(own)
+        tagger, limits = built.beside(own)
         async with AsyncExitStack() as exits:
             left_out = left_out_of(self._settings, plan)
             exits.callback(left_out.close)

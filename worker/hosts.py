@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from worker.clock import Clock
 from worker.errors import RejectedError
+from worker.pace import Pace
 
 _MAX_HOSTS = 4096
 _FIRST_SLOTS = 2
@@ -86,11 +87,20 @@ class Gate:
             turn.set_result(None)
 
 
+@dataclass(frozen=True, slots=True)
+class Pacing:
+    """``rate``: requests a second that one host gets of us at most; 0: no limit. ``wait``: how time passes."""
+
+    rate: float = 0.0
+    wait: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
 @dataclass(slots=True, eq=False)
 class Host:
     """One host. ``dead_until`` is on the clock; requests before that fail at once instead of taking a connection."""
 
     gate: Gate
+    pace: Pace
     failures_in_a_row: int = 0
     last_failure: RejectedError | None = None
     dead_until: float = 0.0
@@ -106,11 +116,13 @@ class Hosts:
         clock: Clock,
         max_per_host: int,
         max_connections: int = 128,
+        pacing: Pacing = Pacing(),
         failures_to_rest: int = 5,
         rest_seconds: float = 5.0,
     ) -> None:
         self._clock = clock
         self._max_per_host = max_per_host
+        self._pacing = pacing
         self._failures_to_rest = failures_to_rest
         self._rest_seconds = rest_seconds
         self._hosts: OrderedDict[str, Host] = OrderedDict()
@@ -120,13 +132,16 @@ class Hosts:
     @asynccontextmanager
     async def slot(self, name: str, *, is_spare: bool = False) -> AsyncIterator[Host]:
         """Hold one of the host's request slots, and one of all. ``is_spare``: let live requests go first."""
-        host = self._hosts.setdefault(name, Host(Gate(min(_FIRST_SLOTS, self._max_per_host))))
+        host = self._hosts.get(name)
+        if host is None:
+            host = self._hosts[name] = Host(Gate(min(_FIRST_SLOTS, self._max_per_host)), Pace(self._pacing.rate))
         self._hosts.move_to_end(name)
         host.num_users += 1
         request = object()
         try:
             async with AsyncExitStack() as held:
                 await held.enter_async_context(host.gate.place(is_spare=is_spare))
+                await self._keep_pace(host)
                 if host.failures_in_a_row:
                     await held.enter_async_context(self._in_trouble.place(is_spare=is_spare))
                 await held.enter_async_context(self._all.place(is_spare=is_spare))
@@ -136,6 +151,14 @@ class Hosts:
             host.began.pop(request, None)
             host.num_users -= 1
             self._forget_idle()
+
+    async def _keep_pace(self, host: Host) -> None:
+        """Take the next moment at which this host may be asked, and wait for it."""
+        now = self._clock.now()
+        wait_seconds = host.pace.wait_seconds(now)
+        host.pace.started(now + wait_seconds)
+        if wait_seconds:
+            await self._pacing.wait(wait_seconds)
 
     def rest_left(self, host: Host) -> float:
         """Seconds for which this host should be left alone."""

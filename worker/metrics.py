@@ -87,7 +87,12 @@ TABLE: tuple[MetricRow, ...] = (
     _counter("dead_letters", "records", "Dead letters, by the contract's reason and stage.", ("reason", "stage")),
     _counter("output_events", "events", "Events produced, by kind of topic.", ("topic_kind",)),
     _histogram("stage_seconds", "seconds", "Time one listing, picture or batch spends in a stage.", _SECONDS, "stage"),
-    _histogram("listing_seconds", "seconds", "From a listing's start to its commit, live traffic.", _SECONDS),
+    _histogram(
+        "listing_seconds",
+        "seconds",
+        "From a listing's start to its commit; without those of a backfill beside it.",
+        _SECONDS,
+    ),
     _histogram("batch_listings", "listings", "Listings in a batch given to the model.", _SIZES),
     _histogram("batch_pictures", "pictures", "Pictures in a batch given to the model.", _SIZES),
     _gauge("in_flight", "listings", "Listings or pictures that a stage holds now.", "stage"),

@@ -139,6 +139,7 @@ class FetchSettings(_Group):
     max_bytes: int = Field(10 * MIB, ge=1024, le=1024 * MIB, description="one picture's body")
     max_redirects: int = Field(3, ge=0, le=20, description="redirects followed per picture")
     give_up_seconds: float = Field(120, ge=0, le=3600, description="longest wait for a host that stays dead")
+    max_host_rate: float = Field(0, ge=0, description="requests a second to one host, a backfill's too; 0: no limit")
 
     @field_validator("allow_endpoints")
     @classmethod

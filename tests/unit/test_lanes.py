@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.hosts import Gate
+from worker.hosts import Gate, Hosts, Pacing
 from worker.lanes import Turnstile
 
 
@@ -111,3 +111,24 @@ async def test_a_host_in_trouble_is_asked_by_one_of_all() -> None:
     await settled()
     assert live.is_inside
     await live.leave()
+
+
+async def test_a_host_gets_its_rate_whoever_asks() -> None:
+    """Live and spare requests together; another host has a rate of its own."""
+    clock = [1000.0]
+
+    class Clock:
+        def now(self) -> float:
+            return clock[0]
+
+    async def wait(seconds: float) -> None:
+        clock[0] += seconds
+
+    hosts = Hosts(Clock(), max_per_host=8, pacing=Pacing(10.0, wait))
+    for number in range(60):
+        async with hosts.slot("https://one.example", is_spare=bool(number % 2)):
+            pass
+    assert 4.8 <= clock[0] - 1000.0 <= 6.0  # the first second may hold what a pause earned
+    before = clock[0]
+    async with hosts.slot("https://two.example"):
+        assert clock[0] == before
