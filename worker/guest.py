@@ -29,7 +29,8 @@ from worker.yielding import Cause, Yielding, YieldPolicy
 
 log = structlog.get_logger(__name__)
 
-_PLAN_SECONDS, _DONE_SECONDS, _LOOK_SECONDS = 15.0, 2.0, 0.5
+_PLAN_SECONDS, _AGAIN_SECONDS = 15.0, 60.0  # until it is looked for, or tried, again
+_DONE_SECONDS, _LOOK_SECONDS = 2.0, 0.5
 
 
 class Guest:
@@ -44,15 +45,27 @@ class Guest:
     async def run(self, built: Built, live: Stream, metrics: Metrics) -> None:
         """See `Companion`."""
         self._ended.clear()
-        name = self._settings.backfill.name
+        try:
+            while not await self._try(built, live, metrics) and not self._stopping.is_set():
+                await self._pause(_AGAIN_SECONDS)
+        finally:
+            self._ended.set()
+
+    async def _try(self, built: Built, live: Stream, metrics: Metrics) -> bool:
+        """Work until the end; False: something failed, which may pass or not."""
         try:
             await self._work(built, live, metrics)
         except Exception as error:  # of whatever kind: it is the backfill's trouble alone
-            cause = first_cause(error)
-            log.error("backfill.failed", replay=name, error=str(cause), effect="live traffic goes on without it")
+            log.error(
+                "backfill.failed",
+                replay=self._settings.backfill.name,
+                error=str(first_cause(error)),
+                effect=f"live traffic goes on without it; it is tried again in {_AGAIN_SECONDS:g} s",
+            )
+            return False
         finally:
             metrics.backfill_running.set(0)
-            self._ended.set()
+        return True
 
     async def stop(self) -> None:
         """See `Companion`."""
@@ -118,9 +131,13 @@ class Guest:
                 if plan is None:
                     log.info("backfill.was_done_before", replay=name)
                 return plan
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), _PLAN_SECONDS)
+            await self._pause(_PLAN_SECONDS)
         return None
+
+    async def _pause(self, seconds: float) -> None:
+        """As long, unless this process stops before."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
 
     def _look_for_plan(self) -> Plan | None:
         plan = find_plan(self._settings, self._settings.backfill.name, Request(), must_exist=True, is_dry=False)

@@ -121,6 +121,7 @@ async def test_a_backfill_goes_on_after_a_kill_and_a_stop(kafka: Server) -> None
         for end in ("kill", "stop", "done"):
             worker = await start(stream, host, {**own, "BACKFILL__RATE": "0"} if end == "done" else own)
             try:
+                assert await worker.until("backfill.started"), worker.log[-8:]
                 if end == "done":
                     assert await worker.until("backfill.done", within_seconds=90), worker.log[-8:]
                 else:
