@@ -59,7 +59,7 @@ class Built:
         """A second tagger on the same stages, for a backfill that lets live listings go first; and its limits."""
         stages = replace(self.stages, fetch=self.stages.fetch.spare())
         limits = _part(_GUEST_PART / (1 - _GUEST_PART), self.limits)
-        return Tagger(stages, limits, self.crossing.spare(self.batches.spare), metrics), limits
+        return self.tagger.beside(stages, limits, self.crossing.spare(self.batches.spare), metrics), limits
 
 
 async def build_tagger(settings: Settings, models: Models, metrics: Metrics, exits: AsyncExitStack) -> Built:
@@ -87,7 +87,7 @@ async def build_tagger(settings: Settings, models: Models, metrics: Metrics, exi
     batches = Batches(recall, infer, BatchPolicy(settings.batch.max_listings), metrics, spare)
     if spare is not None:
         await batches.calibrate(info.image_side)  # now, for later live listings would wait for it
-    crossing = Crossing(Turnstile(settings.decode.num_processes))
+    crossing = Crossing(Turnstile(_decode_policy(settings).num_processes))
     metrics.set_build(VERSION, info.revision, info.device)
     return Built(Tagger(stages, limits, crossing.live(batches.live), metrics), batches, stages, info, limits, crossing)
 

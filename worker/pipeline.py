@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -76,6 +77,14 @@ class Tagger:
         self.reads = stages.read is not None  # False: OCR is passed by, though its engine is there
         self.predicts = True  # False: the device is passed by, for only texts are published
         self._started = asyncio.Semaphore(limits.max_started)
+
+    def beside(self, stages: Stages, limits: Limits, lane: Lane, metrics: Metrics) -> Tagger:
+        """One more with the same options; stages, limits, memory and lane are its own."""
+        twin = copy(self)
+        twin._stages, twin._limits, twin._lane, twin._metrics = stages, limits, lane, metrics
+        twin.bytes, twin.pixels = Budget(limits.max_bytes), Budget(limits.max_pixels)
+        twin._started = asyncio.Semaphore(limits.max_started)
+        return twin
 
     async def tag(self, flight: Flight) -> Outcome:
         """The journey of one record up to its tags. Never raises for anything that the record itself did."""
