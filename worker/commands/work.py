@@ -28,6 +28,8 @@ def run(
     signal.signal(signal.SIGTERM, _stop_before_start)
     asked = {"backfill.name": backfill, "backfill.rate": rate, "backfill.share": share}
     settings = settings_of(context, *(f"{key}={value}" for key, value in asked.items() if value is not None))
+    if not settings.backfill.name and (rate is not None or share is not None):
+        raise typer.BadParameter("--rate and --share hold a backfill back: name it with --backfill")
     with plain_errors():
         from worker.app import Worker
         from worker.app import run as run_worker
