@@ -24,6 +24,8 @@ EDGE = (
     "doctor",
     "tag_lines",
     "replay",
+    "stream",
+    "guest",
 )
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 400, 50
 # Pure files that any stage may use; DESIGN.md names them.

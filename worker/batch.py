@@ -3,12 +3,19 @@
 Policy: never let the device wait for work that is there, never wait for work that is not. While the device is busy the
 queue keeps growing, so the next batch is formed as late as possible: just early enough to be prepared (its titles
 looked up in the cache) when the device comes free. There is no fixed linger; a listing above the cost cap runs alone.
+
+A backfill that shares the device has a queue of its own, its *lane*. Its batches are capped in time (`capped`), because
+a batch cannot be interrupted, and one starts only on a device that no live listing waits for (`whose_turn`): so a live
+listing waits for one capped batch more than without the backfill, at most.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+_ENDLESS = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +63,51 @@ def fitting(costs: Sequence[int], policy: BatchPolicy) -> int:
     return min(len(costs), policy.max_listings)
 
 
+@dataclass(frozen=True, slots=True)
+class Front:
+    """What stands before a free device. ``spare_from``: the backfill's batches must not start before."""
+
+    live_is_prepared: bool
+    live_is_waiting: bool  # in the queue, or having its titles looked up
+    spare_is_prepared: bool
+    spare_from: float = 0.0
+
+
+def whose_turn(now: float, front: Front) -> Literal["live", "spare"] | Wait:
+    """Which lane's prepared batch a free device takes. A live listing that waits keeps the device for itself."""
+    if front.live_is_prepared:
+        return "live"
+    if front.live_is_waiting or not front.spare_is_prepared:
+        return Wait(None)
+    return "spare" if now >= front.spare_from else Wait(front.spare_from)
+
+
+def capped(policy: BatchPolicy, model: CostModel, max_seconds: float) -> BatchPolicy:
+    """The policy of batches that are to take ``max_seconds`` at most, as far as the device is known."""
+    return replace(policy, max_cost=min(policy.max_cost, model.affordable(max_seconds)))
+
+
 class CostModel:
     """Seconds that a batch takes on the device: ``fixed + per_cost * cost``, least squares with forgetting.
 
     Recent batches weigh more (factor ``decay`` per batch), so the model follows a device that slows down or a new mix.
+    While batches cost about the same, what an additional picture costs cannot be told from noise: then the last slope
+    that could be told holds.
     """
 
     def __init__(self, fixed_seconds: float = 0.05, seconds_per_cost: float = 0.02, decay: float = 0.95) -> None:
         self._decay = decay
         self._n = self._x = self._y = self._xx = self._xy = 0.0
+        self._slope = seconds_per_cost
         # Two pseudo-observations on the first guess: defined from the start, outvoted after a few batches.
         for cost in (1.0, 16.0):
             self.observe(cost, fixed_seconds + seconds_per_cost * cost)
+
+    def restart(self, measured: Iterable[tuple[float, float]]) -> None:
+        """Start over from batches of different cost that were measured on purpose, instead of from a guess."""
+        self._n = self._x = self._y = self._xx = self._xy = 0.0
+        for cost, seconds in measured:
+            self.observe(cost, seconds)
 
     def observe(self, cost: float, seconds: float) -> None:
         """Learn from one batch."""
@@ -77,12 +117,36 @@ class CostModel:
         self._y = self._y * keep + seconds
         self._xx = self._xx * keep + cost * cost
         self._xy = self._xy * keep + cost * seconds
+        if self._is_spread:
+            spread = self._n * self._xx - self._x * self._x
+            self._slope = max(0.0, (self._n * self._xy - self._x * self._y) / spread)
 
     def predict(self, cost: float) -> float:
         """Expected seconds of a batch of this cost, never negative."""
-        spread = self._n * self._xx - self._x * self._x
-        if spread <= 1e-9 * max(1.0, self._xx):
-            return max(0.0, self._y / self._n)
-        slope = max(0.0, (self._n * self._xy - self._x * self._y) / spread)
-        fixed = (self._y - slope * self._x) / self._n
+        slope, fixed = self._law()
         return max(0.0, fixed + slope * cost)
+
+    def affordable(self, seconds: float) -> int:
+        """The most that a batch may cost so as to take no longer than this; at least 1, for else nothing would run.
+
+        Costs far from those seen lately are approached in steps: at most twice the mean and 1 more while all cost the
+        same, for the slope may be old.
+        """
+        slope, fixed = self._law()
+        most = _ENDLESS if self._is_spread else 2 * self._x / self._n + 1
+        if slope > 0:
+            most = min(most, (seconds - fixed) / slope)
+        elif fixed > seconds:
+            most = 1
+        return max(1, int(most + 1e-9))
+
+    @property
+    def _is_spread(self) -> bool:
+        """Do the costs seen lately differ, by a tenth of their mean?"""
+        return self._n * self._xx - self._x * self._x >= 0.01 * self._x * self._x
+
+    def _law(self) -> tuple[float, float]:
+        """Slope and intercept, neither negative, through the mean of what was seen."""
+        mean_cost, mean_seconds = self._x / self._n, self._y / self._n
+        slope = min(self._slope, mean_seconds / mean_cost)
+        return slope, mean_seconds - slope * mean_cost

@@ -15,9 +15,11 @@ from model.taxonomy import load_taxonomy
 from model.types import ModelInfo, Predictor, TextReader
 from worker.admission import Limits
 from worker.batch import BatchPolicy
+from worker.batches import Batches, SparePolicy
 from worker.decode import DecodePolicy, Decoder
 from worker.fetch import Fetcher, FetchPolicy
 from worker.infer import Infer
+from worker.lanes import Crossing, Turnstile
 from worker.metrics import Metrics
 from worker.pipeline import Stages, Tagger
 from worker.read import Read
@@ -28,6 +30,7 @@ from worker.vector_codec import VectorCodec
 from worker.vector_store import NoVectorStore, RedisVectorStore, StorePolicy, VectorStore
 
 VERSION = version("hangtag")
+_GUEST_PART = 0.25  # of the memory in flight, while a backfill shares the worker: the ceiling stays where it was
 
 
 class Models(Protocol):
@@ -47,9 +50,17 @@ class Built:
     """What a worker tags with. ``info.revision`` covers model, OCR engine and extraction rules."""
 
     tagger: Tagger
+    batches: Batches
     stages: Stages
     info: ModelInfo
     limits: Limits
+    crossing: Crossing
+
+    def beside(self, metrics: Metrics) -> tuple[Tagger, Limits]:
+        """A second tagger on the same stages, for a backfill that lets live listings go first; and its limits."""
+        stages = replace(self.stages, fetch=self.stages.fetch.spare())
+        limits = _part(_GUEST_PART / (1 - _GUEST_PART), self.limits)
+        return self.tagger.beside(stages, limits, self.crossing.spare(self.batches.spare), metrics), limits
 
 
 async def build_tagger(settings: Settings, models: Models, metrics: Metrics, exits: AsyncExitStack) -> Built:
@@ -75,11 +86,17 @@ async def build_tagger(settings: Settings, models: Models, metrics: Metrics, exi
     info = replace(info, revision=combined_revision(info.revision, ocr_revision, taxonomy.revision, extractor.revision))
     recall = await _recall(settings, metrics, info, exits)
     stages = Stages(fetch, decode, recall, infer, reader, extractor, Tagging(infer.labels, taxonomy))
-    limits = _limits(settings)
+    limits, spare, backfill = _limits(settings), None, settings.backfill
+    if backfill.name:
+        limits, spare = _part(1 - _GUEST_PART, limits), SparePolicy(backfill.max_batch_ms / 1000, backfill.share)
+    batches = Batches(recall, infer, BatchPolicy(settings.batch.max_listings), metrics, spare)
+    if spare is not None:
+        await batches.calibrate(info.image_side)  # now, for later live listings would wait for it
+    crossing = Crossing(Turnstile(_decode_policy(settings).num_processes))
     metrics.set_build(VERSION, info.revision, info.device)
-    tagger = Tagger(stages, limits, BatchPolicy(settings.batch.max_listings), metrics)
+    tagger = Tagger(stages, limits, crossing.live(batches.live), metrics)
     tagger.traces = traces
-    return Built(tagger, stages, info, limits)
+    return Built(tagger, batches, stages, info, limits, crossing)
 
 
 def combined_revision(*parts: str) -> str:
@@ -111,6 +128,7 @@ def _fetch_policy(settings: Settings) -> FetchPolicy:
         max_bytes=fetch.max_bytes,
         max_redirects=fetch.max_redirects,
         give_up_seconds=fetch.give_up_seconds,
+        max_host_rate=fetch.max_host_rate,
         allow_endpoints=fetch.allow_endpoints,
         user_agent=f"hangtag/{VERSION}",
     )
@@ -136,3 +154,12 @@ def _limits(settings: Settings) -> Limits:
     limits = settings.limits
     side = settings.ocr.max_side if settings.ocr.enabled else 0
     return Limits(limits.max_listings, limits.max_bytes, limits.max_pixels, side * side + 224 * 224)
+
+
+def _part(part: float, limits: Limits) -> Limits:
+    """This part of what may be held at once."""
+    return replace(
+        limits, max_listings=max(1, int(limits.max_listings * part)), max_bytes=int(limits.max_bytes * part),
+        max_pixels=int(limits.max_pixels * part), max_parked=max(1, int(limits.max_parked * part)),
+        max_unpublished_bytes=int(limits.max_unpublished_bytes * part),
+    )  # fmt: skip

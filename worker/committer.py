@@ -21,6 +21,7 @@ from worker.metrics import Metrics
 from worker.partition import Partition
 from worker.publish import Publisher
 from worker.transaction import Commit, Outcome
+from worker.yielding import Recent
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +44,7 @@ class Committer:
         self._bytes = 0
         self.last_movement = asyncio.get_running_loop().time()
         self.is_committing = False
+        self.recent = Recent()  # seconds from a record's start to its commit
         self._has_results = False
         self.changed = asyncio.Event()  # there may be room; whoever waits for some clears it
 
@@ -134,6 +136,8 @@ class Committer:
         self._intake.settle(finished)
         for one in finished:
             one.trace.end(one.reason)
+            self.recent.add(self.last_movement, self.last_movement - one.began)
+            self._metrics.listing_seconds.observe(self.last_movement - one.began)
             self._metrics.finished_listings.labels("dead_letter" if one.reason else "tagged").inc()
             for kind in ("dead_letter",) if one.reason else self._kinds:
                 self._metrics.output_events.labels(kind).inc()

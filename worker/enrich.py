@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -76,6 +77,23 @@ def build_events(
     return attributes, scenes, read
 
 
+def build_text_event(
+    item: Item,
+    texts: Sequence[results.ReadText | None],
+    prices: Sequence[results.Price],
+    info: results.ModelInfo,
+    topics: Topics,
+    *,
+    now: datetime,
+) -> OutputRecord:
+    """The texts event alone, for a listing that the device has not seen: the same as ``build_events`` gives."""
+    _check_read(item, texts)
+    source = source_of(item.record)
+    with _schema_kept():
+        event = _texts(_Facts(item, source, _occurred_at(item, source, now), info), texts, prices)
+    return _to_record(event, topics.texts, item.record)
+
+
 def build_tag_line(
     item: Item,
     tags: results.ListingTags,
@@ -136,8 +154,14 @@ def _enrich(
     _check_aligned(item, tags, texts)
     source = source_of(item.record)
     facts = _Facts(item, source, _occurred_at(item, source, now), info)
-    try:
+    with _schema_kept():
         return _attributes(facts, tags), _scenes(facts, tags), _texts(facts, texts, prices)
+
+
+@contextmanager
+def _schema_kept() -> Iterator[None]:
+    try:
+        yield
     except ValidationError as error:
         detail = f"the model's results break the event schema: {describe_errors(error)}"
         raise RejectedError(Reason.MODEL_FAILED, Stage.ENRICH, detail) from error
@@ -147,6 +171,10 @@ def _check_aligned(item: Item, tags: results.ListingTags, texts: Sequence[result
     num_decoded = sum(isinstance(image, DecodedImage) for image in item.images)
     if len(tags.image_scenes) != num_decoded:
         raise ValueError(f"{len(tags.image_scenes)} scenes for {num_decoded} decoded pictures; they must be one each")
+    _check_read(item, texts)
+
+
+def _check_read(item: Item, texts: Sequence[results.ReadText | None]) -> None:
     if len(texts) != len(item.images):
         raise ValueError(f"{len(texts)} texts for {len(item.images)} pictures; they must be one each")
 

@@ -16,6 +16,7 @@ import hashlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from copy import copy
 from dataclasses import dataclass
 
 import aiohttp
@@ -29,7 +30,7 @@ from worker.dial import GuardedConnector, WireBudget
 from worker.errors import RejectedError
 from worker.formats import HEAD_BYTES, sniff
 from worker.guard import Guard, RefusedError, shown
-from worker.hosts import Host, Hosts
+from worker.hosts import Host, Hosts, Pacing
 from worker.item import FetchedImage
 from worker.metrics import Metrics
 
@@ -51,6 +52,7 @@ class FetchPolicy:
     max_bytes: int = 10 << 20
     max_redirects: int = 3
     give_up_seconds: float = 120.0
+    max_host_rate: float = 0.0  # requests a second to one host; 0: no limit
     allow_endpoints: tuple[str, ...] = ()
     max_per_host: int = 16
     max_connections: int = 128
@@ -92,8 +94,17 @@ class Fetcher:
         self._clock = clock or MonotonicClock()
         self._wait = wait
         self._resolver = resolver
-        self._hosts = Hosts(self._clock, policy.max_per_host, policy.max_connections)
+        self._hosts = Hosts(
+            self._clock, policy.max_per_host, policy.max_connections, Pacing(policy.max_host_rate, wait)
+        )
         self._session: aiohttp.ClientSession | None = None
+        self._is_spare = False
+
+    def spare(self) -> Fetcher:
+        """The same session and hosts, after ``start``, for a backfill: it lets live listings go first."""
+        twin = copy(self)
+        twin._is_spare = True
+        return twin
 
     async def start(self) -> None:
         """Open the session: no cookies, no proxy from the environment, no compression that could be a bomb."""
@@ -191,7 +202,7 @@ class Fetcher:
         async with AsyncExitStack() as held:
             try:
                 async with asyncio.timeout(max(0.0, deadline - self._clock.now())):
-                    host = await held.enter_async_context(self._hosts.slot(str(url.origin())))
+                    host = await held.enter_async_context(self._hosts.slot(str(url.origin()), is_spare=self._is_spare))
             except TimeoutError as error:
                 detail = f"{shown(url)}: no turn at this host within {self._policy.give_up_seconds:g} s"
                 raise _rejected(Reason.FETCH_TIMEOUT, f"{detail} (fetch.give_up_seconds)") from error

@@ -32,6 +32,7 @@ class Gauges:
         self._consumer = consumer
         self._known: set[int] = set()
         self._rebalances = 0
+        self.num_waiting = 0  # records that are there and not started
 
     async def run(self, pipeline: Pipeline, period_seconds: float = 1.0) -> None:
         """Look again and again, for ever."""
@@ -84,6 +85,8 @@ class Gauges:
         except (TimeoutError, FatalError):
             return  # the consumer is busy with a rebalance: the next look will tell
         now = asyncio.get_running_loop().time()
+        held = [partition for partition in self._intake.partitions if partition.number in ends]
+        self.num_waiting = sum(partition.num_waiting(ends[partition.number]) for partition in held)
         for partition in self._intake.partitions:
             if partition.number in ends:
                 end = ends[partition.number] if partition.bound is None else partition.bound

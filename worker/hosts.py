@@ -3,19 +3,22 @@
 A host that hangs must not take the connections of the others. So each host starts with 2 slots and earns one more with
 each success, up to ``max_per_host``; a failure leaves it one; hosts in trouble share a quarter of all connections; and
 after ``failures_to_rest`` failures in a row a host rests, each time twice as long, and is then tried by one request.
+
+A backfill's requests (``is_spare``) count in the same limits, so that a host sees no more of us for two streams than
+for one; they are let in after those of live listings, and hold half of a host's slots and of all at most.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Self
 
 from worker.clock import Clock
 from worker.errors import RejectedError
+from worker.pace import Pace
 
 _MAX_HOSTS = 4096
 _FIRST_SLOTS = 2
@@ -23,12 +26,16 @@ _MAX_REST_SECONDS = 60.0
 
 
 class Gate:
-    """A semaphore whose size may change while it is held; first come, first served."""
+    """A semaphore whose size may change while it is held; first come, first served, but live requests before spare
+    ones, which hold half of the places at most, and one at least.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._num_inside = 0
+        self._num_spare = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._spare: deque[asyncio.Future[None]] = deque()
 
     @property
     def limit(self) -> int:
@@ -40,32 +47,52 @@ class Gate:
         self._limit = limit
         self._wake()
 
-    async def __aenter__(self) -> Self:
+    @asynccontextmanager
+    async def place(self, *, is_spare: bool = False) -> AsyncIterator[None]:
+        """Wait for a place and hold it."""
+        await self._enter(is_spare)
+        try:
+            yield
+        finally:
+            self._leave(is_spare)
+
+    async def _enter(self, is_spare: bool) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+        (self._spare if is_spare else self._waiting).append(turn)
         self._wake()
         try:
             if not turn.done():
                 await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self._leave()  # let in and cancelled in the same turn of the loop
+                self._leave(is_spare)  # let in and cancelled in the same turn of the loop
             raise
-        return self
 
-    async def __aexit__(self, *_: object) -> None:
-        self._leave()
-
-    def _leave(self) -> None:
+    def _leave(self, is_spare: bool) -> None:
         self._num_inside -= 1
+        self._num_spare -= is_spare
         self._wake()
 
     def _wake(self) -> None:
         while self._waiting and self._num_inside < self._limit:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                self._num_inside += 1
-                turn.set_result(None)
+            self._let_in(self._waiting.popleft(), is_spare=False)
+        most_spare = max(1, self._limit // 2)
+        while self._spare and self._num_inside < self._limit and self._num_spare < most_spare:
+            self._let_in(self._spare.popleft(), is_spare=True)
+
+    def _let_in(self, turn: asyncio.Future[None], *, is_spare: bool) -> None:
+        if not turn.done():
+            self._num_inside += 1
+            self._num_spare += is_spare
+            turn.set_result(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Pacing:
+    """``rate``: requests a second that one host gets of us at most; 0: no limit. ``wait``: how time passes."""
+
+    rate: float = 0.0
+    wait: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
 @dataclass(slots=True, eq=False)
@@ -73,6 +100,7 @@ class Host:
     """One host. ``dead_until`` is on the clock; requests before that fail at once instead of taking a connection."""
 
     gate: Gate
+    pace: Pace
     failures_in_a_row: int = 0
     last_failure: RejectedError | None = None
     dead_until: float = 0.0
@@ -88,36 +116,49 @@ class Hosts:
         clock: Clock,
         max_per_host: int,
         max_connections: int = 128,
+        pacing: Pacing = Pacing(),
         failures_to_rest: int = 5,
         rest_seconds: float = 5.0,
     ) -> None:
         self._clock = clock
         self._max_per_host = max_per_host
+        self._pacing = pacing
         self._failures_to_rest = failures_to_rest
         self._rest_seconds = rest_seconds
         self._hosts: OrderedDict[str, Host] = OrderedDict()
-        self._all = asyncio.Semaphore(max_connections)
-        self._in_trouble = asyncio.Semaphore(max(1, max_connections // 4))
+        self._all = Gate(max_connections)
+        self._in_trouble = Gate(max(1, max_connections // 4))
 
     @asynccontextmanager
-    async def slot(self, name: str) -> AsyncIterator[Host]:
-        """Hold one of the host's request slots, and one of all."""
-        host = self._hosts.setdefault(name, Host(Gate(min(_FIRST_SLOTS, self._max_per_host))))
+    async def slot(self, name: str, *, is_spare: bool = False) -> AsyncIterator[Host]:
+        """Hold one of the host's request slots, and one of all. ``is_spare``: let live requests go first."""
+        host = self._hosts.get(name)
+        if host is None:
+            host = self._hosts[name] = Host(Gate(min(_FIRST_SLOTS, self._max_per_host)), Pace(self._pacing.rate))
         self._hosts.move_to_end(name)
         host.num_users += 1
         request = object()
         try:
             async with AsyncExitStack() as held:
-                await held.enter_async_context(host.gate)
+                await held.enter_async_context(host.gate.place(is_spare=is_spare))
+                await self._keep_pace(host)
                 if host.failures_in_a_row:
-                    await held.enter_async_context(self._in_trouble)
-                await held.enter_async_context(self._all)
+                    await held.enter_async_context(self._in_trouble.place(is_spare=is_spare))
+                await held.enter_async_context(self._all.place(is_spare=is_spare))
                 host.began[request] = self._clock.now()
                 yield host
         finally:
             host.began.pop(request, None)
             host.num_users -= 1
             self._forget_idle()
+
+    async def _keep_pace(self, host: Host) -> None:
+        """Take the next moment at which this host may be asked, and wait for it."""
+        now = self._clock.now()
+        wait_seconds = host.pace.wait_seconds(now)
+        host.pace.started(now + wait_seconds)
+        if wait_seconds:
+            await self._pacing.wait(wait_seconds)
 
     def rest_left(self, host: Host) -> float:
         """Seconds for which this host should be left alone."""

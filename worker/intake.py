@@ -59,7 +59,7 @@ class Intake:
         self.wake_committer = asyncio.Event()
         self.consumer: Consumer | None = None  # set once, before the consumer starts
         self.num_rebalances = 0
-        self.num_passed_over = 0  # records superseded by a later one of their key
+        self.num_passed_over = 0  # records superseded by a later one of their key, or not meant
 
     # ---- told by the consumer's thread --------------------------------------------------------------------------
 

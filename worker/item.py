@@ -111,6 +111,7 @@ class Finished:
     outputs: tuple[OutputRecord, ...]
     reason: Reason | None  # None: results; otherwise the dead letter's reason
     device_seconds: float = 0.0  # lost if this is not published
+    began: float = 0.0  # seconds on the loop's clock
     trace: Trace = NO_TRACE
 
     @property

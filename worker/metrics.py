@@ -87,6 +87,12 @@ TABLE: tuple[MetricRow, ...] = (
     _counter("dead_letters", "records", "Dead letters, by the contract's reason and stage.", ("reason", "stage")),
     _counter("output_events", "events", "Events produced, by kind of topic.", ("topic_kind",)),
     _histogram("stage_seconds", "seconds", "Time one listing, picture or batch spends in a stage.", _SECONDS, "stage"),
+    _histogram(
+        "listing_seconds",
+        "seconds",
+        "From a listing's start to its commit; without those of a backfill beside it.",
+        _SECONDS,
+    ),
     _histogram("batch_listings", "listings", "Listings in a batch given to the model.", _SIZES),
     _histogram("batch_pictures", "pictures", "Pictures in a batch given to the model.", _SIZES),
     _gauge("in_flight", "listings", "Listings or pictures that a stage holds now.", "stage"),
@@ -151,6 +157,18 @@ TABLE: tuple[MetricRow, ...] = (
     _counter("rebalances", "rebalances", "Assignments and revocations of partitions."),
     _counter("producer_rebuilds", "producers", "Producers thrown away and rebuilt after an unknown outcome."),
     _counter("device_busy_seconds", "seconds", "Time the device spent on batches."),
+    _gauge("backfill_running", "bool", "1 while a backfill shares this worker (run --backfill)."),
+    _gauge("backfill_resting", "bool", "1 while it stands back for live traffic: for its p99, or its lag.", "cause"),
+    _gauge("backfill_lag", "records", "Offsets of the backfill's plan that are not done, by whoever does them."),
+    _counter(
+        "backfill_listings",
+        "listings",
+        "Its listings whose results or dead letter are committed; not among finished_listings.",
+        _OUTCOME,
+        ("tagged",),
+        ("dead_letter",),
+    ),
+    _histogram("backfill_batch_seconds", "seconds", "Device time of its batches, at most the cap.", _SECONDS),
     _gauge("ready", "bool", "1 while /readyz answers 200."),
     _gauge("build_info", "info", "Always 1; what runs, in its labels.", "version", "model_revision", "device"),
 )
@@ -181,6 +199,7 @@ class Metrics:
     dead_letters: Counter  # reason, stage
     output_events: Counter  # topic_kind: attributes | scenes | texts | dead_letter
     stage_seconds: Histogram  # stage
+    listing_seconds: Histogram
     batch_listings: Histogram
     batch_pictures: Histogram
     in_flight: Gauge  # stage
@@ -214,6 +233,11 @@ class Metrics:
     rebalances: Counter
     producer_rebuilds: Counter
     device_busy_seconds: Counter
+    backfill_running: Gauge
+    backfill_resting: Gauge  # cause: p99 | lag
+    backfill_lag: Gauge
+    backfill_listings: Counter  # outcome: tagged | dead_letter
+    backfill_batch_seconds: Histogram
     ready: Gauge
     build_info: Gauge  # version, model_revision, device
 

@@ -12,7 +12,7 @@ from model.types import ListingTags, ModelInfo, Price, ReadText
 from schemas.cloudevents import TRACE_HEADERS
 from schemas.topics import EVENT_KINDS, Topics
 from worker.deadletter import build_dead_letter
-from worker.enrich import build_events, check_sizes
+from worker.enrich import build_events, build_text_event, check_sizes
 from worker.errors import RejectedError
 from worker.item import Finished, Headers, Item, OutputRecord, Record
 from worker.metrics import Metrics
@@ -32,7 +32,10 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one record: everything its events are built from, or why there are none."""
+    """What came of one record: everything its events are built from, or why there are none.
+
+    ``tags`` None without an error: only the text in its pictures was asked for.
+    """
 
     record: Record
     listing_id: str | None
@@ -67,12 +70,15 @@ class Outputs:
         return Finished(origin, (self._dead_letter(outcome.record, outcome.error),), outcome.error.reason)
 
     def _events(self, outcome: Outcome, trace: Headers) -> tuple[OutputRecord, ...]:
-        assert outcome.item is not None and outcome.tags is not None  # noqa: S101  # no error: both are there
-        events = build_events(
-            outcome.item, outcome.tags, outcome.texts, outcome.prices, self._info, self._identity.topics,
-            now=datetime.now(UTC),
-        )  # fmt: skip
-        wanted = tuple(event for kind, event in zip(EVENT_KINDS, events, strict=True) if kind in self._identity.kinds)
+        item, tags, topics, now = outcome.item, outcome.tags, self._identity.topics, datetime.now(UTC)
+        assert item is not None  # noqa: S101  # there is no error
+        wanted: tuple[OutputRecord, ...]
+        if tags is None:
+            wanted = (build_text_event(item, outcome.texts, outcome.prices, self._info, topics, now=now),)
+        else:
+            events = build_events(item, tags, outcome.texts, outcome.prices, self._info, topics, now=now)
+            kinds = self._identity.kinds
+            wanted = tuple(event for kind, event in zip(EVENT_KINDS, events, strict=True) if kind in kinds)
         if trace:
             wanted = tuple(_carrying(event, trace) for event in wanted)
         check_sizes(wanted, self._max_bytes)

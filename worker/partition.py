@@ -83,6 +83,10 @@ class Partition:
         bound = self.bound
         return self.has_ended and bound is not None and self.committed_offset < bound <= self.ledger.committable
 
+    def num_waiting(self, log_end: int) -> int:
+        """Its records that are there and not started, with holes of the log counted as records."""
+        return max(0, log_end - self.ledger.next_offset) + len(self.backlog)
+
     def finish(self, offset: int) -> None:
         """One of its records is done."""
         self.ledger.finish(offset)

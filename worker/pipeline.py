@@ -4,8 +4,8 @@
                              ↘ read (OCR lane) ↗
 
 One event loop runs this file. Each listing is one coroutine, `_journey`; what several listings share (a batch on the
-device, a transaction) is a loop of its own that journeys hand their work to. Nothing here blocks: consumer, device, OCR
-engine and producer live on threads of their own, behind the stage objects.
+device, `worker.batches`; a transaction) is a loop of its own that journeys hand their work to. Nothing here blocks:
+consumer, device, OCR engine and producer live on threads of their own, behind the stage objects.
 
 Two classes. `Tagger` turns one record into an `Outcome` and knows no Kafka: ``hangtag tag`` uses it alone. `Pipeline`
 adds the stream: where records come from, which may start, and in which order results leave for `worker.committer`.
@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -28,7 +29,6 @@ from model.types import ListingInput, Prediction, ReadText
 from schemas.deadletter import Reason, Stage
 from schemas.listing import ListingCreated
 from worker.admission import Budget, Lease, Limits
-from worker.batch import BatchPolicy
 from worker.committer import Committer
 from worker.decode import Decoder
 from worker.errors import RejectedError
@@ -36,6 +36,7 @@ from worker.fetch import Fetcher
 from worker.infer import Infer
 from worker.intake import Intake
 from worker.item import DecodedImage, FailedImage, FetchedImage, Flight, ImageOutcome, Item
+from worker.lanes import Lane
 from worker.metrics import Metrics
 from worker.normalise import normalise_title
 from worker.ordering import TurnLostError
@@ -44,10 +45,9 @@ from worker.pace import Pace
 from worker.parse import check_usable, parse
 from worker.partition import Journey
 from worker.read import Read
-from worker.recall import Recall, Recalled
+from worker.recall import Recall
 from worker.storm import StormBreaker
-from worker.tracing import NO_TRACES, Traces, on_device
-from worker.waiting import Waiting, WaitingRoom
+from worker.tracing import NO_TRACES, Traces
 
 log = structlog.get_logger(__name__)
 
@@ -65,28 +65,28 @@ class Stages:
     tagging: Tagging
 
 
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A batch whose titles were looked up; ``recalled`` has one place per listing."""
-
-    listings: Sequence[Waiting]
-    recalled: Recalled
-
-
 class Tagger:
     """fetch → decode → batch → recall → infer, read beside it, then the tags: one record at a time."""
 
-    def __init__(self, stages: Stages, limits: Limits, batch: BatchPolicy, metrics: Metrics) -> None:
+    def __init__(self, stages: Stages, limits: Limits, lane: Lane, metrics: Metrics) -> None:
         self._stages = stages
+        self._lane = lane
         self._limits = limits
         self._metrics = metrics
         self.bytes = Budget(limits.max_bytes)
         self.pixels = Budget(limits.max_pixels)
         self.reads = stages.read is not None  # False: OCR is passed by, though its engine is there
         self.traces: Traces = NO_TRACES
-        self.waiting_room = WaitingRoom(batch)
+        self.predicts = True  # False: the device is passed by, for only texts are published
         self._started = asyncio.Semaphore(limits.max_started)
-        self._prepared: asyncio.Queue[_Prepared] = asyncio.Queue(maxsize=1)
+
+    def beside(self, stages: Stages, limits: Limits, lane: Lane, metrics: Metrics) -> Tagger:
+        """One more with the same options; stages, limits, memory and lane are its own."""
+        twin = copy(self)
+        twin._stages, twin._limits, twin._lane, twin._metrics = stages, limits, lane, metrics
+        twin.bytes, twin.pixels = Budget(limits.max_bytes), Budget(limits.max_pixels)
+        twin._started = asyncio.Semaphore(limits.max_started)
+        return twin
 
     async def tag(self, flight: Flight) -> Outcome:
         """The journey of one record up to its tags. Never raises for anything that the record itself did."""
@@ -147,8 +147,9 @@ class Tagger:
         most_pixels = self._limits.pixels_per_picture
         await held_pixels.grow(most_pixels)
         try:
-            with self._metrics.stage("decode"), self.traces.span("decode"):
-                decoded = await self._stages.decode.decode(fetched)
+            async with self._lane.decode():
+                with self._metrics.stage("decode"), self.traces.span("decode"):
+                    decoded = await self._stages.decode.decode(fetched)
         except RejectedError as error:
             held_pixels.shrink(most_pixels)
             return FailedImage(fetched.url, error.reason, error.stage, error.detail)
@@ -158,75 +159,33 @@ class Tagger:
 
     # ---- infer, with read beside it -----------------------------------------------------------------------------
 
-    async def _predict(self, listing: ListingCreated, images: Sequence[ImageOutcome], flight: Flight) -> Prediction:
+    async def _predict(
+        self, listing: ListingCreated, images: Sequence[ImageOutcome], flight: Flight
+    ) -> Prediction | None:
+        if not self.predicts:
+            return None
         pictures = tuple(image.pixels for image in images if isinstance(image, DecodedImage))
         with self.traces.span("infer"):
-            return await self.waiting_room.predict(ListingInput(normalise_title(listing.title), pictures), flight)
+            return await self._lane.room.predict(ListingInput(normalise_title(listing.title), pictures), flight)
 
     async def _read(self, image: ImageOutcome) -> ReadText | None:
         if self._stages.read is None or not self.reads or isinstance(image, FailedImage):
             return None
-        with self._metrics.stage("read"), self.traces.span("read"):
-            return await self._stages.read.read(image)
-
-    # ---- batch → recall → infer, for all listings ---------------------------------------------------------------
-
-    async def prepare_batches(self) -> None:
-        """Form batches and look their titles up while the device still works on the one before. Runs for ever."""
-        while True:
-            batch = await self.waiting_room.next_batch()
-            with self._metrics.stage("recall"):
-                recalled = await self._stages.recall.look_up([one.inputs.title for one in batch])
-            await self._prepared.put(_Prepared(batch, recalled))
-
-    async def run_batches(self) -> None:
-        """Feed the device, one prepared batch after the other. Runs for ever."""
-        while True:
-            prepared = await self._prepared.get()
-            vectors = self._stages.recall.settle(prepared.recalled)
-            wanted = [pair for pair in zip(prepared.listings, vectors, strict=True) if not pair[0].is_given_up]
-            if not wanted:
-                continue
-            batch = [one for one, _ in wanted]
-            inputs = [replace(one.inputs, title_vector=vector) for one, vector in wanted]
-            for one in batch:
-                one.flight.is_started = True
-            cost = sum(one.cost for one in batch)
-            self.waiting_room.device_started(cost)
-            with on_device([one.flight.trace for one in batch], cost):
-                result = await self._stages.infer.predict(inputs)
-            self.waiting_room.device_finished(cost, result.busy_seconds)
-            self._keep_vectors(inputs, result.answers)
-            for one, answer in zip(batch, result.answers, strict=True):
-                one.flight.device_seconds = result.busy_seconds / len(batch)
-                one.settle(answer)
-            self._observe(len(batch), cost, result.busy_seconds)
-
-    def _keep_vectors(self, inputs: Sequence[ListingInput], answers: Sequence[Prediction | RejectedError]) -> None:
-        computed = {
-            given.title: answer.title_vector
-            for given, answer in zip(inputs, answers, strict=True)
-            if isinstance(answer, Prediction) and given.title_vector is None and answer.title_vector is not None
-        }
-        self._stages.recall.keep(list(computed), list(computed.values()))
-
-    def _observe(self, num_listings: int, cost: int, busy_seconds: float) -> None:
-        if self._stages.infer.max_listings is not None:
-            self.waiting_room.shrink(self._stages.infer.max_listings)
-        self._metrics.batch_listings.observe(num_listings)
-        self._metrics.batch_pictures.observe(cost)
-        self._metrics.device_busy_seconds.inc(busy_seconds)
-        self._metrics.stage_seconds.labels("infer").observe(busy_seconds)
+        async with self._lane.read():
+            with self._metrics.stage("read"), self.traces.span("read"):
+                return await self._stages.read.read(image)
 
     # ---- enrich -------------------------------------------------------------------------------------------------
 
-    def _resolve(self, item: Item, prediction: Prediction, texts: tuple[ReadText | None, ...]) -> Outcome:
+    def _resolve(self, item: Item, prediction: Prediction | None, texts: tuple[ReadText | None, ...]) -> Outcome:
         """Scores, and what words and pictures state outright, as tags."""
         listing = item.listing
         with self._metrics.stage("enrich"), self.traces.span("enrich"):
-            mentions = self._stages.extractor.extract(listing.title, listing.description or "", texts)
             currency = listing.price.currency if listing.price else None
             prices = find_prices(texts, PriceHints(listing.title, listing.language, currency))
+            if prediction is None:
+                return Outcome(item.record, listing.listing_id, item, None, texts, tuple(prices))
+            mentions = self._stages.extractor.extract(listing.title, listing.description or "", texts)
             was_read = any(text is not None for text in texts)
             decoded = [place for place, image in enumerate(item.images) if isinstance(image, DecodedImage)]
             tags = self._stages.tagging.resolve(
@@ -261,6 +220,7 @@ class Pipeline:
         self._journeys: set[asyncio.Task[None]] = set()
         self._parked: set[Flight] = set()
         self._last_start = self._loop.time()
+        self._is_resting = False
 
     @property
     def num_in_flight(self) -> int:
@@ -278,11 +238,14 @@ class Pipeline:
             return 0.0
         return self._loop.time() - max(self._last_start, self._committer.last_movement)
 
+    def rest(self, is_resting: bool) -> None:
+        """Start no record from now on, or do again. What is under way goes on."""
+        self._is_resting = is_resting
+        self._committer.changed.set()
+
     async def run(self) -> None:
         """Work until cancelled. Raises FatalError when the process cannot go on."""
         async with asyncio.TaskGroup() as loops:
-            loops.create_task(self._tagger.prepare_batches(), name="prepare-batches")
-            loops.create_task(self._tagger.run_batches(), name="run-batches")
             loops.create_task(self._committer.run(), name="committer")
             await self._start_journeys(loops)
 
@@ -319,7 +282,8 @@ class Pipeline:
         limits = self._limits
         num_parked = len(self._parked)
         return (
-            len(self._journeys) - num_parked < limits.max_listings
+            not self._is_resting
+            and len(self._journeys) - num_parked < limits.max_listings
             and num_parked < limits.max_parked
             and self._committer.has_room
             and self._tagger.bytes.has_room
@@ -348,7 +312,7 @@ class Pipeline:
         try:
             outcome = await self._tagger.tag(flight)
             finished = self._outputs.of(outcome, flight.trace.headers)
-            finished = replace(finished, device_seconds=flight.device_seconds, trace=flight.trace)
+            finished = replace(finished, device_seconds=flight.device_seconds, began=flight.began, trace=flight.trace)
             flight.trace.publish()
             flight.enter(Stage.PUBLISH)
             self._park(flight)

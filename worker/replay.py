@@ -19,14 +19,16 @@ import structlog
 from worker.admin import Admin, PlannedTopic, parse_partitions, planned_topics
 from worker.app import Worker, run_until
 from worker.backfill import Backfill
+from worker.bulk import BulkInput
+from worker.bulk_load import BulkLoad, BulkTopic, Loaded
 from worker.errors import FatalError, RetryableError
 from worker.kafka_config import client_config, producer_config
+from worker.left_out import LeftOut
 from worker.plan_store import Kept, PlanStore
 from worker.planner import Planner
 from worker.replay_plan import Plan, Request
 from worker.replay_progress import Progress, ProgressReader, Report, Standing
 from worker.settings import Settings
-from worker.superseded_reader import SupersededReader
 
 log = structlog.get_logger(__name__)
 
@@ -38,8 +40,12 @@ MakeWorker = Callable[[Settings, Backfill], Worker]
 Show = Callable[[Progress, dict[str, Any]], None]
 
 
-def find_plan(settings: Settings, name: str, request: Request, *, must_exist: bool, is_dry: bool) -> Plan:
-    """The plan of this name; a new one is kept, unless it is a dry run. Raises FatalError."""
+def find_plan(
+    settings: Settings, name: str, request: Request, *, must_exist: bool, is_dry: bool, is_bulk: bool = False
+) -> Plan:
+    """The plan of this name; a new one is kept, unless it is a dry run. ``is_bulk``: a new one is for the topic that
+    `load_input` filled. Raises FatalError.
+    """
     kafka = settings.kafka
     if not _NAME.fullmatch(name):
         raise FatalError(f"--name {name!r}: give 1 to 100 letters, digits, dots, dashes and underscores")
@@ -50,13 +56,35 @@ def find_plan(settings: Settings, name: str, request: Request, *, must_exist: bo
         if must_exist:
             known = ", ".join(sorted(plans)) or "none"
             raise FatalError(f"there is no replay named {name!r} to go on with; known: {known}")
-        planner = Planner(client_config(kafka), kafka.input_topic, kafka.group_id)
+        topic = bulk_topic(settings, name).topic if is_bulk else kafka.input_topic
+        planner = Planner(client_config(kafka), topic, kafka.group_id)
         plan = planner.plan(name, request, parse_partitions(request.partitions or ""), datetime.now(UTC))
         plan = plan if is_dry else store.keep(plan)
-    if (plan.topic, plan.live_group) != (kafka.input_topic, kafka.group_id):
+    if not _is_ours(settings, plan) or (is_bulk and plan.topic == kafka.input_topic):
         raise FatalError(f"the name {name!r} is taken by a replay of {plan.topic} for the group {plan.live_group}")
     request.check_same(name, plan.request)
     return plan
+
+
+def load_input(settings: Settings, name: str, source: BulkInput, show: Callable[[Loaded], None]) -> Loaded:
+    """Put the listings of these files into a topic of this replay's own, each once. Raises FatalError."""
+    to = bulk_topic(settings, name)
+    admin = Admin(settings.kafka)
+    forever = {"retention.ms": "-1", "max.message.bytes": str(1 << 20)}  # whoever made the files has the time
+    admin.apply([PlannedTopic(to.topic, admin.num_partitions(), -1, forever)], is_dry=False)
+    return BulkLoad(client_config(settings.kafka), producer_config(settings.kafka), to, show).run(source)
+
+
+def bulk_topic(settings: Settings, name: str) -> BulkTopic:
+    """Where the files of the replay of this name go."""
+    kafka = settings.kafka
+    return BulkTopic(f"{kafka.input_topic}.bulk.{name}", f"{kafka.group_id}.replay.{name}.load")
+
+
+def _is_ours(settings: Settings, plan: Plan) -> bool:
+    """Is it a plan for this input topic, or for files, and for this group?"""
+    topics = (settings.kafka.input_topic, bulk_topic(settings, plan.name).topic)
+    return plan.topic in topics and plan.live_group == settings.kafka.group_id
 
 
 def plan_store(settings: Settings) -> PlanStore:
@@ -77,6 +105,7 @@ def replay_settings(settings: Settings, plan: Plan) -> Settings:
     topics = kafka.topics
     changed = kafka.model_copy(
         update={
+            "input_topic": plan.topic,
             "group_id": plan.group_id,
             "attributes_topic": prefix + topics.attributes,
             "scenes_topic": prefix + topics.scenes,
@@ -87,6 +116,11 @@ def replay_settings(settings: Settings, plan: Plan) -> Settings:
     # A replay beside a live worker would find the default port taken.
     http = settings.http if "port" in settings.http.model_fields_set else settings.http.model_copy(update={"port": 0})
     return settings.model_copy(update={"kafka": changed, "http": http})
+
+
+def left_out_of(settings: Settings, plan: Plan) -> LeftOut:
+    """What this replay passes over; results of before are live's."""
+    return LeftOut(client_config(settings.kafka), plan, settings.kafka.attributes_topic)
 
 
 def make_output_topics(settings: Settings, plan: Plan) -> None:
@@ -106,7 +140,7 @@ def run_replay(settings: Settings, plan: Plan, make_worker: MakeWorker, *, rate:
     store = plan_store(settings)
     if plan.name in store.read().done_at:
         return Report(0, Progress.done(plan))
-    report = asyncio.run(_run(replay_settings(settings, plan), plan, make_worker, rate, show, reader))
+    report = asyncio.run(_run(settings, plan, make_worker, rate, show, reader))
     if report.progress.is_done:
         store.note_done(plan, datetime.now(UTC))
     elif report.exit_code == 0:
@@ -116,10 +150,11 @@ def run_replay(settings: Settings, plan: Plan, make_worker: MakeWorker, *, rate:
 
 
 async def _run(
-    settings: Settings, plan: Plan, make_worker: MakeWorker, rate: float, show: Show, reader: ProgressReader
+    live: Settings, plan: Plan, make_worker: MakeWorker, rate: float, show: Show, reader: ProgressReader
 ) -> Report:
-    finder = None if plan.request.include_superseded else SupersededReader(client_config(settings.kafka), plan)
-    backfill = Backfill(plan.ranges, plan.kinds, rate, finder.find if finder else None)
+    settings = replay_settings(live, plan)
+    left_out = left_out_of(live, plan)
+    backfill = Backfill(plan.ranges, plan.kinds, rate, left_out.find if left_out.is_needed else None)
     report = Report(1, await asyncio.to_thread(_look, reader, plan))
     if report.progress.is_done:
         return Report(0, report.progress)
@@ -134,8 +169,7 @@ async def _run(
     try:
         report.exit_code = await run_until(lambda: make_worker(settings, backfill), watch)
     finally:
-        if finder is not None:
-            finder.close()
+        left_out.close()
     await _refresh(report, reader, plan)
     return report
 
@@ -146,7 +180,7 @@ def standings(settings: Settings, look_seconds: float = _STATUS_SECONDS) -> list
     if not _has_home(settings, is_dry=True):
         return []
     kept = plan_store(settings).read()
-    plans = [one for one in kept.plans.values() if (one.topic, one.live_group) == (kafka.input_topic, kafka.group_id)]
+    plans = [one for one in kept.plans.values() if _is_ours(settings, one)]
     reader = ProgressReader(client_config(kafka))
     began = time.monotonic()
     before = {plan.name: _standing_progress(reader, plan, kept) for plan in plans}

@@ -12,6 +12,7 @@ from schemas.deadletter import rfc3339
 from schemas.topics import EVENT_KINDS
 from worker.errors import FatalError
 from worker.topic_reader import Range
+from worker.where import Where, parse_where
 
 _VERSION = 1
 
@@ -26,6 +27,12 @@ class Request:
     only: str | None = None  # comma-separated EVENT_KINDS; empty: all
     output_prefix: str | None = None
     include_superseded: bool | None = None
+    where: str | None = None  # conditions, a line each, as `worker.where` has them
+
+    @property
+    def conditions(self) -> Where:
+        """``where``, parsed. Raises FatalError."""
+        return parse_where((self.where or "").splitlines())
 
     def completed(self) -> Request:
         """With the defaults of what was not said. Raises FatalError without a start."""
@@ -33,12 +40,12 @@ class Request:
             raise FatalError("there is no plan of this name yet; say --from to make one")
         return Request(
             self.start, self.end or "latest", self.partitions or "", self.only or "", self.output_prefix or "",
-            bool(self.include_superseded),
+            bool(self.include_superseded), self.where or "",
         )  # fmt: skip
 
     def check_same(self, name: str, frozen: Request) -> None:
         """Raises FatalError when something is asked for that the plan of this name has otherwise."""
-        options = ("--from", "--to", "--partitions", "--only", "--output-prefix", "--include-superseded")
+        options = ("--from", "--to", "--partitions", "--only", "--output-prefix", "--include-superseded", "--where")
         for option, field in zip(options, fields(self), strict=True):
             asked, kept = getattr(self, field.name), getattr(frozen, field.name)
             if asked is not None and asked != kept:

@@ -139,6 +139,7 @@ class FetchSettings(_Group):
     max_bytes: int = Field(10 * MIB, ge=1024, le=1024 * MIB, description="one picture's body")
     max_redirects: int = Field(3, ge=0, le=20, description="redirects followed per picture")
     give_up_seconds: float = Field(120, ge=0, le=3600, description="longest wait for a host that stays dead")
+    max_host_rate: float = Field(0, ge=0, description="requests a second to one host, a backfill's too; 0: no limit")
 
     @field_validator("allow_endpoints")
     @classmethod
@@ -212,6 +213,21 @@ class LimitSettings(_Group):
     max_pixels: int = Field(64 * MIB, ge=MIB, description="decoded pixels")
 
 
+class BackfillSettings(_Group):
+    """A replay that shares the device with live traffic (``run --backfill``), and when it stands back."""
+
+    name: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,100}$", description="the replay's name; empty: none")
+    max_batch_ms: float = Field(
+        100, ge=1, le=60_000, description="device time of one of its batches, for which live waits"
+    )
+    share: float = Field(1.0, gt=0, le=1, description="largest share of the device's time that it takes")
+    rate: float = Field(0.0, ge=0, description="its listings a second in this process; 0: no limit")
+    max_live_p99_ms: float = Field(
+        5000, ge=0, description="it rests while live listings take longer; 0: never for that"
+    )
+    max_live_lag: int = Field(1000, ge=0, description="it rests while more live records wait to be started; 0: never")
+
+
 class HttpSettings(_Group):
     """Probes and metrics."""
 
@@ -272,6 +288,7 @@ class Settings(_Group):
     model: ModelSettings = Field(default_factory=ModelSettings)
     batch: BatchSettings = Field(default_factory=BatchSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)
+    backfill: BackfillSettings = Field(default_factory=BackfillSettings)
     http: HttpSettings = Field(default_factory=HttpSettings)
     log: LogSettings = Field(default_factory=LogSettings)
     trace: TraceSettings = Field(default_factory=TraceSettings)

@@ -15,9 +15,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import count as counting
 
-from worker.batch import BatchPolicy, CostModel, Run, Wait, decide
+from worker.batch import BatchPolicy, CostModel, Front, Run, Wait, capped, decide, whose_turn
 
 Decide = Callable[[float, Sequence[int], float], Wait | Run]
+DecideSpare = Callable[[float, Sequence[int], float, CostModel], Wait | Run]
+_SPARE_QUEUE = 48  # what the worker lets past decoding
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +63,20 @@ class Traffic:
 
 @dataclass(slots=True)
 class Result:
-    """What came of it. Latencies in seconds from arrival to result."""
+    """What came of it. Latencies in seconds from arrival to result; ``spare_listings`` are the backfill's."""
 
     latencies: list[float] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
     busy_seconds: float = 0.0
     first_seconds: float = 0.0
     last_seconds: float = 0.0
+    spare_listings: int = 0
+    max_spare_seconds: float = 0.0  # the longest batch of the backfill
+
+    @property
+    def spare_throughput(self) -> float:
+        """The backfill's listings a second."""
+        return self.spare_listings / max(1e-9, self.last_seconds)
 
     @property
     def throughput(self) -> float:
@@ -115,33 +124,50 @@ def single() -> Decide:
     return lambda now, costs, free_at: Run(1) if costs and now >= free_at else Wait(free_at if costs else None)
 
 
-class Simulation:
-    """One run of one policy. Deterministic: the seed decides everything."""
+def spare(policy: BatchPolicy, max_seconds: float) -> DecideSpare:
+    """The worker's own policy for a backfill: batches capped in time."""
+    return lambda now, costs, free_at, model: decide(now, costs, free_at, capped(policy, model, max_seconds))
 
-    def __init__(self, traffic: Traffic, device: Device, choose: Decide, seed: int = 0) -> None:
+
+class Simulation:
+    """One run of one policy, alone or beside a saturated backfill. Deterministic: the seed decides everything.
+
+    The backfill always has listings ready, as many as the policy may look at; it ends with the last live one.
+    """
+
+    def __init__(
+        self, traffic: Traffic, device: Device, choose: Decide, seed: int = 0, backfill: DecideSpare | None = None
+    ) -> None:
         self._traffic = traffic
         self._device = device
         self._decide = choose
+        self._decide_spare = backfill
         self._random = random.Random(seed)  # noqa: S311  # repeatable, not secret
+        self._random_spare = random.Random(seed + 1)  # noqa: S311  # so that live listings are the same without
         self._model = CostModel()
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._order = counting()  # events of the same moment happen in the order in which they were planned
         self._now = 0.0
         self._backlog: deque[float] = deque()
         self._queue: deque[tuple[float, int]] = deque()  # arrival, cost
+        self._spare_queue: deque[int] = deque()
         self._hands = traffic.num_hands
         self._in_flight = 0
         self._expected_free_at = 0.0
         self._is_busy = False
         self._prepared: list[tuple[float, int]] | None = None
+        self._spare_prepared: list[int] | None = None
         self._wakes_at: float | None = None
         self._result = Result()
 
     def run(self) -> Result:
-        """Until every listing has left."""
+        """Until every live listing has left."""
+        if self._decide_spare is not None:
+            self._model.restart((cost, self._device.seconds(cost)) for cost in (1, 16))  # as the worker does
         for arrival in self._traffic.arrivals(self._random):
             self._at(arrival, partial(self._arrive, arrival))
-        while self._events:
+        self._at(0.0, self._consider)
+        while self._events and len(self._result.latencies) < self._traffic.count:
             self._now, _, happen = heapq.heappop(self._events)
             happen()
         return self._result
@@ -167,39 +193,66 @@ class Simulation:
         self._consider()
 
     def _consider(self) -> None:
-        """Ask the policy, as the worker does: one prepared batch may wait while the device works."""
-        if self._prepared is not None:
-            return
-        choice = self._decide(self._now, [cost for _, cost in self._queue], self._expected_free_at)
-        if isinstance(choice, Run):
-            self._prepared = [self._queue.popleft() for _ in range(choice.count)]
-            self._start()
-        elif choice.until is not None and choice.until != self._wakes_at:
-            self._wakes_at = choice.until
-            self._at(choice.until, self._consider)
+        """Ask the policies, as the worker does: one prepared batch of each lane may wait while the device works."""
+        waits = []
+        if self._prepared is None:
+            choice = self._decide(self._now, [cost for _, cost in self._queue], self._expected_free_at)
+            if isinstance(choice, Run):
+                self._prepared = [self._queue.popleft() for _ in range(choice.count)]
+            else:
+                waits.append(choice)
+        if self._spare_prepared is None and self._decide_spare is not None:
+            self._fill_spare()
+            found = self._decide_spare(self._now, list(self._spare_queue), self._expected_free_at, self._model)
+            if isinstance(found, Run):
+                self._spare_prepared = [self._spare_queue.popleft() for _ in range(found.count)]
+            else:
+                waits.append(found)
+        for wait in waits:
+            if wait.until is not None and wait.until != self._wakes_at:
+                self._wakes_at = wait.until
+                self._at(wait.until, self._consider)
+        self._start()
+
+    def _fill_spare(self) -> None:
+        while len(self._spare_queue) < _SPARE_QUEUE:
+            self._spare_queue.append(self._random_spare.randint(1, self._traffic.max_pictures))
 
     def _start(self) -> None:
-        if self._is_busy or self._prepared is None:
+        if self._is_busy:
             return
-        batch, self._prepared = self._prepared, None
-        cost = sum(one for _, one in batch)
+        front = Front(self._prepared is not None, bool(self._queue), self._spare_prepared is not None)
+        turn = whose_turn(self._now, front)
+        if turn == "live" and self._prepared is not None:
+            batch, self._prepared = self._prepared, None
+            self._result.batches.append(len(batch))
+            self._occupy(sum(cost for _, cost in batch), partial(self._leave, batch))
+        elif turn == "spare" and self._spare_prepared is not None:
+            costs, self._spare_prepared = self._spare_prepared, None
+            self._result.spare_listings += len(costs)
+            self._result.max_spare_seconds = max(self._result.max_spare_seconds, self._device.seconds(sum(costs)))
+            self._occupy(sum(costs), lambda: None)
+
+    def _occupy(self, cost: int, then: Callable[[], None]) -> None:
+        """The device takes a batch."""
         seconds = self._device.seconds(cost)
         self._is_busy = True
         self._expected_free_at = self._now + self._model.predict(cost)
-        if not self._result.batches:
+        if not self._result.busy_seconds:
             self._result.first_seconds = self._now
-        self._result.batches.append(len(batch))
-        self._result.busy_seconds += seconds
-        self._at(self._now + seconds, partial(self._finish, batch, cost, seconds))
+        self._at(self._now + seconds, partial(self._finish, cost, seconds, then))
         self._consider()
 
-    def _finish(self, batch: Sequence[tuple[float, int]], cost: int, seconds: float) -> None:
+    def _finish(self, cost: int, seconds: float, then: Callable[[], None]) -> None:
         self._model.observe(cost, seconds)
         self._is_busy = False
         self._expected_free_at = self._now
+        self._result.busy_seconds += seconds
+        self._result.last_seconds = self._now
+        then()
+        self._consider()
+
+    def _leave(self, batch: Sequence[tuple[float, int]]) -> None:
         self._in_flight -= len(batch)
         self._result.latencies += [self._now - arrival for arrival, _ in batch]
-        self._result.last_seconds = self._now
         self._prepare_more()
-        self._start()
-        self._consider()

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from worker.offset_set import OffsetSet
+
 MAX_KEYS = 500_000  # about 200 bytes each
 
 _DIGEST_BYTES = 16  # two keys that share one would lose a listing: 128 bits make that unthinkable
@@ -25,26 +27,18 @@ class Keyed:
     rank: int
 
 
-class Superseded:
-    """A set of offsets in ``[first, end)``."""
+class Superseded(OffsetSet):
+    """Those found so far."""
 
     def __init__(self, first: int, end: int) -> None:
-        self._first = first
-        self._end = end
-        self._bits = bytearray(max(0, end - first + 7) // 8)
+        super().__init__(first, end)
         self.num_records = 0  # met in the stretch, superseded or not
         self.num_superseded = 0
 
-    def __contains__(self, offset: int) -> bool:
-        byte, bit = divmod(offset - self._first, 8)
-        return self._first <= offset < self._end and bool(self._bits[byte] >> bit & 1)
-
     def add(self, offset: int) -> None:
-        """Offsets outside the stretch are nobody's business."""
-        if self._first <= offset < self._end and offset not in self:
-            byte, bit = divmod(offset - self._first, 8)
-            self._bits[byte] |= 1 << bit
-            self.num_superseded += 1
+        """From now on it is in."""
+        self.num_superseded += self.first <= offset < self.end and offset not in self
+        super().add(offset)
 
 
 NONE_SUPERSEDED = Superseded(0, 0)

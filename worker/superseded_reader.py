@@ -1,8 +1,7 @@
-"""Reads a partition's keys to find what is superseded, on a thread beside the worker."""
+"""Reads a partition's keys to find what is superseded. Synchronous: `worker.left_out` runs it beside the worker."""
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -22,30 +21,21 @@ log = structlog.get_logger(__name__)
 class SupersededReader:
     """What a later record of the same key supersedes, up to the log's end when the plan was frozen.
 
-    A partition is read when this process first gets it, once; the answer is the same whoever reads.
+    The answer is the same whoever reads, and when.
     """
 
     def __init__(self, client: Mapping[str, Any], plan: Plan) -> None:
         self._client = client
         self._plan = plan
         self._stretches = {one.partition: one for one in plan.partitions}
-        self._known: dict[int, Superseded] = {}
         self._closing = threading.Event()
-        self._one_at_a_time = asyncio.Lock()
-
-    async def find(self, partition: int) -> Superseded:
-        """Raises FatalError when the topic cannot be read."""
-        async with self._one_at_a_time:
-            if partition not in self._known:
-                self._known[partition] = await asyncio.to_thread(self.read, partition)
-            return self._known[partition]
 
     def close(self) -> None:
         """Let a reading thread end soon."""
         self._closing.set()
 
     def read(self, partition: int) -> Superseded:
-        """The same, here and now."""
+        """Raises FatalError when the topic cannot be read."""
         one = self._stretches[partition]
         reader = TopicReader(self._client, f"{self._plan.group_id}.reader")
         try:

@@ -42,7 +42,7 @@ async def _tag_file(settings: Settings, source: BinaryIO, sink: TextIO) -> Count
     counts = Counts()
     async with AsyncExitStack() as exits:
         built = await build_tagger(settings, ShippedModels(settings), Metrics(), exits)
-        loops = [asyncio.create_task(loop) for loop in (built.tagger.prepare_batches(), built.tagger.run_batches())]
+        loops = [asyncio.create_task(built.batches.run())]
         try:
             async for outcome in tag_in_order(built.tagger, source, built.limits.max_listings, loops):
                 line, is_tagged = to_line(outcome, built.info)

@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,10 +21,12 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from schemas.deadletter import millis_of, rfc3339
-from tests.audit import Sent, judge, place_of, read_outputs
+from schemas.topics import Topics
+from tests.audit import Sent, judge, place_of, read_events, read_outputs
 from tests.integration.stream import Stream, WorkerProcess
 from tests.polling import until
 from tests.reliability.fleet import SETTINGS, image_host
+from tests.reliability.worker import VARIABLE, Faults
 from tests.servers.base import Server
 from worker.topic_reader import TopicReader
 
@@ -238,7 +240,7 @@ def test_the_command_plans_runs_and_tells(kafka: Server) -> None:
     words = ("--name", "shadow", "--from", "-2d", "--output-prefix", "try.", "--only", "attributes", "--rate", "100")
     *_, report = past.command(*words)
     assert report["is_done"] and report["dead_letters"] == {"not_json": 1}
-    assert report["here"] == {"tagged": 6, "dead_letters": 1, "superseded": 0}
+    assert report["here"] == {"tagged": 6, "dead_letters": 1, "left_out": 0}
     assert f"kafka.dead_letter_topic=try.{past.stream.topics.dead_letter}" in report["remedy"]
     names = [past.stream.topics.attributes, past.stream.topics.scenes, past.stream.topics.dead_letter]
     assert [len(_offsets(kafka.address, f"try.{name}")) for name in names] == [6, 0, 1]
@@ -251,6 +253,48 @@ def test_the_command_plans_runs_and_tells(kafka: Server) -> None:
     assert total == {"compared": 6, "without_live": 0}
     assert {row["tag"] for row in tags} >= {"category", "product_type", "color", "material", "size"}
     assert all(row["same"] + row["neither"] == 6 for row in tags), tags
+
+
+async def test_only_records_that_are_meant_are_tagged_again(kafka: Server) -> None:
+    """By the title, by the type that results say, by who has tagged them: what came in meanwhile is tagged, no more."""
+    past = Past.on(kafka.address)
+    past.put(0, [EARLY_MS] * 3)
+    past.put(1, [EARLY_MS] * 2)
+    assert (await past.replay("first", start="earliest", end="0:2,1:2"))[0] == 0
+    events = list(read_events(kafka.address, past.stream.topics))
+    bodies = [body for topic, _, _, body in events if body and topic == past.stream.topics.attributes]
+    (revision,) = {body["model"]["revision"] for body in bodies}
+    (kind,) = {body["attributes"]["product_type"]["values"][0]["value"] for body in bodies}
+    for name, where, expected in (
+        ("new", f"untagged={revision}", [(0, 2)]),
+        ("typed", f"type={kind}", [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]),
+        ("titled", "title~nobody sells this", []),
+        ("both", f"title~OAK\ntype={kind}", [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]),
+    ):
+        code, log = await past.replay(name, start="earliest", where=where, output_prefix=f"{name}.")
+        assert code == 0, log[-2000:]
+        if name == "new":  # so that every record has a type in the live results
+            assert (await past.replay("rest", start="0:2", end="0:3"))[0] == 0
+        names = past.stream.topics
+        shadow = Topics(names.input, *(f"{name}.{one}" for one in astuple(names)[1:]))
+        assert sorted({output.source for output in read_outputs(kafka.address, shadow)}) == expected, name
+
+
+async def test_texts_alone_need_no_device(kafka: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that fails on every listing is not asked; the events are those that a whole run publishes."""
+    past = Past.on(kafka.address)
+    past.put(0, [EARLY_MS] * 4)
+    assert (await past.replay("whole", start="earliest", output_prefix="whole."))[0] == 0
+    monkeypatch.setenv(VARIABLE, Faults(failing_title="oak").to_environment()[VARIABLE])
+    assert (await past.replay("texts", start="earliest", only="texts", output_prefix="texts."))[0] == 0
+    names = past.stream.topics
+    told = {}
+    for name in ("whole", "texts"):
+        shadow = Topics(names.input, *(f"{name}.{one}" for one in astuple(names)[1:]))
+        events = list(read_events(kafka.address, shadow))
+        told[name] = {key: body for topic, key, _, body in events if topic == shadow.texts}
+        assert len(events) == {"whole": 12, "texts": 4}[name]
+    assert told["whole"] == told["texts"] and len(told["texts"]) == 4
 
 
 def _offsets(servers: str, topic: str) -> set[tuple[int, int]]:

@@ -27,6 +27,7 @@ from yarl import URL
 from tests.reliability.suite import Row, Trial
 from worker.admission import Budget
 from worker.batch import BatchPolicy
+from worker.batches import Batches
 from worker.build import Built, build_tagger
 from worker.decode import DecodePolicy, Decoder
 from worker.demo.imagehost import ImageHost
@@ -34,6 +35,7 @@ from worker.demo.samples import load_pictures
 from worker.fetch import Fetcher, FetchPolicy
 from worker.item import DecodedImage, FetchedImage, Flight, Record
 from worker.jail import JailLimits, decode
+from worker.lanes import Crossing, Turnstile
 from worker.metrics import Metrics
 from worker.models import ShippedModels
 from worker.pipeline import Tagger
@@ -187,14 +189,14 @@ async def _tagging(trial: Trial, host: ImageHost, on: Side, off: Side, num_pairs
 
 async def _tag(built: Built, side: Side, records: Sequence[Record]) -> None:
     stages = replace(built.stages, fetch=side.fetch, decode=side.decode)  # type: ignore[arg-type]  # the same methods
-    tagger = Tagger(stages, built.limits, BatchPolicy(16), Metrics())
-    loops = [asyncio.create_task(loop) for loop in (tagger.prepare_batches(), tagger.run_batches())]
+    batches = Batches(stages.recall, stages.infer, BatchPolicy(16), Metrics())
+    tagger = Tagger(stages, built.limits, Crossing(Turnstile(1)).live(batches.live), Metrics())
+    loop = asyncio.create_task(batches.run())
     now = asyncio.get_running_loop().time()
     outcomes = await asyncio.gather(*(tagger.tag(Flight(record, now)) for record in records))
-    for loop in loops:
-        loop.cancel()
-        with suppress(asyncio.CancelledError):
-            await loop
+    loop.cancel()
+    with suppress(asyncio.CancelledError):
+        await loop
     assert all(outcome.error is None for outcome in outcomes), next(one.error for one in outcomes if one.error)
 
 

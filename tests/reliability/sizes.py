@@ -71,7 +71,7 @@ async def run(trial: Trial) -> list[Row]:
 
 
 async def _tag(built: Built, records: Sequence[Record]) -> tuple[list[Outcome], _Costs]:
-    loops = [asyncio.create_task(loop) for loop in (built.tagger.prepare_batches(), built.tagger.run_batches())]
+    loops = [asyncio.create_task(built.batches.run())]
     worker, decoders = time.process_time(), _decoder_seconds(built)
     outcomes = await asyncio.gather(*(built.tagger.tag(Flight(record, 0.0)) for record in records))
     worker, decoders = time.process_time() - worker, _decoder_seconds(built) - decoders

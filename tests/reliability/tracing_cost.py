@@ -20,12 +20,10 @@ from model.stand_in import StandInPredictor, StandInReader
 from model.types import Predictor, TextReader
 from tests.reliability.suite import Row, Trial
 from tests.reliability.traffic import listing
-from worker.batch import BatchPolicy
 from worker.build import Built, build_tagger
 from worker.item import Flight, Headers, Record
 from worker.metrics import Metrics
 from worker.otel import OtelTraces
-from worker.pipeline import Tagger
 from worker.settings import Settings
 from worker.tracing import NO_TRACES, Traces
 
@@ -89,9 +87,9 @@ async def _in_turns(built: Built, sides: dict[str, Traces], num_rounds: int, cou
 
 
 async def _tag(built: Built, traces: Traces, count: int) -> None:
-    tagger = Tagger(built.stages, built.limits, BatchPolicy(16), Metrics())
+    tagger = built.tagger
     tagger.traces = traces
-    loops = [asyncio.create_task(loop) for loop in (tagger.prepare_batches(), tagger.run_batches())]
+    loops = [asyncio.create_task(built.batches.run())]
 
     async def journey(number: int) -> None:
         """As the pipeline's."""

@@ -20,6 +20,7 @@ from model.labels import Labels
 from model.stand_in import Pace, StandInPredictor, StandInReader
 from model.types import ListingInput, ModelInfo, Prediction, Predictor, TextReader
 from worker.app import Worker, run
+from worker.guest import Guest
 from worker.logs import configure_logging
 from worker.metrics import Metrics
 from worker.sources import load_settings
@@ -132,7 +133,7 @@ def faults_of_environment() -> Faults:
 
 
 def main() -> int:
-    """As ``hangtag run``."""
+    """As ``hangtag run``, with a backfill if the settings name one."""
     settings = load_settings()
     configure_logging(settings.log.level, "json", secrets=settings.secrets)
     faults = faults_of_environment()
@@ -145,8 +146,9 @@ def main() -> int:
         models = FaultyModels(faults, countdown)
         metrics = DyingMetrics(countdown)
         return Worker(
-            settings, models, metrics=metrics, watch=watch, rebuild_after_unknown=faults.rebuild_after_unknown
-        )
+            settings, models, metrics=metrics, watch=watch, rebuild_after_unknown=faults.rebuild_after_unknown,
+            companion=Guest(settings) if settings.backfill.name else None,
+        )  # fmt: skip
 
     return run(make)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.batch import BatchPolicy, CostModel, Run, Wait, decide, fitting
+from worker.batch import BatchPolicy, CostModel, Front, Run, Wait, capped, decide, fitting, whose_turn
 
 costs = st.lists(st.integers(1, 40), max_size=60)
 policies = st.builds(BatchPolicy, st.integers(1, 32), st.integers(1, 64), st.floats(0, 0.05))
@@ -70,3 +72,63 @@ def test_cost_model_never_predicts_less_than_nothing(seconds: list[tuple[float, 
     for seen_cost, seen_seconds in seconds:
         model.observe(seen_cost, seen_seconds)
     assert model.predict(cost) >= 0
+
+
+@given(
+    fixed=st.floats(0.001, 0.1),
+    per_cost=st.floats(0.001, 0.05),
+    seconds=st.floats(0.01, 1),
+    live=st.lists(st.integers(1, 16), max_size=200),
+)
+def test_a_capped_batch_takes_no_longer_than_its_cap(
+    fixed: float, per_cost: float, seconds: float, live: list[int]
+) -> None:
+    """Once the device was measured; but for a single listing, which has to run some day. And what fits is used."""
+    model, policy = CostModel(), BatchPolicy(64, 64)
+    model.restart((cost, fixed + per_cost * cost) for cost in (1, 16))
+    for cost in live:
+        model.observe(cost, fixed + per_cost * cost)
+    costs = []
+    for _ in range(120):
+        cost = capped(policy, model, seconds).max_cost
+        model.observe(cost, fixed + per_cost * cost)
+        costs.append(cost)
+    best = min(64, max(1, int((seconds - fixed) / per_cost + 1e-9)))
+    for cost in costs[60:]:
+        assert cost == 1 or fixed + per_cost * cost <= seconds * 1.02
+        assert cost >= min(best, best * 0.95 - 1)
+
+
+def test_equal_batches_do_not_wear_the_slope_away() -> None:
+    """A long time of batches that all cost the same, and jitter, must not end in one that breaks the cap."""
+    model, policy, jitter = CostModel(), BatchPolicy(64, 64), random.Random(3)
+    for _ in range(5_000):
+        cost = capped(policy, model, 0.065).max_cost
+        seconds = 0.030 + 0.006 * cost
+        assert seconds <= 0.065 * 1.1 or model.predict(1) > 0.05
+        model.observe(cost, seconds * jitter.uniform(1, 1.03))
+    assert capped(policy, model, 0.065).max_cost in (4, 5)
+
+
+fronts = st.builds(Front, st.booleans(), st.booleans(), st.booleans(), st.floats(0, 10))
+
+
+@given(now=st.floats(0, 10), front=fronts)
+def test_a_backfill_takes_only_what_live_leaves(now: float, front: Front) -> None:
+    """With anything live waiting or prepared, its batch does not start; nor before its time."""
+    turn = whose_turn(now, front)
+    if turn == "spare":
+        assert front.spare_is_prepared and not (front.live_is_prepared or front.live_is_waiting)
+        assert now >= front.spare_from
+    if turn == "live":
+        assert front.live_is_prepared
+    if isinstance(turn, Wait):
+        assert not front.live_is_prepared
+        assert turn.until is None or turn.until > now
+
+
+def test_a_free_device_is_given_to_the_backfill() -> None:
+    """Nothing live there: it runs at once, or as soon as its share allows."""
+    assert whose_turn(5.0, Front(False, False, True)) == "spare"
+    assert whose_turn(5.0, Front(False, False, True, 5.5)) == Wait(5.5)
+    assert whose_turn(5.0, Front(False, False, False)) == Wait(None)

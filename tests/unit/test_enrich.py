@@ -23,7 +23,7 @@ from tests.unit.enrich_samples import (
     tags,
     value,
 )
-from worker.enrich import build_error_line, build_events, build_tag_line, check_sizes
+from worker.enrich import build_error_line, build_events, build_tag_line, build_text_event, check_sizes
 from worker.errors import RejectedError
 from worker.item import OutputRecord
 
@@ -66,6 +66,14 @@ def test_price_and_title_come_from_the_pictures() -> None:
     body = json.loads(events()[2].value or b"")
     assert body["title"] == "Oak chair"
     assert body["prices"][0]["alternatives"] == [{"amount": "2990", "currency": None, "score": 0.2}]
+
+
+def test_texts_alone_are_the_same_event() -> None:
+    """Without the device, byte for byte; texts that do not fit the pictures are noticed here, too."""
+    given = item(decoded(), failed())
+    assert build_text_event(given, TEXTS, (price(),), INFO, TOPICS, now=NOW) == events()[2]
+    with pytest.raises(ValueError, match="one each"):
+        build_text_event(given, (), (), INFO, TOPICS, now=NOW)
 
 
 def test_results_that_break_the_schema_are_refused() -> None:

@@ -42,6 +42,7 @@ def test_the_same_words_and_fewer_words_go_on() -> None:
     [
         (Request("-6d"), "--from"), (Request(end="5"), "--to"), (Request(only="texts"), "--only"),
         (Request(include_superseded=True), "--include-superseded"), (Request(output_prefix="x."), "--output-prefix"),
+        (Request(where="title~oak"), "--where"),
     ],
 )  # fmt: skip
 def test_other_words_are_refused_and_the_plan_is_told(other: Request, option: str) -> None:

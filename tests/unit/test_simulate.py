@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.batch import BatchPolicy
-from worker.simulate import Device, Result, Simulation, Traffic, adaptive, lingering, single
+from worker.simulate import Device, Result, Simulation, Traffic, adaptive, lingering, single, spare
 
 POLICY = BatchPolicy(max_listings=16, max_cost=32)
 
@@ -68,3 +68,30 @@ def test_batching_is_what_throughput_comes_from() -> None:
     traffic = Traffic(rate=0, count=500)
     alone = Simulation(traffic, Device(), single(), 1).run()
     assert run(traffic).throughput > 3 * alone.throughput
+
+
+def beside_backfill(traffic: Traffic, max_seconds: float, seed: int = 1) -> Result:
+    """Our policy on this traffic, with a saturated backfill whose batches are capped."""
+    return Simulation(traffic, Device(), adaptive(POLICY), seed, spare(POLICY, max_seconds)).run()
+
+
+@settings(max_examples=25, deadline=None)
+@given(rate=st.floats(0.5, 100), burst=st.integers(1, 8), cap=st.floats(0.037, 0.2), seed=st.integers(0, 99))
+def test_live_waits_for_one_capped_batch_at_most(rate: float, burst: int, cap: float, seed: int) -> None:
+    """Whatever the live load, its slowest listings are slower by a capped batch, and no batch breaks the cap."""
+    traffic = Traffic(rate=rate, count=400, burst=burst)
+    without, beside = run(traffic, seed=seed), beside_backfill(traffic, cap, seed)
+    assert beside.max_spare_seconds <= cap * 1.001
+    for share in (0.5, 0.99, 1.0):
+        assert beside.percentile(share) <= without.percentile(share) + cap + 0.001
+
+
+def test_a_backfill_gets_what_live_leaves() -> None:
+    """Alone it has the whole device; beside live traffic what is left, less with a tighter cap."""
+    capacity = 5 / Device().seconds(5)
+    idle = beside_backfill(Traffic(rate=0.1, count=20), 0.065)
+    assert idle.busy_share > 0.99 and 0.95 * capacity < idle.spare_throughput <= capacity
+    busy = Traffic(rate=60, count=3_000)
+    wide, tight = beside_backfill(busy, 0.2), beside_backfill(busy, 0.05)
+    assert idle.spare_throughput > wide.spare_throughput > tight.spare_throughput > 0
+    assert wide.busy_share > 0.98

@@ -27,7 +27,6 @@ from tests.reliability.traffic import pictures
 from tests.unit.test_intake import Doors, Ledger
 from worker.admission import Limits
 from worker.assignment import Assigned
-from worker.batch import BatchPolicy
 from worker.build import build_tagger
 from worker.committer import Committer
 from worker.consume import Consumer
@@ -40,7 +39,7 @@ from worker.metrics import Metrics
 from worker.otel import OtelTraces
 from worker.outcome import Identity, Outputs
 from worker.pace import Pace
-from worker.pipeline import Pipeline, Tagger
+from worker.pipeline import Pipeline
 from worker.settings import Settings
 from worker.storm import StormBreaker, StormPolicy
 from worker.tracing import NO_TRACE, NO_TRACES, Traces, on_device, open_traces
@@ -104,7 +103,7 @@ async def line(traces: Traces, *, outcomes: Sequence[Outcome] = ()) -> AsyncIter
         settings = Settings.model_validate({"fetch": {"allow_endpoints": [host.endpoint]}})
         metrics, limits = Metrics(), Limits()
         built = await build_tagger(settings, Models(), metrics, exits)
-        tagger = Tagger(built.stages, limits, BatchPolicy(16), metrics)
+        tagger = built.tagger
         tagger.traces = traces
         intake = Intake("in", IntakePolicy(drain_seconds=2.0), lambda error: None)
         intake.consumer = cast(Consumer, Doors())
@@ -113,14 +112,15 @@ async def line(traces: Traces, *, outcomes: Sequence[Outcome] = ()) -> AsyncIter
         outputs = Outputs(Identity("group", "1", TOPICS), built.info, 1_000_000, metrics)
         storm = StormBreaker(StormPolicy(200, 0.0, 0, 5.0))
         pipeline = Pipeline(tagger, intake, committer, outputs, limits, storm, metrics, Pace(0.0))
-        work = asyncio.create_task(pipeline.run())
+        loops = [asyncio.create_task(loop) for loop in (pipeline.run(), built.batches.run())]
         intake.on_assigned([Assigned(0, 1, 0, "", 100)])
         try:
             yield Line(intake, ledger, host)
         finally:
-            work.cancel()
-            with suppress(asyncio.CancelledError):
-                await work
+            for loop in loops:
+                loop.cancel()
+                with suppress(asyncio.CancelledError):
+                    await loop
 
 
 @dataclass(slots=True)

@@ -16,6 +16,8 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from schemas.deadletter import rfc3339, time_of
+from worker.bulk import BulkInput
+from worker.bulk_load import Loaded
 from worker.commands.shared import is_terminal
 from worker.kafka_config import client_config
 from worker.replay_plan import Plan
@@ -23,6 +25,27 @@ from worker.replay_progress import Progress, ProgressReader, Report, Standing
 from worker.settings import Settings
 
 _LINE_SECONDS = 5.0
+
+
+def show_input(source: BulkInput) -> None:
+    """Which files, and how large."""
+    files, num_bytes = len(source.files), sum(one.num_bytes for one in source.files)
+    if is_terminal():
+        Console().print(f"{files:,} files, {num_bytes / 1e6:,.1f} MB", highlight=False)
+    else:
+        typer.echo(json.dumps({"input_files": files, "input_bytes": num_bytes, "input_digest": source.digest}))
+
+
+def show_loaded(loaded: Loaded) -> None:
+    """How many listings are in their topic; on a terminal, on one line."""
+    told = {"loaded_listings": loaded.listings, "too_large": loaded.too_large, "is_loaded": loaded.is_done}
+    if not is_terminal():
+        typer.echo(json.dumps(told))
+        return
+    left_out = f", {loaded.too_large:,} left out as too large for the broker" if loaded.too_large else ""
+    Console().print(
+        f"{loaded.listings:,} listings loaded{left_out}", highlight=False, end="\n" if loaded.is_done else "\r"
+    )
 
 
 def show_plan(plan: Plan, rate: float) -> None:
@@ -123,7 +146,8 @@ def show_report(settings: Settings, plan: Plan, report: Report) -> None:
     dead = ProgressReader(client_config(settings.kafka)).dead_letters(plan, dead_topic)
     told = {
         "replay": plan.name, "is_done": report.progress.is_done, "offsets": plan.num_offsets,
-        "here": report.counts, "dead_letters": dict(dead), "remedy": _remedy(plan, dead_topic, dead),
+        "here": report.counts, "dead_letters": dict(dead),
+        "remedy": _remedy(plan, dead_topic, dead, is_bulk=plan.topic != settings.kafka.input_topic),
     }  # fmt: skip
     if not is_terminal():
         typer.echo(json.dumps(told))
@@ -158,10 +182,16 @@ def _standing_row(one: Standing) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _remedy(plan: Plan, topic: str, dead: Counter[str]) -> str | None:
-    """What to do about failures. A shadow run's may not go to the live input: its results would be live ones."""
+def _remedy(plan: Plan, topic: str, dead: Counter[str], *, is_bulk: bool) -> str | None:
+    """What to do about failures. A shadow run's may not go to the live input: its results would be live ones; those of
+    files came from no input that a redrive could go to.
+    """
     if not dead:
         return None
+    if is_bulk:
+        return (
+            f"see them: hangtag --set kafka.dead_letter_topic={topic} dlq ls; mend the files, replay as another --name"
+        )
     if plan.request.output_prefix:
         return f"see them: hangtag --set kafka.dead_letter_topic={topic} dlq ls; then replay under another --name"
     return f"send them through again: hangtag dlq redrive --group {plan.group_id}"

@@ -27,12 +27,14 @@ class Sources:
     overrides: tuple[str, ...]
 
 
-def settings_of(context: typer.Context) -> Settings:
-    """Settings from all sources; a wrong one ends the program with exit code 2 and a line that names it."""
+def settings_of(context: typer.Context, *more: str) -> Settings:
+    """Settings from all sources, before them ``more`` (KEY=VALUE); a wrong one ends the program with exit code 2 and a
+    line that names it.
+    """
     sources: Sources = context.obj
     configure_logging()  # so that what is said while settings are read goes to stderr as well
     try:
-        settings = load_settings(config=sources.config, overrides=sources.overrides)
+        settings = load_settings(config=sources.config, overrides=(*sources.overrides, *more))
     except SettingsError as error:
         _complain(error)
         raise typer.Exit(2) from error

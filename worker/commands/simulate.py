@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from worker.commands.shared import is_terminal, plain_errors
+
+if TYPE_CHECKING:
+    from worker.simulate import Result
 
 
 def simulate(
@@ -22,11 +25,14 @@ def simulate(
     ),
     linger_ms: Annotated[float, typer.Option(min=0, help="Of the fixed linger to compare with.")] = 50.0,
     listings: Annotated[int, typer.Option(min=1, help="Listings per run.")] = 5_000,
+    backfill_ms: Annotated[
+        float, typer.Option(min=0, help="Beside a saturated backfill whose batches may take so long; 0: without.")
+    ] = 0.0,
     seed: Annotated[int, typer.Option(help="What decides the arrivals.")] = 1,
 ) -> None:
     """The worker's own batching against a fixed linger and against none, on the same arrivals. Takes no real time."""
     from worker.batch import BatchPolicy
-    from worker.simulate import Device, Simulation, Traffic, adaptive, lingering, single
+    from worker.simulate import Device, Simulation, Traffic, adaptive, lingering, single, spare
 
     with plain_errors():
         policy = BatchPolicy(max_listings=batch, max_cost=batch * pictures)
@@ -41,20 +47,24 @@ def simulate(
         rows = []
         for load in map(float, loads.split(",")):
             traffic = Traffic(rate=load * capacity, count=listings, max_pictures=pictures)
-            for name, make in ways.items():
-                result = Simulation(traffic, device, make(), seed).run()
-                rows.append(
-                    {
-                        "load": "saturated" if load == 0 else f"{load:.0%}",
-                        "policy": name,
-                        "listings_per_second": round(result.throughput, 1),
-                        "device_busy": round(result.busy_share, 3),
-                        "p50_ms": round(result.percentile(0.5) * 1000, 1),
-                        "p99_ms": round(result.percentile(0.99) * 1000, 1),
-                        "listings_per_batch": round(sum(result.batches) / len(result.batches), 1),
-                    }
-                )
+            rows += [_row(load, name, Simulation(traffic, device, make(), seed).run()) for name, make in ways.items()]
+            if backfill_ms:
+                beside = Simulation(traffic, device, adaptive(policy), seed, spare(policy, backfill_ms / 1000)).run()
+                rows.append(_row(load, f"ours, backfill {backfill_ms:g} ms", beside))
     _print(rows)
+
+
+def _row(load: float, name: str, result: Result) -> dict[str, object]:
+    return {
+        "load": "saturated" if load == 0 else f"{load:.0%}",
+        "policy": name,
+        "listings_per_second": round(result.throughput, 1),
+        "device_busy": round(result.busy_share, 3),
+        "p50_ms": round(result.percentile(0.5) * 1000, 1),
+        "p99_ms": round(result.percentile(0.99) * 1000, 1),
+        "listings_per_batch": round(sum(result.batches) / len(result.batches), 1),
+        "backfill_per_second": round(result.spare_throughput, 1),
+    }
 
 
 def _print(rows: list[dict[str, object]]) -> None:

@@ -14,17 +14,33 @@ from worker.commands.shared import plain_errors, settings_of
 from worker.logs import configure_logging
 
 
-def run(context: typer.Context) -> None:
+def run(
+    context: typer.Context,
+    backfill: Annotated[
+        str | None,
+        typer.Option(help="Name of a replay to do beside live traffic, with what that leaves of the device."),
+    ] = None,
+    rate: Annotated[float | None, typer.Option(help="Its listings a second; 0: no limit.")] = None,
+    share: Annotated[float | None, typer.Option(help="Largest share of the device's time that it takes.")] = None,
+) -> None:
     """The always-on worker. Stops cleanly on SIGTERM; a second one ends it at once."""
     # As a container's first process Python would ignore SIGTERM for the seconds until the loop listens for it.
     signal.signal(signal.SIGTERM, _stop_before_start)
-    settings = settings_of(context)
+    asked = {"backfill.name": backfill, "backfill.rate": rate, "backfill.share": share}
+    settings = settings_of(context, *(f"{key}={value}" for key, value in asked.items() if value is not None))
+    if not settings.backfill.name and (rate is not None or share is not None):
+        raise typer.BadParameter("--rate and --share hold a backfill back: name it with --backfill")
     with plain_errors():
         from worker.app import Worker
         from worker.app import run as run_worker
+        from worker.guest import Guest
         from worker.models import ShippedModels
 
-        raise typer.Exit(run_worker(lambda: Worker(settings, ShippedModels(settings))))
+        def make() -> Worker:
+            companion = Guest(settings) if settings.backfill.name else None
+            return Worker(settings, ShippedModels(settings), companion=companion)
+
+        raise typer.Exit(run_worker(make))
 
 
 def _stop_before_start(*_: object) -> NoReturn:

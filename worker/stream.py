@@ -1,0 +1,138 @@
+"""One consumer group's way through the worker: consumer, intake, pipeline, committer, producer. Edge file.
+
+A worker has one for live traffic; with ``run --backfill`` a second one for the replay, with a consumer and a producer
+of its own, which shares the stages and the device.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+
+import structlog
+
+from model.types import ModelInfo
+from schemas.topics import EVENT_KINDS
+from worker.admission import Limits
+from worker.assignment import ConsumePolicy
+from worker.backfill import Backfill
+from worker.broker_check import max_record_bytes, wait_for_topics
+from worker.build import VERSION
+from worker.committer import Committer
+from worker.consume import Consumer
+from worker.errors import FatalError
+from worker.gauges import Gauges
+from worker.intake import Intake
+from worker.intake_policy import IntakePolicy
+from worker.kafka_config import client_config, consumer_config, producer_config, transactional_id
+from worker.metrics import Metrics
+from worker.outcome import Identity, Outputs
+from worker.pace import Pace
+from worker.pipeline import Pipeline, Tagger
+from worker.publish import PlainPublisher, Publisher, TransactionalPublisher
+from worker.settings import KafkaSettings, Settings
+from worker.storm import StormBreaker, StormPolicy
+from worker.transaction import PublishPolicy, Step, watch_nothing
+
+log = structlog.get_logger(__name__)
+
+_LEAVE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """The parts of one stream, connected and ready to run. Runs on the event loop that made it."""
+
+    consumer: Consumer
+    intake: Intake
+    committer: Committer
+    pipeline: Pipeline
+    gauges: Gauges
+    storm: StormBreaker
+    failed: asyncio.Future[None]  # set when the stream cannot go on
+    drain_seconds: float
+
+    async def drain(self) -> None:
+        """Take no more, finish what the device has started, commit it, leave the group."""
+        log.info("worker.draining", budget_seconds=self.drain_seconds)
+        await self.intake.drain()
+        await self.leave()
+        log.info("worker.drained")
+
+    async def leave(self) -> None:
+        """Close the consumer, whatever is under way. Safe to call twice."""
+        self.consumer.stop()
+        if not await asyncio.to_thread(self.consumer.join, _LEAVE_SECONDS):
+            log.warning("consumer.left_behind", effect="the group notices after its session timeout")
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """Makes a `Stream`. ``backfill``: a bounded one. ``exits`` closes its producer."""
+
+    settings: Settings
+    metrics: Metrics
+    exits: AsyncExitStack
+    backfill: Backfill | None = None
+    watch: Callable[[Step], None] = watch_nothing
+    rebuild_after_unknown: bool = True
+
+    async def connect(self, tagger: Tagger, info: ModelInfo, limits: Limits, stopping: asyncio.Event) -> Stream:
+        """Wait for broker and topics, then make everything but the first poll. Raises FatalError."""
+        kafka, backfill = self.settings.kafka, self.backfill
+        topics = kafka.topics
+        if backfill is not None:
+            tagger.reads, tagger.predicts = tagger.reads and backfill.needs_reading, backfill.needs_device
+        await wait_for_topics(client_config(kafka), topics, kafka.wait_seconds, stopping=stopping)
+        limits = await _with_record_limit(kafka, limits)
+        failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        drain_seconds = self.settings.shutdown.drain_seconds
+        find = backfill.find_superseded if backfill else None
+        intake = Intake(topics.input, IntakePolicy(drain_seconds=drain_seconds), _failing(failed), find)
+        policy = ConsumePolicy(topics.input, kafka.start_time, bounds=backfill.ranges if backfill else None)
+        consumer = Consumer(consumer_config(kafka, tells_end=backfill is not None), policy, intake)
+        intake.consumer = consumer
+        publisher = self._publisher(consumer)
+        await publisher.start()
+        self.exits.push_async_callback(publisher.close)
+        kinds = backfill.kinds if backfill else EVENT_KINDS
+        committer = Committer(intake, publisher, limits, self.metrics, kinds)
+        outputs = Outputs(Identity(kafka.group_id, VERSION, topics, kinds), info, limits.max_output_bytes, self.metrics)
+        storm = StormBreaker(_storm_policy(self.settings))
+        pace = Pace(backfill.rate if backfill else 0.0)
+        pipeline = Pipeline(tagger, intake, committer, outputs, limits, storm, self.metrics, pace)
+        gauges = Gauges(self.metrics, intake, tagger, storm, consumer)
+        log.info("stream.connected", topic=topics.input, group=kafka.group_id, delivery=kafka.delivery)
+        return Stream(consumer, intake, committer, pipeline, gauges, storm, failed, drain_seconds)
+
+    def _publisher(self, consumer: Consumer) -> Publisher:
+        kafka = self.settings.kafka
+        seconds = kafka.transaction_timeout_seconds
+        config = producer_config(kafka)
+        if kafka.delivery == "at_least_once":
+            return PlainPublisher(config, consumer.commit, seconds)
+        policy = PublishPolicy(transactional_id(kafka), seconds, rebuild_after_unknown=self.rebuild_after_unknown)
+        return TransactionalPublisher(config, policy, lambda: consumer.group_metadata, self.watch)
+
+
+async def _with_record_limit(kafka: KafkaSettings, limits: Limits) -> Limits:
+    """With the largest record that the output topics really take."""
+    if kafka.max_record_bytes is not None:
+        return replace(limits, max_output_bytes=kafka.max_record_bytes)
+    most = await asyncio.to_thread(max_record_bytes, client_config(kafka), kafka.topics, limits.max_output_bytes)
+    return replace(limits, max_output_bytes=min(most, limits.max_output_bytes))
+
+
+def _failing(failed: asyncio.Future[None]) -> Callable[[FatalError], None]:
+    def fail(error: FatalError) -> None:
+        if not failed.done():
+            failed.set_exception(error)
+
+    return fail
+
+
+def _storm_policy(settings: Settings) -> StormPolicy:
+    storm = settings.storm
+    return StormPolicy(storm.window, storm.ratio, storm.consecutive, storm.probe_seconds)
