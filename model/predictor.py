@@ -17,9 +17,11 @@ import torch
 
 from model.calibrate import thresholds_of
 from model.color import foreground_colors
+from model.engines import Engine, EngineChoice, Precision, choose_engine, move_texts, open_images
 from model.errors import CheckpointError, OutOfMemoryError
 from model.fusion import Logits
 from model.labels import Labels
+from model.repeats import SeenPictures
 from model.taxonomy import load_taxonomy
 from model.types import ColorArea, ListingInput, ModelInfo, Prediction, Scores, Timings, Vector
 from model.weights import Checkpoint, Vocabulary, load, locate
@@ -32,18 +34,22 @@ _WARM_UP_SIZES = (1, 4, 16)
 class TorchPredictor:
     """See `model.types.Predictor`."""
 
-    def __init__(self, checkpoint: Checkpoint, device: torch.device, targets: Mapping[str, float]) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, device: torch.device, targets: Mapping[str, float], choice: EngineChoice
+    ) -> None:
         self._config = checkpoint.config
         self._vocabulary = checkpoint.vocabulary
         self._device = device
-        self._image = checkpoint.image.to(device).to(memory_format=torch.channels_last)
+        self._image = SeenPictures(open_images(checkpoint.image, checkpoint.config.image_side, device, choice))
         self._text = checkpoint.text.to(device)
+        move_texts(self._text, choice)
         self._fusion = checkpoint.fusion.to(device)
         categories, self._to_category = category_matrix(checkpoint.vocabulary.values["product_type"])
         types = checkpoint.vocabulary.values["product_type"]
+        self._presence = checkpoint.presence
         self._published = [types.index(name) for name in checkpoint.vocabulary.published_types]
         self.labels = labels_of(checkpoint, categories, targets)
-        self.info = _info(checkpoint, device, self.labels)
+        self.info = _info(checkpoint, device, self.labels, choice.name)
         self.timings = Timings()
 
     def warm_up(self) -> None:
@@ -80,11 +86,12 @@ class TorchPredictor:
         scenes = torch.softmax(self._fusion.scene(pictures) / self._vocabulary.scene_temperature, dim=1).cpu().numpy()
         scores = self._scores(logits, has_image, has_title)
         self.timings = Timings({"image": seen - started, "text": said - seen, "heads": time.perf_counter() - said})
-        return self._to_predictions(listings, titles, scores, scenes, both)
+        has_text = self._presence.probabilities(pictures.cpu().numpy()).tolist() if self._presence else []
+        return self._to_predictions(listings, titles, scores, scenes, both, has_text)
 
     def _see(self, pictures: Sequence[np.ndarray]) -> torch.Tensor:
         parts = [
-            self._image(torch.from_numpy(np.stack(pictures[start : start + _MAX_PICTURES])).to(self._device))
+            self._image(np.stack(pictures[start : start + _MAX_PICTURES]))
             for start in range(0, len(pictures), _MAX_PICTURES)
         ]
         return torch.cat(parts) if parts else torch.zeros(0, self._config.image_dim, device=self._device)
@@ -127,11 +134,12 @@ class TorchPredictor:
         scores: Mapping[str, tuple[Vector, Vector, Vector]],
         scenes: Vector,
         both: Vector,
+        has_text: Sequence[float],
     ) -> list[Prediction]:
         predictions = []
         at = 0
         for row, (one, title) in enumerate(zip(listings, titles, strict=True)):
-            own = scenes[at : at + len(one.images)]
+            own, own_texts = scenes[at : at + len(one.images)], tuple(has_text[at : at + len(one.images)])
             at += len(one.images)
             has_image, has_title = bool(one.images), title is not None
             attributes = {
@@ -146,16 +154,26 @@ class TorchPredictor:
                     float(both[row]) if has_image and has_title else None,
                     _colors(one),
                     title,
+                    own_texts,
                 )
             )
         return predictions
 
 
 def load_predictor(
-    checkpoint: str, device: str = "auto", precision_targets: Mapping[str, float] | None = None
+    checkpoint: str,
+    device: str = "auto",
+    precision_targets: Mapping[str, float] | None = None,
+    engine: Engine = "auto",
+    precision: Precision = "auto",
+    num_threads: int = 0,
 ) -> TorchPredictor:
-    """Load onto a device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``. Raises CheckpointError."""
-    return TorchPredictor(load(locate(checkpoint)), choose_device(device), precision_targets or {})
+    """Load onto a device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; see `model.engines`. Raises CheckpointError."""
+    place = choose_device(device)
+    if num_threads:
+        torch.set_num_threads(num_threads)
+    choice = choose_engine(place, engine, precision, num_threads)
+    return TorchPredictor(load(locate(checkpoint)), place, precision_targets or {}, choice)
 
 
 def choose_device(device: str) -> torch.device:
@@ -197,12 +215,11 @@ def labels_of(checkpoint: Checkpoint, categories: tuple[str, ...], targets: Mapp
     return Labels(values, thresholds)
 
 
-def _info(checkpoint: Checkpoint, device: torch.device, labels: Labels) -> ModelInfo:
+def _info(checkpoint: Checkpoint, device: torch.device, labels: Labels, engine: str) -> ModelInfo:
     config = checkpoint.config
-    engine = "torch"
-    whole = hashlib.sha256(repr((sorted(checkpoint.digests.items()), engine, "fp32", labels.thresholds)).encode())
+    whole = hashlib.sha256(repr((sorted(checkpoint.digests.items()), engine, labels.thresholds)).encode())
     towers = [item for item in sorted(checkpoint.digests.items()) if item[0].startswith("towers/text/")]
-    text = hashlib.sha256(repr((towers, config.max_title_tokens, "mean")).encode())
+    text = hashlib.sha256(repr((towers, config.max_title_tokens, "mean", engine.split()[0])).encode())
     return ModelInfo(
         config.name,
         whole.hexdigest()[:16],
@@ -211,6 +228,7 @@ def _info(checkpoint: Checkpoint, device: torch.device, labels: Labels) -> Model
         config.image_side,
         str(device),
         engine,
+        checkpoint.presence.threshold if checkpoint.presence else 0.0,
     )
 
 

@@ -30,6 +30,7 @@ from model.errors import CheckpointError
 from model.fusion import FusionModel
 from model.image import ImageTower
 from model.text import TextTower
+from model.text_presence import TextPresence, load_presence
 
 SHIPPED = Path(__file__).parent / "checkpoints" / "default"
 # What is read from a checkpoint: a file without a digest would be read unverified.
@@ -90,6 +91,7 @@ class Checkpoint:
     text: TextTower
     outcomes: Mapping[str, dict[str, Outcomes]]  # attribute -> side
     digests: Mapping[str, str]
+    presence: TextPresence | None = None
 
 
 def locate(checkpoint: str) -> Path:
@@ -178,7 +180,9 @@ def load(folder: Path) -> Checkpoint:
     _fill(fusion, folder / "heads.safetensors")
     with _reading("calibration.safetensors"):
         outcomes = _load_outcomes(folder / "calibration.safetensors")
-    return Checkpoint(config, vocabulary, fusion.eval(), image, text, outcomes, digests)
+    with _reading("text_presence.safetensors"):
+        presence = load_presence(folder, config.image_dim)
+    return Checkpoint(config, vocabulary, fusion.eval(), image, text, outcomes, digests, presence)
 
 
 def _load_outcomes(path: Path) -> dict[str, dict[str, Outcomes]]:
