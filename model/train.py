@@ -25,6 +25,7 @@ from model.features import Features, compute_features
 from model.fusion import ATTRIBUTES, FusionModel, Logits
 from model.origin import import_towers
 from model.predictor import choose_device
+from model.presence_data import learn_presence
 from model.weights import Vocabulary, load_towers, save_heads, save_outcomes, seal
 
 MIN_TYPE_ROWS = 20
@@ -84,6 +85,8 @@ def train(
     vocabulary, outcomes = _calibrate(fusion, tensors, values, _published(rows))
     save_heads(out, fusion)
     save_outcomes(out, outcomes)
+    see = lambda more: compute_features(more, image, text, config.image_side, cache, log).images  # noqa: E731
+    learn_presence(features.images, rows, see, cache).save(out)
     (out / "labels.json").write_text(json.dumps(vocabulary.to_json(), indent=1) + "\n", encoding="utf-8")
     figures = evaluate_features(fusion, vocabulary, outcomes, features, rows)
     write_card(out, config, vocabulary, origins, rows, figures)

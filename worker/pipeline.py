@@ -82,6 +82,7 @@ class Tagger:
         self.bytes = Budget(limits.max_bytes)
         self.pixels = Budget(limits.max_pixels)
         self.reads = stages.read is not None  # False: OCR is passed by, though its engine is there
+        self.text_threshold = 0.0  # pictures whose probability of holding text lies below are not read
         self.waiting_room = WaitingRoom(batch)
         self._started = asyncio.Semaphore(limits.max_started)
         self._prepared: asyncio.Queue[_Prepared] = asyncio.Queue(maxsize=1)
@@ -102,9 +103,8 @@ class Tagger:
             check_usable(listing, images)
             flight.enter(Stage.INFER)
             async with self._started:
-                prediction, texts = await asyncio.gather(
-                    self._predict(listing, images, flight), asyncio.gather(*(self._read(image) for image in images))
-                )
+                prediction = await self._predict(listing, images, flight)
+                texts = await self._read_all(images, prediction)
             flight.enter(Stage.ENRICH)
             return self._resolve(Item(record, listing, tuple(images)), prediction, tuple(texts))
         except RejectedError as error:
@@ -160,9 +160,18 @@ class Tagger:
         pictures = tuple(image.pixels for image in images if isinstance(image, DecodedImage))
         return await self.waiting_room.predict(ListingInput(normalise_title(listing.title), pictures), flight)
 
-    async def _read(self, image: ImageOutcome) -> ReadText | None:
+    async def _read_all(self, images: Sequence[ImageOutcome], prediction: Prediction) -> Sequence[ReadText | None]:
+        """After the prediction, which says in which pictures there is something to read."""
+        says = iter(prediction.text_presence)
+        chances = [next(says, 1.0) if isinstance(image, DecodedImage) else 0.0 for image in images]
+        return await asyncio.gather(*map(self._read, images, chances))
+
+    async def _read(self, image: ImageOutcome, chance: float) -> ReadText | None:
         if self._stages.read is None or not self.reads or isinstance(image, FailedImage):
             return None
+        if chance < self.text_threshold:
+            self._metrics.read_pictures.labels("skipped").inc()
+            return ReadText()
         with self._metrics.stage("read"):
             return await self._stages.read.read(image)
 
