@@ -7,6 +7,7 @@ and both together, because colour, material and type stand in most titles: one f
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from math import sqrt
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from model.dataset import Row, load_rows
 from model.features import Features, compute_features
 from model.fusion import ATTRIBUTES, FusionModel, Logits
 from model.predictor import choose_device
+from model.presence_data import evaluate_presence
 from model.taxonomy import load_taxonomy
 from model.weights import SHIPPED, Vocabulary, load
 
@@ -38,7 +40,13 @@ def evaluate(
     place = choose_device(device)
     image, text = loaded.image.to(place), loaded.text.to(place)
     features = compute_features(rows, image, text, loaded.config.image_side, cache, lambda _: None)
-    return evaluate_features(loaded.fusion, loaded.vocabulary, loaded.outcomes, features, rows)
+    figures = evaluate_features(loaded.fusion, loaded.vocabulary, loaded.outcomes, features, rows)
+    if loaded.presence is not None:
+        see = partial(compute_features, image_tower=image, text_tower=text, side=loaded.config.image_side, cache=cache)
+        figures["text_presence"] = evaluate_presence(
+            loaded.presence, features.images, rows, lambda more: see(more, log=lambda _: None).images, cache
+        )
+    return figures
 
 
 def evaluate_features(

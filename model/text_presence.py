@@ -24,7 +24,7 @@ RECALL = 0.995  # on calibration pictures, so that 0.99 holds on others
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 
-_DECAY = 3e-3  # chosen on calibration pictures
+_DECAY = 0.1  # chosen on calibration pictures
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ class Asked:
 def plan_threads(cores: int, asked: Asked, *, on_gpu: bool, reads: bool) -> ThreadPlan:
     """The plan for so many ``cores``. ``reads``: OCR is on."""
     if on_gpu:
-        model, ocr, decoders = 1, cores * 2 // 3, cores // 3
+        model, ocr, decoders = 1, cores * 2 // 3, cores // 3 if reads else cores
     elif reads:
         model, ocr, decoders = cores // 4, cores - max(1, cores // 4) - cores // 8, cores // 8
     else:

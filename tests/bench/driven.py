@@ -21,7 +21,10 @@ from tests.servers.base import free_port
 from worker.demo.imagehost import ImageHost
 
 COMMAND = ("-m", "tests.bench.worker")
-SETTINGS = {"OCR__ENABLED": "false", "LOG__LEVEL": "info", "STORM__RATIO": "0", "STORM__CONSECUTIVE": "0"}
+SETTINGS = {
+    "OCR__ENABLED": "false", "LOG__LEVEL": "info", "STORM__RATIO": "0", "STORM__CONSECUTIVE": "0",
+    "DECODE__NUM_PROCESSES": "2",  # as many as the ideal loop has threads
+}  # fmt: skip
 _PICTURES = re.compile(rb"^hangtag_batch_pictures_sum (\S+)", re.MULTILINE)
 _BUSY = re.compile(rb"^hangtag_device_busy_seconds_total (\S+)", re.MULTILINE)
 _FIRST, _LAST = 0.15, 0.9  # of the stream: what lies between is the steady state
@@ -61,9 +64,8 @@ async def drive(stream: Stream, host: ImageHost, count: int, pace: Pace, setting
     worker = await WorkerProcess.start({**environment, **device_environment(pace)}, COMMAND)
     try:
         async with aiohttp.ClientSession() as session:
-            first = await _look_after(session, worker, port, _FIRST * count)
-            await asyncio.sleep((_LAST - _FIRST) * count / _expected_rate(pace))
-            last = await _look_after(session, worker, port, _LAST * count)
+            first = await _look_after(session, worker, port, _FIRST * count, _rate_at_best(pace))
+            last = await _look_after(session, worker, port, _LAST * count, _rate_at_best(pace))
         done = last.since(first)
         await worker.stop()
     finally:
@@ -105,8 +107,10 @@ async def ask(module: str, told: object) -> Any:
     return json.loads(said.splitlines()[-1])
 
 
-async def _look_after(session: aiohttp.ClientSession, worker: WorkerProcess, port: int, pictures: float) -> Look:
-    """The first look at which the device has seen so many. Raises RuntimeError when the worker ends."""
+async def _look_after(
+    session: aiohttp.ClientSession, worker: WorkerProcess, port: int, pictures: float, rate: float
+) -> Look:
+    """A look at which the device has seen so many; few, as each costs the worker. Raises RuntimeError when it ends."""
     while True:
         if worker.process.returncode is not None:
             raise RuntimeError(f"the worker ended: {''.join(worker.log[-10:])}")
@@ -119,7 +123,7 @@ async def _look_after(session: aiohttp.ClientSession, worker: WorkerProcess, por
         look = _look(worker.process.pid, page)
         if look.pictures >= pictures:
             return look
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(max(0.2, (pictures - look.pictures) / rate))
 
 
 def _look(pid: int, page: bytes) -> Look:
@@ -132,9 +136,9 @@ def _number(pattern: re.Pattern[bytes], page: bytes) -> float:
     return float(found[1]) if found else 0.0
 
 
-def _expected_rate(pace: Pace, batch: int = 16) -> float:
-    """The simulated device's limit, a little above: to come back too early only means to look once more."""
-    return 1.05 * batch / (pace.fixed_seconds + batch * pace.item_seconds)
+def _rate_at_best(pace: Pace, batch: int = 16) -> float:
+    """The simulated device's limit, pictures a second."""
+    return batch / (pace.fixed_seconds + batch * pace.item_seconds)
 
 
 def in_turns(number: int, sides: Sequence[str]) -> Sequence[str]:
