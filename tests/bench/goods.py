@@ -49,3 +49,27 @@ def poster(seed: int) -> tuple[Image.Image, list[str]]:
             lines.append(words)
             top += size * 1.6
     return image, lines
+
+
+def labelled(photo: Image.Image, seed: int) -> tuple[Image.Image, list[str]]:
+    """A photo with a title over it and a price under it, as sellers write them, and the two lines."""
+    choose = random.Random(seed)
+    image = photo.copy()
+    draw = ImageDraw.Draw(image)
+    lines = [
+        choose.choice(_WORDS),
+        f"{choose.choice(('$', 'EUR ', 'CHF '))}{choose.randint(5, 499)}.{choose.choice((95, 99, 50))}",
+    ]
+    for place, words in enumerate(lines):
+        font = ImageFont.load_default(image.height * choose.uniform(0.05, 0.14))
+        while font.getlength(words) > image.width - 12:
+            font = ImageFont.load_default(font.size * 0.9)
+        _, _, width, height = (round(side) for side in font.getbbox(words))
+        left = choose.randint(4, max(4, image.width - width - 6))
+        top = 4 if place == 0 else image.height - height - 8
+        plate, ink = choose.choice(
+            (("white", "black"), ("#c02020", "white"), ("#103060", "white"), ("white", "#c02020"))
+        )
+        draw.rectangle((left - 3, top - 1, left + width + 3, top + height + 3), fill=plate)
+        draw.text((left, top), words, fill=ink, font=font)
+    return image, lines

@@ -2,7 +2,9 @@
 
 The lane is what the worker does: the model says in which pictures there is text, those are read eight at a time. The
 model's own cost is not in it, as the worker has paid it anyway. Text-heavy pictures are posters drawn here, of which is
-known what they say; on photos RapidOCR's own text is what is to be found.
+known what they say. Of the product photos, eleven in forty have a title and a price written over them, as many as hold
+text in the project's notes, and recall is taken on those two lines. What RapidOCR reads in untouched photos is mostly
+texture taken for a letter; how much of its lines of three characters and more the lane reads too is printed beside.
 """
 
 from __future__ import annotations
@@ -25,10 +27,11 @@ from model.predictor import TorchPredictor, load_predictor
 from model.text_labels import choose
 from model.types import ListingInput, Pixels, ReadText
 from tests.bench.figure import Bench, Figure, median_of
-from tests.bench.goods import photos, poster
+from tests.bench.goods import labelled, photos, poster
 
 TITLE = "OCR lane against plain RapidOCR, one thread"
 _TOGETHER = 8
+_WRITTEN = (0, 3, 7, 11, 14, 18, 22, 25, 29, 33, 37)  # of forty photos, eleven
 
 Texts = list[list[str]]  # by picture, its lines
 Lane = Callable[[Sequence[Pixels]], Texts]
@@ -37,7 +40,7 @@ Lane = Callable[[Sequence[Pixels]], Texts]
 async def run(bench: Bench) -> list[Figure]:
     """See the module."""
     plain, reader, predictor = _plain(), open_reader(), load_predictor("", "cpu")
-    goods = _goods(bench)
+    goods, written = _goods(bench)
     drawn = [poster(seed) for seed in range(bench.size(short=8, full=24))]
     posters = [np.asarray(image, np.uint8) for image, _ in drawn]
 
@@ -51,11 +54,24 @@ async def run(bench: Bench) -> list[Figure]:
     skipped = sum(one < predictor.info.text_threshold for one in seen) / len(seen)
     truth = [lines for _, lines in drawn]
     where = "training data's test photos" if bench.data else "demo's photos"
-    agreed = _recall(ours, theirs)
+    known = [place for place, lines in enumerate(written) if lines]
+    found = _recall([ours[place] for place in known], [written[place] for place in known])
+    base = _recall([theirs[place] for place in known], [written[place] for place in known])
+    untouched = [place for place, lines in enumerate(written) if not lines]
+    agreed = _recall([ours[place] for place in untouched], [_longer(theirs[place]) for place in untouched])
     posters_recall = _recall(our_posters, truth) / _recall(plain_posters, truth)
     return [
         median_of("lane ÷ RapidOCR, product photos", "×", rates, (">=", 5), f"CPU time, {len(goods)} of the {where}"),
-        Figure("recalled text, product photos", round(agreed, 4), "", (">=", 0.99), "of the characters RapidOCR reads"),
+        Figure(
+            "recalled text, product photos",
+            round(found / base, 4),
+            "",
+            (">=", 0.99),
+            f"of what RapidOCR recalls of {len(known)} titles and prices ({base:.4f} of the truth)",
+        ),
+        Figure(
+            "agreement on untouched photos", round(agreed, 4), "", None, "of RapidOCR's lines of 3 characters and more"
+        ),
         Figure("photos passed by", round(skipped, 3), "", None, f"the model sees no text, engine {reader.engine}"),
         median_of("lane ÷ RapidOCR, posters", "×", dense, (">=", 1.5), f"CPU time, {len(posters)} posters"),
         Figure(
@@ -125,7 +141,21 @@ def _matched(found: str, wanted: str) -> int:
     return sum(block.size for block in blocks if block.size > 1)
 
 
-def _goods(bench: Bench) -> list[Pixels]:
+def _longer(lines: list[str]) -> list[str]:
+    return [line for line in lines if len(line.strip()) > 2]
+
+
+def _goods(bench: Bench) -> tuple[list[Pixels], Texts]:
+    """Product photos, and what was written on each: nothing on most."""
+    plain = _photos(bench)
+    drawn = [
+        labelled(Image.fromarray(one), place) if place % 40 in _WRITTEN else None for place, one in enumerate(plain)
+    ]
+    pixels = [np.asarray(one[0], np.uint8) if one else photo for one, photo in zip(drawn, plain, strict=True)]
+    return pixels, [one[1] if one else [] for one in drawn]
+
+
+def _photos(bench: Bench) -> list[Pixels]:
     if bench.data is None:
         return [_pixels(io.BytesIO(body)) for body in photos(256).values()]
     rows = choose(
