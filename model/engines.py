@@ -6,10 +6,11 @@ OpenVINO needs a third of torch's processor time, and a seventh in bf16 where th
 
 from __future__ import annotations
 
+import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ import torch
 
 from model.errors import CheckpointError
 from model.image import ImageTower
+from model.openvino_runtime import has_openvino, open_core, openvino_runtime
 from model.text import TextTower
 
 Engine = Literal["auto", "torch", "openvino"]
@@ -40,11 +42,6 @@ class EngineChoice:
         return f"{self.engine} {self.precision}"
 
 
-def has_openvino() -> bool:
-    """Whether OpenVINO is installed."""
-    return find_spec("openvino") is not None
-
-
 def choose_engine(
     device: torch.device, engine: Engine = "auto", precision: Precision = "auto", num_threads: int = 0
 ) -> EngineChoice:
@@ -60,7 +57,7 @@ def choose_engine(
         if precision == "bf16":
             raise CheckpointError("model.precision=bf16 needs model.engine=openvino; set one or the other")
         return EngineChoice("torch", "fp32", num_threads)
-    has_bf16 = "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    has_bf16 = "BF16" in open_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if precision == "auto":
         return EngineChoice("openvino", "bf16" if has_bf16 else "fp32", num_threads)
     if precision == "bf16" and not has_bf16:
@@ -86,7 +83,7 @@ class OpenVinoImages:
 
     def __init__(self, tower: ImageTower, side: int, choice: EngineChoice) -> None:
         example = torch.zeros(2, side, side, 3, dtype=torch.uint8)
-        self._request = _compiled(tower, example, [[-1, side, side, 3]], choice)
+        self._request = _compiled(tower, (example,), [(-1, side, side, 3)], choice)
 
     def __call__(self, pictures: npt.NDArray[np.uint8]) -> torch.Tensor:
         """Features of a batch."""
@@ -108,7 +105,7 @@ def move_texts(tower: TextTower, choice: EngineChoice) -> None:
     if choice.engine == "openvino":
         exact = EngineChoice("openvino", "fp32", choice.num_threads)
         ids, mask = torch.ones(2, 8, dtype=torch.long), torch.ones(2, 8)
-        request = _compiled(_Encoder(tower), (ids, mask), [[-1, -1], [-1, -1]], exact)
+        request = _compiled(_Encoder(tower), (ids, mask), [(-1, -1), (-1, -1)], exact)
         tower.engine = _OpenVinoTexts(request)
 
 
@@ -135,13 +132,12 @@ class _OpenVinoTexts:
         return torch.from_numpy(np.array(self._request.get_output_tensor(0).data, np.float32))
 
 
-def _compiled(module: torch.nn.Module, example: object, shapes: list[list[int]], choice: EngineChoice) -> Any:
+def _compiled(
+    module: torch.nn.Module, example: tuple[torch.Tensor, ...], shapes: list[tuple[int, ...]], choice: EngineChoice
+) -> Any:
     """An inference request on the CPU plugin for a traced module."""
-    import openvino
-
-    with warnings.catch_warnings(), torch.inference_mode():
-        warnings.simplefilter("ignore")  # tracing is deprecated in torch, and OpenVINO's converter traces
-        model = openvino.convert_model(module, example_input=example, input=[tuple(shape) for shape in shapes])
+    model = _converted(module, example)
+    model.reshape({place: list(shape) for place, shape in enumerate(shapes)})
     config: dict[str, Any] = {
         "INFERENCE_PRECISION_HINT": _HINTS[choice.precision],
         "PERFORMANCE_HINT": "LATENCY",
@@ -149,10 +145,30 @@ def _compiled(module: torch.nn.Module, example: object, shapes: list[list[int]],
     }
     if choice.num_threads:
         config["INFERENCE_NUM_THREADS"] = choice.num_threads
-    return _core().compile_model(model, "CPU", config).create_infer_request()
+    return open_core().compile_model(model, "CPU", config).create_infer_request()
 
 
-def _core() -> Any:
-    import openvino
+def _converted(module: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Any:
+    """By the frontend itself: `openvino.convert_model` traces three times."""
+    openvino_runtime()
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
-    return openvino.Core()
+    with warnings.catch_warnings(), _silenced("transformers"), torch.no_grad():
+        warnings.simplefilter("ignore")  # tracing is deprecated in torch; nothing that OpenVINO reads has replaced it
+        traced = torch.jit.trace(module, example, check_trace=False)  # type: ignore[no-untyped-call]
+        frontend = FrontEndManager().load_by_framework("pytorch")
+        decoder = TorchScriptPythonDecoder(traced)  # the frontend keeps no hold on it
+        return frontend.convert(frontend.load(decoder))
+
+
+@contextmanager
+def _silenced(name: str) -> Iterator[None]:
+    """Tracing looks at every attribute of a module, and some complain of that on stderr."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

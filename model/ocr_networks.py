@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from model.ocr_engine import Network, OcrFiles, OnnxNetwork, alphabet_of
-from model.ocr_openvino import OpenVinoNetwork, has_openvino
+from model.ocr_openvino import OpenVinoNetwork
+from model.openvino_runtime import has_openvino
 
 OcrEngine = Literal["auto", "onnxruntime", "openvino"]
 

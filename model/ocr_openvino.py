@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,11 +9,7 @@ import numpy as np
 
 from model.errors import CheckpointError
 from model.ocr_engine import Floats
-
-
-def has_openvino() -> bool:
-    """Whether OpenVINO is installed."""
-    return find_spec("openvino") is not None
+from model.openvino_runtime import has_openvino, open_core
 
 
 class OpenVinoNetwork:
@@ -23,8 +18,6 @@ class OpenVinoNetwork:
     def __init__(self, path: Path, num_threads: int, precision: str = "f32") -> None:
         if not has_openvino():
             raise CheckpointError("OpenVINO is not installed; pip install 'hangtag[openvino]', or set ocr.engine")
-        import openvino
-
         config: dict[str, Any] = {
             "INFERENCE_NUM_THREADS": num_threads,
             "INFERENCE_PRECISION_HINT": precision,
@@ -32,7 +25,7 @@ class OpenVinoNetwork:
             "ENABLE_CPU_PINNING": False,  # the cores are shared with the model and the decoders
             "CPU_RUNTIME_CACHE_CAPACITY": 64,  # shapes vary: each kept kernel costs memory
         }
-        self._request = openvino.Core().compile_model(str(path), "CPU", config).create_infer_request()
+        self._request = open_core().compile_model(str(path), "CPU", config).create_infer_request()
 
     def __call__(self, batch: Floats) -> Floats:
         """Run the network; see `model.ocr_engine.Network`."""

@@ -55,9 +55,9 @@ class TorchPredictor:
     def warm_up(self) -> None:
         """See `model.types.Predictor`."""
         side = self._config.image_side
-        picture = np.full((side, side, 3), 255, np.uint8)
-        for count in _WARM_UP_SIZES:
-            self.predict([ListingInput("warm up", (picture,))] * count)
+        for count in _WARM_UP_SIZES:  # each picture another, as the same one would be seen once
+            pictures = [np.full((side, side, 3), count + place, np.uint8) for place in range(count)]
+            self.predict([ListingInput("warm up", (picture,)) for picture in pictures])
 
     def predict(self, listings: Sequence[ListingInput]) -> list[Prediction]:
         """See `model.types.Predictor`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
@@ -90,6 +91,8 @@ async def build_tagger(settings: Settings, models: Models, metrics: Metrics, exi
     limits = _limits(settings)
     metrics.set_build(VERSION, info.revision, info.device)
     tagger = Tagger(stages, limits, BatchPolicy(settings.batch.max_listings), metrics)
+    gc.collect()
+    gc.freeze()  # what is loaded stays: the collector need not go over a million objects again and again
     tagger.text_threshold = info.text_threshold if settings.ocr.skip_without_text else 0.0
     return Built(tagger, stages, info, limits)
 

@@ -13,8 +13,9 @@ import torch
 from PIL import Image
 
 from model.dataset import Row, load_rows
-from model.engines import EngineChoice, choose_engine, has_openvino, open_images
+from model.engines import EngineChoice, choose_engine, open_images
 from model.geometry import fit_square
+from model.openvino_runtime import has_openvino
 from model.predictor import TorchPredictor, load_predictor
 from model.taxonomy import load_taxonomy
 from model.types import ListingInput

@@ -61,9 +61,9 @@ def labelled(photo: Image.Image, seed: int) -> tuple[Image.Image, list[str]]:
         f"{choose.choice(('$', 'EUR ', 'CHF '))}{choose.randint(5, 499)}.{choose.choice((95, 99, 50))}",
     ]
     for place, words in enumerate(lines):
-        font = ImageFont.load_default(image.height * choose.uniform(0.05, 0.14))
+        font = ImageFont.load_default(size := image.height * choose.uniform(0.05, 0.14))
         while font.getlength(words) > image.width - 12:
-            font = ImageFont.load_default(font.size * 0.9)
+            font = ImageFont.load_default(size := size * 0.9)
         _, _, width, height = (round(side) for side in font.getbbox(words))
         left = choose.randint(4, max(4, image.width - width - 6))
         top = 4 if place == 0 else image.height - height - 8
