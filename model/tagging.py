@@ -333,4 +333,4 @@ def _spans(words: _Words, value: str) -> tuple[Span, ...]:
 
 def _rounded(score: float) -> float:
     """Down, so that a rounded sum stays at or below 1."""
-    return floor(min(max(score, 0.0), 1.0) * 10**_DIGITS) / 10**_DIGITS
+    return float(floor(min(max(score, 0.0), 1.0) * 10**_DIGITS) / 10**_DIGITS)
