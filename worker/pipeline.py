@@ -184,6 +184,7 @@ class Tagger:
             with self._metrics.stage("recall"):
                 recalled = await self._stages.recall.look_up([one.inputs.title for one in batch])
             await self._prepared.put(_Prepared(batch, recalled))
+            await self._prepared.join()  # one formed sooner would leave with what little had come by then
 
     async def run_batches(self) -> None:
         """Feed the device, one prepared batch after the other. Runs for ever."""
@@ -192,6 +193,7 @@ class Tagger:
             vectors = self._stages.recall.settle(prepared.recalled)
             wanted = [pair for pair in zip(prepared.listings, vectors, strict=True) if not pair[0].is_given_up]
             if not wanted:
+                self._prepared.task_done()
                 continue
             batch = [one for one, _ in wanted]
             inputs = [replace(one.inputs, title_vector=vector) for one, vector in wanted]
@@ -199,6 +201,7 @@ class Tagger:
                 one.flight.is_started = True
             cost = sum(one.cost for one in batch)
             self.waiting_room.device_started(cost)
+            self._prepared.task_done()
             result = await self._stages.infer.predict(inputs)
             self.waiting_room.device_finished(cost, result.busy_seconds)
             self._keep_vectors(inputs, result.answers)
