@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint install reliability train lock audit image image-test sbom wheel wheel-test
+.PHONY: demo test lint install reliability bench train lock audit image image-test sbom wheel wheel-test
 
 demo: install
 	$(BIN)/hangtag demo --out out
@@ -14,6 +14,11 @@ test: install
 # Kills, cuts, floods and lies. Short form by default; make reliability FULL=1 [SEED=n] [SUITES="kills cache"].
 reliability: install
 	$(BIN)/python -m tests.reliability $(if $(FULL),--full) $(if $(SEED),--seed $(SEED)) $(SUITES)
+
+# Ratios against the ideal loop, plain RapidOCR and torch. Short form by default; make bench FULL=1 [DATA=folder]
+# [BENCHES="stream lane"]. Without BENCHES the results go to docs/results/.
+bench: install
+	$(BIN)/python -m tests.bench $(if $(FULL),--full) $(if $(DATA),--data $(DATA)) $(BENCHES)
 
 lint: install
 	$(BIN)/ruff check .
@@ -36,6 +41,7 @@ train: install
 
 lock:
 	uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --group dev --extra train --extra otel \
+	  --extra bulk --extra openvino \
 	  --generate-hashes --no-emit-index-url -o requirements.lock
 	$(LOCK) pyproject.toml --extra otel -c requirements.lock -o deploy/requirements.lock
 	$(LOCK) deploy/build.in -o deploy/build.lock

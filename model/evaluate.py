@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,14 @@ from model.calibrate import Outcomes, threshold_for
 from model.catalogue import load_catalogue
 from model.dataset import Row, load_rows
 from model.extract import Extractor
-from model.features import Features, compute_features
+from model.features import Features, compute_features, see_pictures
 from model.figures import auroc, details_of, figures_of, paired_gain, recall_at
 from model.fit import label_ids
 from model.fusion import ATTRIBUTES, EXPERTS, FusionModel, Inputs, Logits, bag_tensors
 from model.masking import Mask
 from model.ngrams import bags
 from model.predictor import choose_device
+from model.presence_data import evaluate_presence
 from model.scoring import Scored, category_matrix, score_all, stated_values
 from model.taxonomy import load_taxonomy
 from model.weights import SHIPPED, Checkpoint, Vocabulary, load
@@ -51,7 +53,13 @@ def evaluate(
     loaded = load(checkpoint or SHIPPED)
     rows = measured_rows(data)
     features = features_of(loaded, rows, device, cache)
-    return evaluate_features(loaded.fusion, loaded.vocabulary, loaded.outcomes, features, rows)
+    figures = evaluate_features(loaded.fusion, loaded.vocabulary, loaded.outcomes, features, rows)
+    if loaded.presence is not None and not data.is_file():
+        see = partial(see_pictures, tower=loaded.image, side=loaded.config.image_side, cache=cache, log=lambda _: None)
+        figures["text_presence"] = evaluate_presence(
+            loaded.presence, features.images, rows, lambda more: see([row.image for row in more])["images"], cache
+        )
+    return figures
 
 
 def measured_rows(data: Path) -> list[Row]:

@@ -49,11 +49,16 @@ def compute_features(
 ) -> Features:
     """Features row by row; ``masked``: the titles without telling words. What ``cache`` has is read from there."""
     image, text = towers
-    names = [f"{path.parent.name}/{path.name}" for path in pictures]
-    seen = _cached(cache, "pictures", (image, side, *names), lambda: _look(pictures, image, side, log))
+    seen = see_pictures(pictures, image, side, cache, log)
     said = _cached(cache, "titles", (text, *titles), lambda: {"titles": _titles(titles, text)})
     hidden = _cached(cache, "titles", (text, *masked), lambda: {"titles": _titles(masked, text)})
     return Features(seen["images"], seen["colors"], said["titles"], hidden["titles"], tuple(masked))
+
+
+def see_pictures(pictures: Sequence[Path], tower: ImageTower, side: int, cache: Path, log: Log) -> Mapping[str, Floats]:
+    """``images`` (N, Di) and ``colors`` (N, Dc) of pictures; what ``cache`` has is read from there."""
+    names = [f"{path.parent.name}/{path.name}" for path in pictures]
+    return _cached(cache, "pictures", (tower, side, *names), lambda: _look(pictures, tower, side, log))
 
 
 def _cached(

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.ocr_detect import Corners, Detector
-from model.ocr_engine import OnnxNetwork, bundled_files, files_digest
+from model.ocr_engine import bundled_files, files_digest
+from model.ocr_networks import OcrEngine, choose_engine, open_networks
 from model.ocr_recognise import Recogniser, crop_of
 from model.roles import ROLES_VERSION, assign_roles
 from model.types import Pixels, ReadText, TextLine
@@ -29,13 +30,16 @@ class _Crop:
 
 
 class RapidReader:
-    """PP-OCRv6 on onnxruntime. See `model.types.TextReader`."""
+    """PP-OCRv6. See `model.types.TextReader`; ``engine`` says what its networks run on."""
 
-    def __init__(self, detector: Detector, recogniser: Recogniser, revision: str, max_lines: int) -> None:
+    def __init__(
+        self, detector: Detector, recogniser: Recogniser, revision: str, max_lines: int, engine: str = ""
+    ) -> None:
         self._detector = detector
         self._recogniser = recogniser
         self._max_lines = max_lines
         self.revision = revision
+        self.engine = engine
 
     def read(self, pictures: Sequence[Pixels]) -> list[ReadText]:
         """See `model.types.TextReader`. Crops of all pictures are read together."""
@@ -62,14 +66,15 @@ class RapidReader:
         return lines
 
 
-def open_reader(*, num_threads: int = 1, max_lines: int = 200) -> RapidReader:
-    """Load the networks inside the rapidocr wheel. Raises CheckpointError when they are not there."""
+def open_reader(*, num_threads: int = 1, max_lines: int = 200, engine: OcrEngine = "auto") -> RapidReader:
+    """Load the networks inside the rapidocr wheel. Raises CheckpointError when they, or the engine, are not there."""
     files = bundled_files()
-    network = OnnxNetwork(files.recogniser, num_threads)
-    recogniser = Recogniser(network, OnnxNetwork(files.classifier, num_threads), network.alphabet())
-    rules = f"{files_digest(files)} {_SIDE} {_MAX_SIDE} {_MIN_SCORE} {max_lines} {ROLES_VERSION}"
+    chosen = choose_engine(engine)
+    networks = open_networks(files, chosen, num_threads)
+    recogniser = Recogniser(networks.recogniser, networks.classifier, networks.alphabet)
+    rules = f"{files_digest(files)} {_SIDE} {_MAX_SIDE} {_MIN_SCORE} {max_lines} {ROLES_VERSION} {chosen}"
     revision = hashlib.sha256(rules.encode()).hexdigest()[:16]
-    return RapidReader(Detector(OnnxNetwork(files.detector, num_threads)), recogniser, revision, max_lines)
+    return RapidReader(Detector(networks.detector), recogniser, revision, max_lines, chosen)
 
 
 def _turn(crop: _Crop) -> _Crop:

@@ -79,9 +79,11 @@ class OnnxNetwork:
         """Run the network; see ``Network``."""
         return cast(Floats, self._session.run(None, {self._input: batch})[0])
 
-    def alphabet(self) -> tuple[str, ...]:
-        """Characters by output column: the CTC blank first, the space last."""
-        listed = self._session.get_modelmeta().custom_metadata_map.get("character")
-        if not listed:
-            raise CheckpointError("the recogniser's file names no characters; install rapidocr>=3.10,<4")
-        return ("", *listed.splitlines(), " ")
+
+def alphabet_of(path: Path) -> tuple[str, ...]:
+    """Characters by output column of the recogniser: the CTC blank first, the space last. Raises CheckpointError."""
+    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    listed = session.get_modelmeta().custom_metadata_map.get("character")
+    if not listed:
+        raise CheckpointError("the recogniser's file names no characters; install rapidocr>=3.10,<4")
+    return ("", *listed.splitlines(), " ")

@@ -21,12 +21,14 @@ from model.association import pair_features, probabilities, sides_of
 from model.calibrate import thresholds_of
 from model.color import named_colors
 from model.color_histogram import color_histogram
+from model.engines import Engine, EngineChoice, Precision, choose_engine, move_texts, open_images
 from model.errors import CheckpointError, OutOfMemoryError
 from model.foreground import Foreground, find_foreground
 from model.fusion import Inputs, Logits, bag_tensors
 from model.labels import Labels, Side
 from model.ngrams import bags, is_familiar
 from model.pool import SIDES
+from model.repeats import SeenPictures
 from model.scoring import category_matrix
 from model.taxonomy import load_taxonomy
 from model.types import ColorArea, ListingInput, ModelInfo, Prediction, Scores, Timings, Vector
@@ -40,28 +42,32 @@ _WARM_UP_SIZES = (1, 4, 16)
 class TorchPredictor:
     """See `model.types.Predictor`."""
 
-    def __init__(self, checkpoint: Checkpoint, device: torch.device, targets: Mapping[str, float]) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, device: torch.device, targets: Mapping[str, float], choice: EngineChoice
+    ) -> None:
         self._config = checkpoint.config
         self._vocabulary = checkpoint.vocabulary
         self._device = device
-        self._image = checkpoint.image.to(device).to(memory_format=torch.channels_last)
+        self._image = SeenPictures(open_images(checkpoint.image, checkpoint.config.image_side, device, choice))
         self._text = checkpoint.text.to(device)
+        move_texts(self._text, choice)
         self._fusion = checkpoint.fusion.to(device)
         self._idf = checkpoint.fusion.idf.cpu().numpy()
         self._word_bits = checkpoint.fusion.word_bits.cpu().numpy()
         categories, self._to_category = category_matrix(checkpoint.vocabulary.values["product_type"], load_taxonomy())
         types = checkpoint.vocabulary.values["product_type"]
+        self._presence = checkpoint.presence
         self._published = [types.index(name) for name in checkpoint.vocabulary.published_types]
         self.labels = labels_of(checkpoint, categories, targets)
-        self.info = _info(checkpoint, device, self.labels)
+        self.info = _info(checkpoint, device, self.labels, choice.name)
         self.timings = Timings()
 
     def warm_up(self) -> None:
         """See `model.types.Predictor`."""
         side = self._config.image_side
-        picture = np.full((side, side, 3), 255, np.uint8)
-        for count in _WARM_UP_SIZES:
-            self.predict([ListingInput("warm up", (picture,))] * count)
+        for count in _WARM_UP_SIZES:  # each picture another, as the same one would be seen once
+            pictures = [np.full((side, side, 3), count + place, np.uint8) for place in range(count)]
+            self.predict([ListingInput("warm up", (picture,)) for picture in pictures])
 
     def predict(self, listings: Sequence[ListingInput]) -> list[Prediction]:
         """See `model.types.Predictor`."""
@@ -90,6 +96,7 @@ class TorchPredictor:
             scenes,
             self._association(inputs, logits),
             [_colors(one) for one in foregrounds],
+            self._presence.probabilities(pictures.cpu().numpy()).tolist() if self._presence else (),
         )
         self.timings = Timings({"image": seen - started, "text": said - seen, "heads": time.perf_counter() - said})
         return _to_predictions(listings, found)
@@ -119,7 +126,7 @@ class TorchPredictor:
 
     def _see(self, pictures: Sequence[np.ndarray]) -> torch.Tensor:
         parts = [
-            self._image(torch.from_numpy(np.stack(pictures[start : start + _MAX_PICTURES])).to(self._device))
+            self._image(np.stack(pictures[start : start + _MAX_PICTURES]))
             for start in range(0, len(pictures), _MAX_PICTURES)
         ]
         return torch.cat(parts) if parts else torch.zeros(0, self._config.image_dim, device=self._device)
@@ -179,6 +186,7 @@ class _Found:
     scenes: Vector
     association: Vector
     colors: Sequence[tuple[ColorArea, ...]]
+    has_text: Sequence[float]  # picture by picture; empty where the checkpoint does not say
 
 
 def _over(found: tuple[_BySide, _BySide], change: Callable[[Vector], Vector]) -> tuple[_BySide, _BySide]:
@@ -190,7 +198,7 @@ def _to_predictions(listings: Sequence[ListingInput], found: _Found) -> list[Pre
     predictions = []
     at = 0
     for row, one in enumerate(listings):
-        own = found.scenes[at : at + len(one.images)]
+        own, texts = found.scenes[at : at + len(one.images)], tuple(found.has_text[at : at + len(one.images)])
         at += len(one.images)
         has_image, has_title = bool(one.images), found.has_title[row]
         predictions.append(
@@ -201,6 +209,7 @@ def _to_predictions(listings: Sequence[ListingInput], found: _Found) -> list[Pre
                 float(found.association[row]) if has_image and has_title else None,
                 found.colors[row],
                 found.titles[row],
+                texts,
             )
         )
     return predictions
@@ -215,10 +224,19 @@ def _row_scores(found: tuple[_BySide, _BySide], row: int, has_image: bool, has_t
 
 
 def load_predictor(
-    checkpoint: str, device: str = "auto", precision_targets: Mapping[str, float] | None = None
+    checkpoint: str,
+    device: str = "auto",
+    precision_targets: Mapping[str, float] | None = None,
+    engine: Engine = "auto",
+    precision: Precision = "auto",
+    num_threads: int = 0,
 ) -> TorchPredictor:
-    """Load onto a device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``. Raises CheckpointError."""
-    return TorchPredictor(load(locate(checkpoint)), choose_device(device), precision_targets or {})
+    """Load onto a device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; see `model.engines`. Raises CheckpointError."""
+    place = choose_device(device)
+    if num_threads:
+        torch.set_num_threads(num_threads)
+    choice = choose_engine(place, engine, precision, num_threads)
+    return TorchPredictor(load(locate(checkpoint)), place, precision_targets or {}, choice)
 
 
 def choose_device(device: str) -> torch.device:
@@ -250,12 +268,11 @@ def labels_of(checkpoint: Checkpoint, categories: tuple[str, ...], targets: Mapp
     return Labels(values, thresholds, stated, vocabulary.doubts)
 
 
-def _info(checkpoint: Checkpoint, device: torch.device, labels: Labels) -> ModelInfo:
+def _info(checkpoint: Checkpoint, device: torch.device, labels: Labels, engine: str) -> ModelInfo:
     config = checkpoint.config
-    engine = "torch"
-    whole = hashlib.sha256(repr((sorted(checkpoint.digests.items()), engine, "fp32", labels.thresholds)).encode())
+    whole = hashlib.sha256(repr((sorted(checkpoint.digests.items()), engine, labels.thresholds)).encode())
     towers = [item for item in sorted(checkpoint.digests.items()) if item[0].startswith("towers/text/")]
-    text = hashlib.sha256(repr((towers, config.max_title_tokens, "mean")).encode())
+    text = hashlib.sha256(repr((towers, config.max_title_tokens, "mean", engine.split()[0])).encode())
     return ModelInfo(
         config.name,
         whole.hexdigest()[:16],
@@ -264,6 +281,7 @@ def _info(checkpoint: Checkpoint, device: torch.device, labels: Labels) -> Model
         config.image_side,
         str(device),
         engine,
+        checkpoint.presence.threshold if checkpoint.presence else 0.0,
     )
 
 

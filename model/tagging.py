@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import exp
+from math import exp, floor
 from typing import Literal
 
 import numpy as np
@@ -171,7 +171,8 @@ class Tagging:
         if scores is None:
             return {}
         best = np.argsort(-scores, kind="stable")[: 4 * MAX_VALUES]
-        return {self._labels.values[name][index]: float(scores[index]) for index in best}
+        values = self._labels.values[name]
+        return dict(zip([values[index] for index in best.tolist()], scores[best].tolist(), strict=True))
 
     def _pooled(self, name: str, scores: Scores | None, words: _Words) -> Ranking:
         """Scores and words in one ranking; without scores, the words for what they are worth."""
@@ -365,4 +366,4 @@ def _spans(words: _Words, value: str) -> tuple[Span, ...]:
 
 def _rounded(score: float) -> float:
     """Down, so that a rounded sum stays at or below 1."""
-    return float(np.floor(min(max(score, 0.0), 1.0) * 10**_DIGITS) / 10**_DIGITS)
+    return float(floor(min(max(score, 0.0), 1.0) * 10**_DIGITS) / 10**_DIGITS)

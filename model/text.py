@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -24,6 +24,7 @@ class TextTower(nn.Module):
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.enable_truncation(max_tokens)
         self._tokenizer.no_padding()
+        self.engine: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None  # what encodes in torch's stead
 
     def forward(self, titles: Sequence[str]) -> torch.Tensor:
         """Titles to (B, D) float32 of length 1, in order. Titles of like length are encoded together."""
@@ -33,17 +34,23 @@ class TextTower(nn.Module):
         vectors = torch.empty(len(tokens), self.net.config.hidden_size, device=device)
         for start in range(0, len(order), _MAX_BATCH):
             chosen = order[start : start + _MAX_BATCH]
-            vectors[chosen] = self._encode([tokens[index] for index in chosen], device)
+            ids, mask = _padded([tokens[index] for index in chosen])
+            vectors[chosen] = (self.engine or self.encode)(ids.to(device), mask.to(device))
         return vectors
 
-    def _encode(self, tokens: list[list[int]], device: torch.device) -> torch.Tensor:
-        width = max(len(ids) for ids in tokens)
-        ids = torch.zeros(len(tokens), width, dtype=torch.long)
-        mask = torch.zeros(len(tokens), width)
-        for row, found in enumerate(tokens):
-            ids[row, : len(found)] = torch.tensor(found)
-            mask[row, : len(found)] = 1
-        ids, mask = ids.to(device), mask.to(device)
+    def encode(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """(B, T) token ids and their mask, 1 where a token stands, to (B, D) of length 1."""
         states = self.net(input_ids=ids, attention_mask=mask).last_hidden_state  # (B, T, D)
         mean = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
         return nn.functional.normalize(mean.float(), dim=-1)
+
+
+def _padded(tokens: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """(B, T) ids and (B, T) mask, as wide as the longest."""
+    width = max(len(ids) for ids in tokens)
+    ids = torch.zeros(len(tokens), width, dtype=torch.long)
+    mask = torch.zeros(len(tokens), width)
+    for row, found in enumerate(tokens):
+        ids[row, : len(found)] = torch.tensor(found)
+        mask[row, : len(found)] = 1
+    return ids, mask

@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from model.config import ModelConfig
 from model.dataset import Row, Split, load_rows
 from model.evaluate import evaluate_features
 from model.extract import Extractor
-from model.features import compute_features
+from model.features import compute_features, see_pictures
 from model.fit import Examples, examples_of, fit_linear, fit_network, remember_words
 from model.folds import NUM_FOLDS, fold_of_rows
 from model.fusion import ATTRIBUTES, FusionModel, Logits
@@ -33,6 +34,7 @@ from model.masking import Mask
 from model.origin import import_towers
 from model.pool import Pool
 from model.predictor import choose_device
+from model.presence_data import learn_presence
 from model.scoring import category_matrix, score_all, stated_values
 from model.taxonomy import load_taxonomy
 from model.weights import Vocabulary, load_towers, save_heads, save_outcomes, seal
@@ -119,6 +121,9 @@ def train(
     _round_to_half(fusion)
     save_heads(out, fusion)
     save_outcomes(out, outcomes)
+    if not data.is_file():
+        see = partial(see_pictures, tower=image, side=config.image_side, cache=cache, log=log)
+        learn_presence(features.images, rows, lambda more: see([row.image for row in more])["images"], cache).save(out)
     (out / "labels.json").write_text(json.dumps(vocabulary.to_json(), indent=1) + "\n", encoding="utf-8")
     figures = evaluate_features(fusion, vocabulary, outcomes, features, rows)
     write_card(out, config, vocabulary, origins, rows, figures)

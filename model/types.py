@@ -61,6 +61,7 @@ class Prediction:
     association: float | None  # 0-1, None unless picture and title are both there
     colors: tuple[ColorArea, ...]  # foreground colours over all pictures, largest share first
     title_vector: Vector | None  # (D,), whether given or computed; None without a title
+    text_presence: tuple[float, ...] = ()  # 0-1 per picture: does it hold text; () when the model cannot tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ class ModelInfo:
     image_side: int
     device: str
     engine: str
+    text_threshold: float = 0.0  # a picture whose ``text_presence`` lies below holds no text worth reading
 
 
 @dataclass(frozen=True, slots=True)

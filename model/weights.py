@@ -33,6 +33,7 @@ from model.place import SHIPPED as SHIPPED  # part of this file's face, as is lo
 from model.place import locate as locate
 from model.pool import Pool
 from model.text import TextTower
+from model.text_presence import TextPresence, load_presence
 
 # What is read from a checkpoint: a file without a digest would be read unverified.
 REQUIRED = (
@@ -93,6 +94,7 @@ class Checkpoint:
     text: TextTower
     outcomes: Mapping[str, dict[str, Outcomes]]  # attribute -> side
     digests: Mapping[str, str]
+    presence: TextPresence | None = None
 
 
 def verify(folder: Path) -> dict[str, str]:
@@ -165,7 +167,9 @@ def load(folder: Path) -> Checkpoint:
     _fill(fusion, folder / "heads.safetensors")
     with _reading("calibration.safetensors"):
         outcomes = _load_outcomes(folder / "calibration.safetensors")
-    return Checkpoint(config, vocabulary, fusion.eval(), image, text, outcomes, digests)
+    with _reading("text_presence.safetensors"):
+        presence = load_presence(folder, config.image_dim)
+    return Checkpoint(config, vocabulary, fusion.eval(), image, text, outcomes, digests, presence)
 
 
 def _load_outcomes(path: Path) -> dict[str, dict[str, Outcomes]]:

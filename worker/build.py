@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from importlib.metadata import version
+from pathlib import Path
 from typing import Protocol
+
+import structlog
 
 from model.extract import Extractor
 from model.tagging import Tagging
 from model.taxonomy import load_taxonomy
 from model.types import ModelInfo, Predictor, TextReader
+from worker import cgroup
 from worker.admission import Limits
 from worker.batch import BatchPolicy
 from worker.batches import Batches, SparePolicy
@@ -25,12 +30,18 @@ from worker.pipeline import Stages, Tagger
 from worker.read import Read
 from worker.recall import Recall, RecallPolicy
 from worker.settings import Settings
+from worker.shared_texts import SharedTexts
+from worker.text_codec import TextCodec
+from worker.threads import Asked, ThreadPlan, plan_threads
 from worker.tracing import open_traces
 from worker.vector_codec import VectorCodec
 from worker.vector_store import NoVectorStore, RedisVectorStore, StorePolicy, VectorStore
 
 VERSION = version("hangtag")
 _GUEST_PART = 0.25  # of the memory in flight, while a backfill shares the worker: the ceiling stays where it was
+log = structlog.get_logger(__name__)
+
+_GPU = Path("/dev/nvidia0")
 
 
 class Models(Protocol):
@@ -69,6 +80,7 @@ async def build_tagger(settings: Settings, models: Models, metrics: Metrics, exi
     who = {"service.name": "hangtag", "service.version": VERSION, "service.instance.id": settings.kafka.instance}
     traces = open_traces(trace.endpoint, trace.sample_ratio, who)
     exits.push_async_callback(traces.close)
+    log.info("threads.planned", cores=cgroup.cores(), **asdict(threads_of(settings)))
     infer = Infer(models.load_predictor)
     reader = Read(models.open_reader, metrics) if settings.ocr.enabled else None
     exits.push_async_callback(infer.close)
@@ -83,8 +95,14 @@ async def build_tagger(settings: Settings, models: Models, metrics: Metrics, exi
     info, ocr_revision = await asyncio.gather(infer.start(), _start_reader(reader))
     taxonomy = load_taxonomy()
     extractor = Extractor(taxonomy)
+    ocr_revision = f"{ocr_revision} {settings.ocr.max_side} {settings.ocr.skip_without_text}"
     info = replace(info, revision=combined_revision(info.revision, ocr_revision, taxonomy.revision, extractor.revision))
-    recall = await _recall(settings, metrics, info, exits)
+    store = _store(settings)
+    recall = await _recall(settings, store, metrics, info, exits)
+    if reader is not None and settings.cache.read_texts:
+        reader.shared = SharedTexts(store, TextCodec(ocr_revision, _digest_key(settings)), metrics)
+        await reader.shared.start()
+        exits.push_async_callback(reader.shared.close)  # before the store, which is recall's to close
     stages = Stages(fetch, decode, recall, infer, reader, extractor, Tagging(infer.labels, taxonomy))
     limits, spare, backfill = _limits(settings), None, settings.backfill
     if backfill.name:
@@ -96,6 +114,9 @@ async def build_tagger(settings: Settings, models: Models, metrics: Metrics, exi
     metrics.set_build(VERSION, info.revision, info.device)
     tagger = Tagger(stages, limits, crossing.live(batches.live), metrics)
     tagger.traces = traces
+    tagger.text_threshold = info.text_threshold if settings.ocr.skip_without_text else 0.0
+    gc.collect()
+    gc.freeze()  # what is loaded stays: the collector need not go over a million objects again and again
     return Built(tagger, batches, stages, info, limits, crossing)
 
 
@@ -108,14 +129,24 @@ async def _start_reader(reader: Read | None) -> str:
     return await reader.start() if reader is not None else "off"
 
 
-async def _recall(settings: Settings, metrics: Metrics, info: ModelInfo, exits: AsyncExitStack) -> Recall:
+def _store(settings: Settings) -> VectorStore:
+    """What all workers share: title vectors, and what was read in pictures."""
     cache = settings.cache
-    store: VectorStore = NoVectorStore()
     if url := settings.redis.url.get_secret_value():
         policy = StorePolicy(budget_seconds=cache.budget_ms / 1000, ttl_seconds=cache.ttl_days * 86_400)
-        store = RedisVectorStore(url, policy)
-    codec = VectorCodec(info.text_revision, info.text_dim, cache.digest_key.get_secret_value().encode())
-    recall = Recall(store, codec, metrics, RecallPolicy(process_tier_max_items=cache.process_items))
+        return RedisVectorStore(url, policy)
+    return NoVectorStore()
+
+
+def _digest_key(settings: Settings) -> bytes:
+    return settings.cache.digest_key.get_secret_value().encode()
+
+
+async def _recall(
+    settings: Settings, store: VectorStore, metrics: Metrics, info: ModelInfo, exits: AsyncExitStack
+) -> Recall:
+    codec = VectorCodec(info.text_revision, info.text_dim, _digest_key(settings))
+    recall = Recall(store, codec, metrics, RecallPolicy(process_tier_max_items=settings.cache.process_items))
     await recall.start()
     exits.push_async_callback(recall.close)
     return recall
@@ -134,11 +165,19 @@ def _fetch_policy(settings: Settings) -> FetchPolicy:
     )
 
 
+def threads_of(settings: Settings) -> ThreadPlan:
+    """The cores this container really has, shared out; what the settings fix stays fixed."""
+    device = settings.model.device
+    on_gpu = device.startswith("cuda") or (device == "auto" and _GPU.exists())
+    asked = Asked(settings.model.num_threads, settings.ocr.num_threads, settings.decode.num_processes)
+    return plan_threads(cgroup.cores(), asked, on_gpu=on_gpu, reads=settings.ocr.enabled)
+
+
 def _decode_policy(settings: Settings) -> DecodePolicy:
     decode = settings.decode
     defaults = DecodePolicy()
     return DecodePolicy(
-        num_processes=decode.num_processes,
+        num_processes=threads_of(settings).decoders,
         memory_bytes=decode.memory_bytes,
         seconds=decode.seconds,
         max_body_bytes=settings.fetch.max_bytes,

@@ -81,12 +81,17 @@ def _model(settings: Settings) -> Iterator[Finding]:
     from model.predictor import load_predictor
 
     try:
-        predictor = load_predictor(settings.model.checkpoint, settings.model.device, settings.model.precision_targets)
+        model = settings.model
+        predictor = load_predictor(
+            model.checkpoint, model.device, model.precision_targets, model.engine, model.precision
+        )
     except ModelError as error:
         yield Finding("fail", "model", str(error))
         return
     info = predictor.info
-    yield Finding("ok", "model", f"{info.name} {info.revision} on {info.device}, every file matches its digest")
+    yield Finding(
+        "ok", "model", f"{info.name} {info.revision} on {info.device}, {info.engine}, every file matches its digest"
+    )
     out_of_reach = [name for name, one in predictor.labels.thresholds.items() if one.fused is None]
     if out_of_reach:
         words = f"out of reach, so nothing is accepted: {', '.join(out_of_reach)}; lower model.precision_targets"
@@ -101,7 +106,7 @@ def _ocr(settings: Settings) -> Finding:
     if not settings.ocr.enabled:
         return Finding("ok", "ocr", "switched off (ocr.enabled)")
     try:
-        reader = open_reader()
+        reader = open_reader(engine=settings.ocr.engine)
     except ModelError as error:
         return Finding("fail", "ocr", str(error))
-    return Finding("ok", "ocr", f"engine loaded, revision {reader.revision}")
+    return Finding("ok", "ocr", f"engine loaded: {reader.engine}, revision {reader.revision}")

@@ -124,7 +124,21 @@ TABLE: tuple[MetricRow, ...] = (
     ),
     _counter("decode_outcomes", "pictures", "Pictures given to the decoder, by how they ended.", _OUTCOME),
     _counter("decoder_restarts", "processes", "Decoder processes replaced after they died or were stopped."),
-    _counter("read_pictures", "pictures", "Pictures given to OCR, by outcome.", _OUTCOME),
+    _counter(
+        "read_pictures",
+        "pictures",
+        "Pictures by what OCR made of them: text, empty, failed, skipped as the model sees no text, or known from a "
+        "read before, remembered here or recalled from Redis.",
+        _OUTCOME,
+        *((outcome,) for outcome in ("text", "empty", "failed", "skipped", "remembered", "recalled")),
+    ),
+    _counter(
+        "read_lookups",
+        "pictures",
+        "Pictures asked for in Redis before they are read.",
+        _OUTCOME,
+        *((outcome,) for outcome in ("hit", "miss", "bad_value", "timeout", "error", "breaker_open")),
+    ),
     _counter(
         "transactions",
         "transactions",
@@ -216,7 +230,8 @@ class Metrics:
     fetch_refused: Counter  # rule
     decode_outcomes: Counter  # outcome
     decoder_restarts: Counter
-    read_pictures: Counter  # outcome: text | empty | failed | remembered
+    read_pictures: Counter  # outcome: text | empty | failed | skipped | remembered | recalled
+    read_lookups: Counter  # outcome: hit | miss | bad_value | timeout | error | breaker_open
     transactions: Counter  # outcome: committed | aborted | unknown | fatal
     transaction_seconds: Histogram
     partition_lag: Gauge  # partition

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from model.ocr import open_reader
 from model.predictor import load_predictor
 from model.types import Predictor, TextReader
+from worker.build import threads_of
 from worker.settings import Settings
 
 
@@ -19,8 +20,11 @@ class ShippedModels:
     def load_predictor(self) -> Predictor:
         """See `Models`."""
         model = self.settings.model
-        return load_predictor(model.checkpoint, model.device, model.precision_targets)
+        num_threads = threads_of(self.settings).model
+        return load_predictor(
+            model.checkpoint, model.device, model.precision_targets, model.engine, model.precision, num_threads
+        )
 
     def open_reader(self) -> TextReader:
         """See `Models`."""
-        return open_reader(num_threads=self.settings.ocr.num_threads)
+        return open_reader(num_threads=threads_of(self.settings).ocr, engine=self.settings.ocr.engine)

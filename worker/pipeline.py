@@ -78,6 +78,7 @@ class Tagger:
         self.reads = stages.read is not None  # False: OCR is passed by, though its engine is there
         self.traces: Traces = NO_TRACES
         self.predicts = True  # False: the device is passed by, for only texts are published
+        self.text_threshold = 0.0  # pictures whose probability of holding text lies below are not read
         self._started = asyncio.Semaphore(limits.max_started)
 
     def beside(self, stages: Stages, limits: Limits, lane: Lane, metrics: Metrics) -> Tagger:
@@ -104,9 +105,8 @@ class Tagger:
             check_usable(listing, images)
             flight.enter(Stage.INFER)
             async with self._started:
-                prediction, texts = await asyncio.gather(
-                    self._predict(listing, images, flight), asyncio.gather(*(self._read(image) for image in images))
-                )
+                prediction = await self._predict(listing, images, flight)
+                texts = await self._read_all(images, prediction)
             flight.enter(Stage.ENRICH)
             return self._resolve(Item(record, listing, tuple(images)), prediction, tuple(texts))
         except RejectedError as error:
@@ -168,9 +168,20 @@ class Tagger:
         with self.traces.span("infer"):
             return await self._lane.room.predict(ListingInput(normalise_title(listing.title), pictures), flight)
 
-    async def _read(self, image: ImageOutcome) -> ReadText | None:
+    async def _read_all(
+        self, images: Sequence[ImageOutcome], prediction: Prediction | None
+    ) -> Sequence[ReadText | None]:
+        """After the prediction, which says in which pictures there is something to read; without one, in all."""
+        says = iter(prediction.text_presence if prediction is not None else ())
+        chances = [next(says, 1.0) if isinstance(image, DecodedImage) else 0.0 for image in images]
+        return await asyncio.gather(*map(self._read, images, chances))
+
+    async def _read(self, image: ImageOutcome, chance: float) -> ReadText | None:
         if self._stages.read is None or not self.reads or isinstance(image, FailedImage):
             return None
+        if chance < self.text_threshold:
+            self._metrics.read_pictures.labels("skipped").inc()
+            return ReadText()
         async with self._lane.read():
             with self._metrics.stage("read"), self.traces.span("read"):
                 return await self._stages.read.read(image)

@@ -8,7 +8,7 @@ the device never waits for this lane.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -19,7 +19,9 @@ from worker.errors import RejectedError
 from worker.item import DecodedImage
 from worker.metrics import Metrics
 from worker.owner_thread import OwnerThread
+from worker.read_memory import ReadMemory
 from worker.redact import describe
+from worker.shared_texts import SharedTexts
 
 log = structlog.get_logger(__name__)
 
@@ -29,19 +31,18 @@ Answer = ReadText | RejectedError
 class Read:
     """The OCR thread, its queue, and what was read lately."""
 
-    def __init__(
-        self, load: Callable[[], TextReader], metrics: Metrics, *, max_batch: int = 4, max_remembered: int = 4096
-    ) -> None:
+    def __init__(self, load: Callable[[], TextReader], metrics: Metrics, *, max_batch: int = 8) -> None:
         self._load = load
         self._metrics = metrics
         self._max_batch = max_batch
-        self._max_remembered = max_remembered
+        self.shared: SharedTexts | None = None  # what other workers read; set before the first picture
         self._thread = OwnerThread("hangtag-ocr")
         self._reader: TextReader | None = None
-        self._remembered: OrderedDict[str, ReadText] = OrderedDict()
+        self._remembered = ReadMemory()
         self._in_flight: dict[str, asyncio.Future[Answer]] = {}
         self._waiting: deque[DecodedImage] = deque()
         self._pump: asyncio.Task[None] | None = None
+        self._asking: set[asyncio.Task[None]] = set()
 
     @property
     def num_waiting(self) -> int:
@@ -57,29 +58,51 @@ class Read:
         """The text in a picture. Raises RejectedError (``model_failed``) when the engine fails on this picture."""
         known = self._remembered.get(image.sha256)
         if known is not None:
-            self._remembered.move_to_end(image.sha256)
             self._metrics.read_pictures.labels("remembered").inc()
             return known
         # Shielded: a listing that is given up must not take the answer from others who wait for the same picture.
-        answer = await asyncio.shield(self._in_flight.get(image.sha256) or self._enqueue(image))
+        answer = await asyncio.shield(self._in_flight.get(image.sha256) or self._begin(image))
         if isinstance(answer, RejectedError):
             raise answer
         return answer
 
     async def close(self) -> None:
         """End the lane after the call that is running."""
-        if self._pump is not None:
-            self._pump.cancel()
+        for task in (self._pump, *self._asking):
+            if task is not None:
+                task.cancel()
         await self._thread.close()
 
-    def _enqueue(self, image: DecodedImage) -> asyncio.Future[Answer]:
+    def _begin(self, image: DecodedImage) -> asyncio.Future[Answer]:
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._in_flight[image.sha256] = answer
+        if self.shared is not None and self.shared.enabled:
+            asking = asyncio.create_task(self._ask_others(image, self.shared), name="ocr-recall")
+            self._asking.add(asking)
+            asking.add_done_callback(self._asking.discard)
+        else:
+            self._enqueue(image)
+        return answer
+
+    async def _ask_others(self, image: DecodedImage, shared: SharedTexts) -> None:
+        """Another worker may have read this picture; what it read need not wait in the lane."""
+        text = await shared.look_up(image.sha256)
+        answer = self._in_flight.get(image.sha256)
+        if answer is None:  # the lane broke down meanwhile, and told everybody
+            return
+        if text is None:
+            self._enqueue(image)
+            return
+        del self._in_flight[image.sha256]
+        self._metrics.read_pictures.labels("recalled").inc()
+        self._remembered.keep(image.sha256, text)
+        answer.set_result(text)
+
+    def _enqueue(self, image: DecodedImage) -> None:
         self._waiting.append(image)
         if self._pump is None or self._pump.done():
             self._pump = asyncio.create_task(self._drain(), name="ocr-lane")
             self._pump.add_done_callback(self._pass_on_failure)
-        return answer
 
     async def _drain(self) -> None:
         while self._waiting:
@@ -103,9 +126,9 @@ class Read:
             self._metrics.read_pictures.labels("failed").inc()
             return
         self._metrics.read_pictures.labels("text" if answer.lines else "empty").inc()
-        self._remembered[sha256] = answer
-        while len(self._remembered) > self._max_remembered:
-            self._remembered.popitem(last=False)
+        self._remembered.keep(sha256, answer)
+        if self.shared is not None:
+            self.shared.keep(sha256, answer)
 
     # ---- on the OCR thread --------------------------------------------------------------------------------------
 

@@ -155,7 +155,9 @@ class DecodeSettings(_Group):
     """Turning picture bytes into pixels, in processes of their own."""
 
     max_pixels: int | None = Field(None, ge=1, le=400_000_000, description="default: 50 MP for JPEG, 24 MP otherwise")
-    num_processes: int = Field(1, ge=1, le=64, description="decoder processes; one more is kept as a spare")
+    num_processes: int | None = Field(
+        None, ge=1, le=64, description="decoder processes, one more kept as a spare; default: by the cores there are"
+    )
     memory_bytes: int = Field(1024 * MIB, ge=256 * MIB, description="address space of one decoder process")
     seconds: float = Field(4, gt=0, le=120, description="processor time of one picture; three times that by the clock")
     avif: bool = Field(False, description="decode AVIF too; its codecs are younger than the others'")
@@ -169,15 +171,22 @@ class OcrSettings(_Group):
     """Reading text in pictures."""
 
     enabled: bool = Field(True, description="false: no OCR, several times the rate")
+    skip_without_text: bool = Field(
+        True, description="do not read pictures in which the model sees no text; false: read every picture"
+    )
     max_side: int = Field(1536, ge=256, le=4096, description="longest side of the copy that OCR reads, pixels")
-    num_threads: int = Field(1, ge=1, le=64, description="threads of the OCR engine")
+    num_threads: int | None = Field(None, ge=1, le=256, description="default: by the cores there are")
+    engine: Literal["auto", "onnxruntime", "openvino"] = Field(
+        "auto", description="auto: OpenVINO where hangtag[openvino] is installed"
+    )
 
 
 class CacheSettings(_Group):
-    """Title vectors that are remembered."""
+    """What is remembered: title vectors, and what was read in pictures."""
 
     digest_key: SecretStr = Field(SecretStr(""), description="secret against forged cache values")
     process_items: int = Field(50_000, ge=0, description="vectors kept in this process, 768 bytes each")
+    read_texts: bool = Field(True, description="keep what was read in pictures in Redis too, by content hash")
     ttl_days: float = Field(30, gt=0, description="time to live in Redis")
     budget_ms: float = Field(50, ge=1, le=5000, description="longest wait for Redis per batch")
 
@@ -188,6 +197,11 @@ class ModelSettings(_Group):
     checkpoint: str = Field("", description="folder; empty: the shipped one")
     precision_targets: dict[str, float] = Field({}, description="per attribute, 0.95 each unless given")
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")
+    engine: Literal["auto", "torch", "openvino"] = Field(
+        "auto", description="auto: OpenVINO on a CPU where hangtag[openvino] is installed, else torch"
+    )
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 where engine and CPU have it")
+    num_threads: int | None = Field(None, ge=1, le=256, description="default: by the cores there are")
 
     @field_validator("precision_targets")
     @classmethod

@@ -9,13 +9,13 @@ Titles themselves are in neither the key nor the value.
 from __future__ import annotations
 
 import hashlib
-import hmac
 import struct
 
 import numpy as np
 import numpy.typing as npt
 
 from worker.normalise import normalise_title
+from worker.seal import SEAL_BYTES, Seal
 
 Vector = npt.NDArray[np.float32]
 StoredVector = npt.NDArray[np.float16]
@@ -26,7 +26,6 @@ _HEAD = struct.Struct("<3sBBxH8s")
 _MAGIC = b"HTV"
 _VERSION = 1
 _FP16 = 1
-_DIGEST_BYTES = 16
 _REVISION_BYTES = 8
 _PERSON = b"hangtag-vector"
 _MAX_DIM = 0xFFFF
@@ -54,9 +53,9 @@ class VectorCodec:
             raise ValueError(f"a vector of {dim} numbers cannot be cached; the format holds 1 to {_MAX_DIM:,}")
         self.revision = revision
         self.dim = dim
-        self._mac_key = _digest(digest_key, 64) if digest_key else b""
+        self._seal = Seal(_PERSON, digest_key)
         self._head = _HEAD.pack(_MAGIC, _VERSION, _FP16, dim, _digest(revision.encode(), _REVISION_BYTES))
-        self._num_bytes = len(self._head) + 2 * dim + _DIGEST_BYTES
+        self._num_bytes = len(self._head) + 2 * dim + SEAL_BYTES
 
     def key_for(self, title: str) -> str:
         """The cache key of a title: the same for every way of writing it that means the same."""
@@ -71,24 +70,17 @@ class VectorCodec:
         if not self.is_storable(vector):
             raise ValueError(f"a vector of shape {vector.shape} is not ({self.dim},) and finite in fp16")
         body = self._head + vector.astype("<f2").tobytes()
-        return body + self._seal(key, body)
+        return body + self._seal.of(key, body)
 
     def decode(self, key: str, value: bytes) -> StoredVector | None:
         """The vector ``(D,)`` fp16 stored under ``key``, or None for anything that does not verify."""
         if len(value) != self._num_bytes or not value.startswith(self._head):
             return None
-        body, seal = value[:-_DIGEST_BYTES], value[-_DIGEST_BYTES:]
-        if not hmac.compare_digest(seal, self._seal(key, body)):
+        body = self._seal.opened(key, value)
+        if body is None:
             return None
         vector = np.frombuffer(body, "<f2", offset=len(self._head)).astype(np.float16)
         return vector if bool(np.isfinite(vector).all()) else None
-
-    def _seal(self, key: str, body: bytes) -> bytes:
-        encoded = key.encode()
-        sealed = hashlib.blake2b(digest_size=_DIGEST_BYTES, key=self._mac_key, person=_PERSON)
-        sealed.update(len(encoded).to_bytes(4, "little") + encoded)
-        sealed.update(body)
-        return sealed.digest()
 
 
 def _digest(data: bytes, num_bytes: int) -> bytes:

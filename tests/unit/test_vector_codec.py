@@ -133,7 +133,7 @@ def test_values_that_verify_but_are_not_finite_are_refused(bad: float) -> None:
     value = bytearray(CODEC.encode(KEY, _vector(1)))
     value[16:18] = np.float16(bad).tobytes()
     body = bytes(value[:-16])
-    assert CODEC.decode(KEY, body + CODEC._seal(KEY, body)) is None
+    assert CODEC.decode(KEY, body + CODEC._seal.of(KEY, body)) is None
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 70_000.0])

@@ -1,0 +1,174 @@
+"""What the towers run on: torch on any device, or OpenVINO on a CPU (``hangtag[openvino]``).
+
+An engine takes a tower as the checkpoint gives it and runs it; whoever calls it need not know which one it is. On a CPU
+OpenVINO needs a third of torch's processor time, and a seventh in bf16 where the CPU computes in it (`make bench`).
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from model.errors import CheckpointError
+from model.image import ImageTower
+from model.openvino_runtime import has_openvino, open_core, openvino_runtime
+from model.text import TextTower
+
+Engine = Literal["auto", "torch", "openvino"]
+Precision = Literal["auto", "fp32", "bf16"]
+
+_HINTS = {"fp32": "f32", "bf16": "bf16"}
+
+
+@dataclass(frozen=True, slots=True)
+class EngineChoice:
+    """An engine and the precision it computes in. ``num_threads`` 0: the engine's own default."""
+
+    engine: Literal["torch", "openvino"]
+    precision: Literal["fp32", "bf16"]
+    num_threads: int = 0
+
+    @property
+    def name(self) -> str:
+        """As it stands in metrics, in ``doctor`` and in the model's revision."""
+        return f"{self.engine} {self.precision}"
+
+
+def choose_engine(
+    device: torch.device, engine: Engine = "auto", precision: Precision = "auto", num_threads: int = 0
+) -> EngineChoice:
+    """``auto`` is OpenVINO on a CPU where it is installed, in bf16 where the CPU has instructions for it. Raises
+    CheckpointError for what this machine or this engine cannot do.
+    """
+    on_cpu = device.type == "cpu"
+    if engine == "openvino" and not on_cpu:
+        raise CheckpointError(f"model.engine=openvino runs on a CPU, the device is {device}; set model.device to cpu")
+    if engine == "openvino" and not has_openvino():
+        raise CheckpointError("model.engine=openvino, but it is not installed: pip install 'hangtag[openvino]'")
+    if engine == "torch" or not on_cpu or not has_openvino():
+        if precision == "bf16":
+            raise CheckpointError("model.precision=bf16 needs model.engine=openvino; set one or the other")
+        return EngineChoice("torch", "fp32", num_threads)
+    has_bf16 = "BF16" in open_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    if precision == "auto":
+        return EngineChoice("openvino", "bf16" if has_bf16 else "fp32", num_threads)
+    if precision == "bf16" and not has_bf16:
+        raise CheckpointError("model.precision=bf16, but this CPU has no bf16 instructions; set it to auto or fp32")
+    return EngineChoice("openvino", precision, num_threads)
+
+
+class TorchImages:
+    """The image tower on torch: (P, S, S, 3) uint8 to (P, D) on the device."""
+
+    def __init__(self, tower: ImageTower, device: torch.device) -> None:
+        self._tower = tower.to(device).to(memory_format=torch.channels_last)
+        self._device = device
+
+    def __call__(self, pictures: npt.NDArray[np.uint8]) -> torch.Tensor:
+        """Features of a batch."""
+        features: torch.Tensor = self._tower(torch.from_numpy(pictures).to(self._device))
+        return features
+
+
+class OpenVinoImages:
+    """The image tower on OpenVINO: (P, S, S, 3) uint8 to (P, D) on the CPU."""
+
+    def __init__(self, tower: ImageTower, side: int, choice: EngineChoice) -> None:
+        example = torch.zeros(2, side, side, 3, dtype=torch.uint8)
+        self._request = _compiled(tower, (example,), [(-1, side, side, 3)], choice)
+
+    def __call__(self, pictures: npt.NDArray[np.uint8]) -> torch.Tensor:
+        """Features of a batch."""
+        self._request.infer({0: pictures})
+        return torch.from_numpy(np.array(self._request.get_output_tensor(0).data, np.float32))
+
+
+def open_images(
+    tower: ImageTower, side: int, device: torch.device, choice: EngineChoice
+) -> Callable[..., torch.Tensor]:
+    """The image tower on the chosen engine: (P, ``side``, ``side``, 3) uint8 array to (P, D) on the device."""
+    if choice.engine == "openvino":
+        return OpenVinoImages(tower, side, choice)
+    return TorchImages(tower, device)
+
+
+def move_texts(tower: TextTower, choice: EngineChoice) -> None:
+    """Let the text tower's encoder run on the chosen engine, in fp32 always: its vectors are kept and compared."""
+    if choice.engine == "openvino":
+        exact = EngineChoice("openvino", "fp32", choice.num_threads)
+        ids, mask = torch.ones(2, 8, dtype=torch.long), torch.ones(2, 8)
+        request = _compiled(_Encoder(tower), (ids, mask), [(-1, -1), (-1, -1)], exact)
+        tower.engine = _OpenVinoTexts(request)
+
+
+class _Encoder(torch.nn.Module):
+    """The text tower's encoder with its two inputs, as a module that can be traced."""
+
+    def __init__(self, tower: TextTower) -> None:
+        super().__init__()
+        self._tower = tower
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """(B, T) token ids and (B, T) mask to (B, D)."""
+        return self._tower.encode(ids, mask)
+
+
+class _OpenVinoTexts:
+    """(B, T) token ids and mask to (B, D) of length 1."""
+
+    def __init__(self, request: Any) -> None:
+        self._request = request
+
+    def __call__(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        self._request.infer({0: ids.numpy(), 1: mask.numpy()})
+        return torch.from_numpy(np.array(self._request.get_output_tensor(0).data, np.float32))
+
+
+def _compiled(
+    module: torch.nn.Module, example: tuple[torch.Tensor, ...], shapes: list[tuple[int, ...]], choice: EngineChoice
+) -> Any:
+    """An inference request on the CPU plugin for a traced module."""
+    model = _converted(module, example)
+    model.reshape({place: list(shape) for place, shape in enumerate(shapes)})
+    config: dict[str, Any] = {
+        "INFERENCE_PRECISION_HINT": _HINTS[choice.precision],
+        "PERFORMANCE_HINT": "LATENCY",
+        "ENABLE_CPU_PINNING": False,  # the cores are shared with OCR and the decoders
+    }
+    if choice.num_threads:
+        config["INFERENCE_NUM_THREADS"] = choice.num_threads
+    return open_core().compile_model(model, "CPU", config).create_infer_request()
+
+
+def _converted(module: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Any:
+    """By the frontend itself: `openvino.convert_model` traces three times."""
+    openvino_runtime()
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
+    with warnings.catch_warnings(), _silenced("transformers"), torch.no_grad():
+        warnings.simplefilter("ignore")  # tracing is deprecated in torch; nothing that OpenVINO reads has replaced it
+        traced = torch.jit.trace(module, example, check_trace=False)  # type: ignore[no-untyped-call]
+        frontend = FrontEndManager().load_by_framework("pytorch")
+        decoder = TorchScriptPythonDecoder(traced)  # the frontend keeps no hold on it
+        return frontend.convert(frontend.load(decoder))
+
+
+@contextmanager
+def _silenced(name: str) -> Iterator[None]:
+    """Tracing looks at every attribute of a module, and some complain of that on stderr."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

@@ -1,0 +1,75 @@
+"""What the text-presence head learns from: photos that our reader has read, and photos with text drawn on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from model.dataset import Row
+from model.errors import ModelError
+from model.rendered_text import write_rendered
+from model.text_labels import TABLE, characters_of, choose, known_characters
+from model.text_presence import TextPresence, fit_presence, presence_figures, threshold_for
+
+Floats = npt.NDArray[np.float32]
+See = Callable[[Sequence[Row]], Floats]  # rows to the image tower's features (N, D)
+
+Part = Literal["train", "calibrate", "test"]
+
+NUM_RENDERED: Mapping[Part, int] = {"train": 1500, "calibrate": 400, "test": 300}
+_CALIBRATION_SHARE = 0.15  # of the families of training rows: they set the threshold
+
+
+def learn_presence(images: Floats, rows: Sequence[Row], see: See, cache: Path) -> TextPresence:
+    """Fit the head on ``images`` (N, D), the features of ``rows``. ``see`` computes those of rendered pictures, which
+    are kept in ``cache``. The threshold holds the recall on photos and on rendered pictures. Raises ModelError.
+    """
+    characters = characters_of(rows, known_characters())
+    photos = _places(rows, characters, "train", "calibrate")
+    if not len(photos):
+        raise ModelError(
+            f"{TABLE.name} names no picture of the training data; make it with python -m model.text_labels"
+        )
+    made = [*rendered(rows, "train", cache), *rendered(rows, "calibrate", cache)]
+    has_text = np.concatenate([characters[photos] > 0, np.ones(len(made), np.bool_)])
+    features = np.concatenate([images[photos], see(made)])
+    splits = np.array([_part(row) for row in (*(rows[place] for place in photos), *made)])
+    head = fit_presence(features, has_text, splits == "calibrate")
+    held = head.probabilities(features[(splits == "calibrate") & has_text])
+    is_photo = np.arange(len(held)) < int((has_text & (splits == "calibrate"))[: len(photos)].sum())
+    lowest = min(threshold_for(held[one], np.ones(int(one.sum()), np.bool_)) for one in (is_photo, ~is_photo))
+    return TextPresence(head.weights, head.bias, lowest)
+
+
+def evaluate_presence(
+    presence: TextPresence, images: Floats, rows: Sequence[Row], see: See, cache: Path
+) -> dict[str, Any]:
+    """Figures on the test rows that our reader has read, and on test photos with text drawn on them."""
+    characters = characters_of(rows, known_characters())
+    photos = _places(rows, characters, "test")
+    drawn = presence.probabilities(see(rendered(rows, "test", cache)))
+    return {
+        "photos": presence_figures(presence.probabilities(images[photos]), characters[photos], presence.threshold),
+        "rendered": presence_figures(drawn, np.ones(len(drawn), np.int64), presence.threshold),
+    }
+
+
+def rendered(rows: Sequence[Row], split: Part, cache: Path) -> list[Row]:
+    """Pictures with text made from rows of one split: training sees nothing of what it is measured on."""
+    own = choose([row for row in rows if _part(row) == split], NUM_RENDERED[split])
+    return write_rendered(own, cache / "rendered-text" / split)
+
+
+def _part(row: Row) -> Part:
+    share = int.from_bytes(blake2b(row.family.encode(), digest_size=4).digest(), "big") / 2**32
+    return row.split if row.split == "test" or share >= _CALIBRATION_SHARE else "calibrate"
+
+
+def _places(rows: Sequence[Row], characters: npt.NDArray[np.int64], *splits: Part) -> npt.NDArray[np.int64]:
+    known = [place for place, row in enumerate(rows) if characters[place] >= 0 and _part(row) in splits]
+    return np.array(known, np.int64)

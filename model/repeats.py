@@ -1,0 +1,48 @@
+"""Pictures that the image tower has seen need not be seen again: sellers use one photo for many listings."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+Pictures = npt.NDArray[np.uint8]
+See = Callable[[Pictures], torch.Tensor]
+
+
+class SeenPictures:
+    """An image tower that computes each picture once, in a batch and over the last ``max_pictures`` of them.
+
+    Pictures are told apart by their pixels. Features stay on the device, 5 kB each.
+    """
+
+    def __init__(self, see: See, max_pictures: int = 4096) -> None:
+        self._see = see
+        self._max_pictures = max_pictures
+        self._seen: OrderedDict[bytes, torch.Tensor] = OrderedDict()  # least lately seen first
+
+    def __call__(self, pictures: Pictures) -> torch.Tensor:
+        """(P, S, S, 3) uint8 to (P, D)."""
+        keys = [hashlib.sha256(np.ascontiguousarray(picture).data).digest() for picture in pictures]
+        known = {key: self._seen[key] for key in keys if key in self._seen}
+        places: dict[bytes, int] = {}
+        for place, key in enumerate(keys):
+            if key not in known:
+                places.setdefault(key, place)
+        if places:
+            wanted = list(places.values())
+            computed = self._see(pictures if len(wanted) == len(pictures) else np.ascontiguousarray(pictures[wanted]))
+            known.update(zip(places, computed, strict=True))
+        self._remember(known)
+        return torch.stack([known[key] for key in keys])
+
+    def _remember(self, features: dict[bytes, torch.Tensor]) -> None:
+        for key, feature in features.items():
+            self._seen[key] = feature
+            self._seen.move_to_end(key)
+        while len(self._seen) > self._max_pictures:
+            self._seen.popitem(last=False)

@@ -1,0 +1,1 @@
+"""What hangtag costs beside the least it could cost: ``make bench``."""

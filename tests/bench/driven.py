@@ -1,0 +1,146 @@
+"""One worker process driven by a stream of listings, and the ideal loop driven by the same pictures."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from model.stand_in import Pace
+from tests.bench.cpu import cpu_seconds, tree
+from tests.bench.worker import device_environment
+from tests.integration.stream import Stream, WorkerProcess
+from tests.servers.base import free_port
+from worker.demo.imagehost import ImageHost
+
+COMMAND = ("-m", "tests.bench.worker")
+SETTINGS = {
+    "OCR__ENABLED": "false", "LOG__LEVEL": "info", "STORM__RATIO": "0", "STORM__CONSECUTIVE": "0",
+    "DECODE__NUM_PROCESSES": "2",  # as many as the ideal loop has threads
+}  # fmt: skip
+_PICTURES = re.compile(rb"^hangtag_batch_pictures_sum (\S+)", re.MULTILINE)
+_BUSY = re.compile(rb"^hangtag_device_busy_seconds_total (\S+)", re.MULTILINE)
+_FIRST, _LAST = 0.15, 0.9  # of the stream: what lies between is the steady state
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a worker had done at one moment. Seconds; ``host`` is the worker's own process, without its decoders."""
+
+    at: float
+    pictures: float
+    busy: float
+    host: float
+    decoders: float
+
+    def since(self, other: Look) -> Look:
+        """What it did from ``other`` to this."""
+        return Look(*(getattr(self, name) - getattr(other, name) for name in self.__slots__))
+
+
+@dataclass(frozen=True, slots=True)
+class Driven:
+    """Steady state of a run: listings a second, and CPU-ms per listing."""
+
+    rate: float
+    host_ms: float
+    decoder_ms: float
+    busy_share: float
+
+
+async def drive(stream: Stream, host: ImageHost, count: int, pace: Pace, settings: dict[str, str]) -> Driven:
+    """Send ``count`` listings of one picture, start a worker on them, and look twice. One picture per listing."""
+    stream.create()
+    await asyncio.to_thread(stream.send, letters(host, count))
+    port = free_port()
+    environment = stream.environment(host, "bench", {**SETTINGS, **settings, "HTTP__PORT": str(port)})
+    worker = await WorkerProcess.start({**environment, **device_environment(pace)}, COMMAND)
+    try:
+        async with aiohttp.ClientSession() as session:
+            first = await _look_after(session, worker, port, _FIRST * count, _rate_at_best(pace))
+            last = await _look_after(session, worker, port, _LAST * count, _rate_at_best(pace))
+        done = last.since(first)
+        await worker.stop()
+    finally:
+        await worker.kill()
+    per_listing = 1000 / done.pictures
+    return Driven(done.pictures / done.at, done.host * per_listing, done.decoders * per_listing, done.busy / done.at)
+
+
+def letters(host: ImageHost, count: int) -> list[tuple[str, bytes]]:
+    """Listings with a title of their own and one picture each."""
+    names = sorted(host.pictures)
+    made = []
+    for number in range(count):
+        url = f"{host.base_url}/pictures/{names[number % len(names)]}"
+        value = {"listing_id": f"bench-{number}", "title": f"oak chair number {number}, navy", "image_urls": [url]}
+        made.append((f"bench-{number}", json.dumps(value).encode()))
+    return made
+
+
+async def ideal(
+    host: ImageHost, count: int, pace: Pace, batch: int = 16, *, decodes: bool = True
+) -> tuple[float, float]:
+    """The ideal loop on the same pictures: listings a second and CPU-ms per listing."""
+    names = sorted(host.pictures)
+    urls = [f"{host.base_url}/pictures/{names[number % len(names)]}" for number in range(count)]
+    told = {"urls": urls, "fixed": pace.fixed_seconds, "item": pace.item_seconds, "batch": batch, "decodes": decodes}
+    found = await ask("tests.bench.ideal", told)
+    return count / found["seconds"], 1000 * found["cpu_seconds"] / count
+
+
+async def ask(module: str, told: object) -> Any:
+    """Run ``python -m module``, hand it a JSON object, and take the one that it prints. Raises RuntimeError."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", module, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await process.communicate(json.dumps(told).encode())
+    if process.returncode:
+        raise RuntimeError(f"{module} ended with exit code {process.returncode}")
+    return json.loads(said.splitlines()[-1])
+
+
+async def _look_after(
+    session: aiohttp.ClientSession, worker: WorkerProcess, port: int, pictures: float, rate: float
+) -> Look:
+    """A look at which the device has seen so many; few, as each costs the worker. Raises RuntimeError when it ends."""
+    while True:
+        if worker.process.returncode is not None:
+            raise RuntimeError(f"the worker ended: {''.join(worker.log[-10:])}")
+        try:
+            async with session.get(f"http://127.0.0.1:{port}/metrics") as response:
+                page = await response.read()
+        except aiohttp.ClientConnectionError:
+            await asyncio.sleep(0.1)
+            continue
+        look = _look(worker.process.pid, page)
+        if look.pictures >= pictures:
+            return look
+        await asyncio.sleep(max(0.2, (pictures - look.pictures) / rate))
+
+
+def _look(pid: int, page: bytes) -> Look:
+    pictures, busy = (_number(pattern, page) for pattern in (_PICTURES, _BUSY))
+    return Look(time.monotonic(), pictures, busy, cpu_seconds(pid), sum(map(cpu_seconds, tree(pid)[1:])))
+
+
+def _number(pattern: re.Pattern[bytes], page: bytes) -> float:
+    found = pattern.search(page)
+    return float(found[1]) if found else 0.0
+
+
+def _rate_at_best(pace: Pace, batch: int = 16) -> float:
+    """The simulated device's limit, pictures a second."""
+    return batch / (pace.fixed_seconds + batch * pace.item_seconds)
+
+
+def in_turns(number: int, sides: Sequence[str]) -> Sequence[str]:
+    """The order changes from pair to pair."""
+    return sides if number % 2 else list(reversed(sides))

@@ -1,0 +1,123 @@
+"""From event to result at given loads: open loop, as customers send, not as the worker takes."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import statistics
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from confluent_kafka import Consumer, Producer
+
+from model.stand_in import Pace
+from tests.bench.driven import COMMAND, SETTINGS, drive, letters
+from tests.bench.figure import Bench, Figure
+from tests.bench.goods import photos
+from tests.bench.worker import device_environment
+from tests.integration.stream import Stream, WorkerProcess
+from worker.demo.imagehost import ImageHost
+
+TITLE = "Event to published result, simulated device (8 ms + 0.6 ms per picture), Poisson arrivals"
+PACE = Pace(0.008, 0.0006)
+LOADS = (0.2, 0.5, 0.8)
+
+
+async def run(bench: Bench) -> list[Figure]:
+    """See the module. Fetch time is the median of bare GETs at the same rate, taken off."""
+    async with ImageHost(photos(800)) as host:
+        capacity = (
+            await drive(Stream(bench.kafka().address, 8), host, bench.size(short=1500, full=4000), PACE, {})
+        ).rate
+        bench.say(f"  capacity {capacity:.0f} listings a second")
+        figures = [Figure("capacity of this host", round(capacity, 1), "listings/s", None, "saturated, same device")]
+        for load in LOADS:
+            rate = load * capacity
+            count = int(rate * bench.size(short=12, full=40))
+            late = await _latencies(Stream(bench.kafka().address, 8), host, rate, count)
+            figures += _figures(load, late)
+            bench.say(f"  load {load:.0%}: p50 {figures[-2].value:g} ms, p99 {figures[-1].value:g} ms")
+    return figures
+
+
+def _figures(load: float, late: Sequence[float]) -> list[Figure]:
+    ordered = sorted(late)
+    p50, p99 = statistics.median(ordered), ordered[int(0.99 * len(ordered))]
+    note = f"{len(ordered):,} listings, seen by a read_committed reader; fetching from this machine included"
+    bar = ("<=", 60.0) if load == 0.5 else None
+    return [
+        Figure(f"p50 at {load:.0%} load", round(1000 * p50, 1), "ms", None, note),
+        Figure(f"p99 at {load:.0%} load", round(1000 * p99, 1), "ms", bar, note),
+    ]
+
+
+async def _latencies(stream: Stream, host: ImageHost, rate: float, count: int) -> list[float]:
+    """Seconds from a record's time to when a reader of committed results has its first event."""
+    stream.create()
+    environment = stream.environment(host, "bench", SETTINGS)
+    worker = await WorkerProcess.start({**environment, **device_environment(PACE)}, COMMAND)
+    try:
+        await worker.until("worker.started")
+        reader = Reader(stream, count)
+        await asyncio.to_thread(reader.wait_ready)
+        await asyncio.to_thread(_send, stream, letters(host, count), rate, reader.sent)
+        await asyncio.to_thread(reader.wait_done)
+        await worker.stop()
+    finally:
+        await worker.kill()
+    warm = count // 5  # the first join the group, open connections, fill caches
+    return [reader.seen[key] - at for key, at in list(reader.sent.items())[warm:] if key in reader.seen]
+
+
+def _send(stream: Stream, records: Sequence[tuple[str, bytes]], rate: float, sent: dict[str, float]) -> None:
+    """At Poisson moments, each as soon as its moment comes."""
+    producer = Producer({"bootstrap.servers": stream.servers, "partitioner": "murmur2_random", "linger.ms": 0})
+    choose = random.Random(7)
+    due = time.monotonic()
+    for key, value in records:
+        due += choose.expovariate(rate)
+        while (left := due - time.monotonic()) > 0:
+            producer.poll(left)
+        sent[key] = time.monotonic()
+        producer.produce(stream.topics.input, value, key.encode())
+    producer.flush(10)
+
+
+class Reader:
+    """Reads the attributes topic on a thread of its own; ``seen``: when each key's result was there."""
+
+    def __init__(self, stream: Stream, count: int) -> None:
+        self.sent: dict[str, float] = {}
+        self.seen: dict[str, float] = {}
+        self._count = count
+        self._ready = threading.Event()
+        self._done = threading.Event()
+        config = {
+            "bootstrap.servers": stream.servers, "group.id": f"{stream.name}-reader", "auto.offset.reset": "earliest",
+            "isolation.level": "read_committed", "fetch.wait.max.ms": 5, "enable.auto.commit": False,
+        }  # fmt: skip
+        self._consumer = Consumer(config)
+        self._consumer.subscribe([stream.topics.attributes], on_assign=lambda *_: self._ready.set())
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def wait_ready(self) -> None:
+        """Until it has its partitions."""
+        _within(self._ready.wait, 60, "the reader was assigned no partitions")
+
+    def wait_done(self) -> None:
+        """Until every result was seen."""
+        _within(self._done.wait, 120, "results are missing")
+
+    def _read(self) -> None:
+        while len(self.seen) < self._count:
+            for message in self._consumer.consume(100, 0.05):
+                if message.error() is None:
+                    self.seen.setdefault((message.key() or b"").decode(), time.monotonic())
+        self._done.set()
+        self._consumer.close()
+
+
+def _within(wait: Callable[[float], bool], seconds: float, trouble: str) -> None:
+    if not wait(seconds):
+        raise RuntimeError(f"{trouble} after {seconds:g} s")

@@ -1,0 +1,67 @@
+"""The worker on a simulated device: ``python -m tests.bench.worker``. All is the product's but the model.
+
+The device takes ``BENCH_FIXED`` seconds per batch and ``BENCH_ITEM`` per picture, and next to no processor time: the
+answer to the first listing is every listing's. So what the process costs is the pipeline's own.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from model.stand_in import Pace, StandInPredictor, StandInReader
+from model.types import ListingInput, Prediction, Predictor, TextReader
+from worker.app import Worker, run
+from worker.logs import configure_logging
+from worker.sources import load_settings
+
+
+class SameAnswer(StandInPredictor):
+    """The stand-in's pace, with an answer that costs nothing."""
+
+    def __init__(self, pace: Pace) -> None:
+        super().__init__(pace)
+        self._answer: Prediction | None = None
+
+    def _predict(self, listing: ListingInput) -> Prediction:
+        if self._answer is None or len(self._answer.image_scenes) != len(listing.images):
+            self._answer = super()._predict(listing)
+        return self._answer
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedModels:
+    """See `worker.build.Models`."""
+
+    pace: Pace
+
+    def load_predictor(self) -> Predictor:
+        """See `Models`."""
+        return SameAnswer(self.pace)
+
+    def open_reader(self) -> TextReader:
+        """See `Models`."""
+        return StandInReader()
+
+
+def device_environment(pace: Pace) -> dict[str, str]:
+    """What tells the process how fast its device is."""
+    return {"BENCH_FIXED": str(pace.fixed_seconds), "BENCH_ITEM": str(pace.item_seconds)}
+
+
+def pace_of_environment() -> Pace:
+    """What ``device_environment`` told."""
+    return Pace(float(os.environ["BENCH_FIXED"]), float(os.environ["BENCH_ITEM"]))
+
+
+def main(arguments: Sequence[str] = ()) -> int:
+    """As ``hangtag run``."""
+    settings = load_settings()
+    configure_logging(settings.log.level, "json", secrets=settings.secrets)
+    return run(lambda: Worker(settings, SimulatedModels(pace_of_environment())))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,188 @@
+"""The OCR lane reads a picture once: while it is in flight, remembered here, or known to another worker."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import threading
+from collections.abc import AsyncIterator, Sequence
+
+import numpy as np
+import pytest
+import pytest_asyncio
+
+from model.types import Pixels, ReadText, TextLine
+from tests.memory_store import MemoryVectorStore
+from worker.errors import RejectedError
+from worker.item import DecodedImage
+from worker.metrics import Metrics
+from worker.read import Read
+from worker.read_memory import ReadMemory
+from worker.shared_texts import SharedTexts
+from worker.text_codec import TextCodec
+
+SQUARE = ((0.0, 0.0), (0.5, 0.0), (0.5, 0.25), (0.0, 0.25))
+BAD = 255
+
+
+class Echo:
+    """A reader that reads each picture's first pixel, waits for ``gate``, and fails on pictures that are all white."""
+
+    revision = "echo"
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
+        self.calls: list[int] = []
+
+    def read(self, pictures: Sequence[Pixels]) -> list[ReadText]:
+        """One line per picture."""
+        self.gate.wait(10)
+        self.calls.append(len(pictures))
+        if any(picture[0, 0, 0] == BAD for picture in pictures):
+            raise ValueError("cannot read this")
+        return [ReadText((TextLine(f"says {picture[0, 0, 0]}", 0.9, SQUARE),)) for picture in pictures]
+
+
+def image(number: int) -> DecodedImage:
+    """A picture whose content is ``number``."""
+    pixels = np.full((8, 8, 3), number, np.uint8)
+    return DecodedImage("http://host/a.jpg", hashlib.sha256(pixels.tobytes()).hexdigest(), 8, 8, pixels, pixels)
+
+
+@pytest.fixture
+def reader() -> Echo:
+    """The engine."""
+    return Echo()
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    """Counters from zero."""
+    return Metrics()
+
+
+@pytest_asyncio.fixture
+async def lane(reader: Echo, metrics: Metrics) -> AsyncIterator[Read]:
+    """A running lane without a shared store."""
+    opened = Read(lambda: reader, metrics)
+    await opened.start()
+    yield opened
+    await opened.close()
+
+
+def counts(metrics: Metrics, name: str = "read_pictures") -> dict[str, float]:
+    """What was counted."""
+    found = metrics.snapshot()[name]
+    assert isinstance(found, dict)
+    return {key: value for key, value in found.items() if value}
+
+
+def words(text: ReadText) -> list[str]:
+    """What stands there."""
+    return [line.text for line in text.lines]
+
+
+async def test_same_picture_in_flight_is_read_once(lane: Read, reader: Echo, metrics: Metrics) -> None:
+    """Listings that bring the same bytes at the same time share one reading, and later ones remember it."""
+    reader.gate.clear()
+    waiting = [asyncio.create_task(lane.read(image(number))) for number in (1, 2, 1, 1)]
+    await asyncio.sleep(0)
+    reader.gate.set()
+    found = [words(text) for text in await asyncio.gather(*waiting)]
+    assert found == [["says 1"], ["says 2"], ["says 1"], ["says 1"]]
+    assert words(await lane.read(image(2))) == ["says 2"]
+    assert sum(reader.calls) == 2
+    assert counts(metrics) == {"text": 2, "remembered": 1}
+
+
+async def test_pictures_that_wait_are_read_in_one_call(lane: Read, reader: Echo) -> None:
+    """What gathered while the engine was busy goes to it together, so that lines are recognised in one batch."""
+    reader.gate.clear()
+    waiting = [asyncio.create_task(lane.read(image(number))) for number in range(9)]
+    await asyncio.sleep(0)
+    reader.gate.set()
+    await asyncio.gather(*waiting)
+    assert reader.calls == [8, 1]
+
+
+async def test_bad_picture_fails_alone(lane: Read, metrics: Metrics) -> None:
+    """Its neighbours in the call keep their text; it is refused, and not remembered."""
+    found = await asyncio.gather(*(lane.read(image(number)) for number in (1, BAD, 3)), return_exceptions=True)
+    assert isinstance(found[1], RejectedError)
+    assert [words(text) for text in found if isinstance(text, ReadText)] == [["says 1"], ["says 3"]]
+    assert counts(metrics) == {"text": 2, "failed": 1}
+
+
+async def test_another_worker_need_not_read_it_again(reader: Echo, metrics: Metrics) -> None:
+    """What one worker read, another finds by content hash, and remembers."""
+    store = MemoryVectorStore()
+    await _read_by_another(store, [1])
+    lane = await _open(reader, store, metrics)
+    assert [words(await lane.read(image(1))) for _ in range(2)] == [["says 1"], ["says 1"]]
+    await lane.close()
+    assert reader.calls == []
+    assert counts(metrics) == {"recalled": 1, "remembered": 1}
+    assert counts(metrics, "read_lookups") == {"hit": 1}
+
+
+async def test_damaged_value_is_read_again(reader: Echo, metrics: Metrics) -> None:
+    """A value that does not verify is a miss, counted as such."""
+    store = MemoryVectorStore()
+    await _read_by_another(store, [1])
+    store.values = {key: value[:-1] + b"?" for key, value in store.values.items()}
+    lane = await _open(reader, store, metrics)
+    assert words(await lane.read(image(1))) == ["says 1"]
+    await lane.close()
+    assert reader.calls == [1]
+    assert counts(metrics, "read_lookups") == {"bad_value": 1}
+
+
+async def test_dead_store_costs_a_look_up_not_a_text(reader: Echo, metrics: Metrics) -> None:
+    """With the shared store away, pictures are read as if there were none."""
+    store = MemoryVectorStore()
+    store.outcome = "timeout"
+    lane = await _open(reader, store, metrics)
+    assert words(await lane.read(image(1))) == ["says 1"]
+    await lane.close()
+    assert counts(metrics, "read_lookups") == {"timeout": 1}
+
+
+async def test_same_picture_is_asked_for_once(reader: Echo, metrics: Metrics) -> None:
+    """While the shared store is asked, others who bring the same picture wait for the same answer."""
+    store = MemoryVectorStore()
+    lane = await _open(reader, store, metrics)
+    await asyncio.gather(*(lane.read(image(1)) for _ in range(5)))
+    await lane.close()
+    assert (store.num_lookups, reader.calls) == (1, [1])
+
+
+async def _open(reader: Echo, store: MemoryVectorStore, metrics: Metrics) -> Read:
+    lane = Read(lambda: reader, metrics)
+    revision = await lane.start()
+    lane.shared = SharedTexts(store, TextCodec(revision), metrics)
+    await lane.shared.start()
+    return lane
+
+
+async def _read_by_another(store: MemoryVectorStore, numbers: Sequence[int]) -> None:
+    other = await _open(Echo(), store, Metrics())
+    assert other.shared is not None
+    for number in numbers:
+        await other.read(image(number))
+    await other.shared.close()
+    await other.close()
+
+
+def test_memory_is_bounded_by_pictures_and_lines() -> None:
+    """Many pictures, or few with many lines: what was least lately asked for is forgotten."""
+    memory = ReadMemory(max_pictures=3, max_lines=10)
+    for name in ("a", "b", "c"):
+        memory.keep(name, ReadText())
+    memory.get("a")
+    memory.keep("d", ReadText())
+    assert [name for name in "abcd" if memory.get(name)] == ["a", "c", "d"]
+    memory.keep("e", ReadText((TextLine("line", 1.0, SQUARE),) * 9))
+    memory.keep("f", ReadText((TextLine("line", 1.0, SQUARE),) * 9))
+    assert memory.get("e") is None
+    assert memory.get("f") is not None
