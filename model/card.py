@@ -41,7 +41,7 @@ title belong together. Written by `hangtag train`; measured by `hangtag evaluate
 | image tower | EfficientNet-lite0 ({image_tower}), frozen | Apache-2.0 |
 | text tower | all-MiniLM-L6-v2, frozen, mean pooling | Apache-2.0 |
 | networks | picture (tower and CIELAB histograms), title (tower), both through a gated multimodal unit | Apache-2.0 |
-| linear experts | title (tower and n-grams), and title and picture together | Apache-2.0 |
+| linear expert | title (tower and n-grams) | Apache-2.0 |
 | pool | log-linear, one set of weights where words state a value and one where they do not | Apache-2.0 |
 
 The two packages that carry the towers' weights only carry weights and are kept by nobody known. Depending on them would tie

@@ -270,7 +270,7 @@ def _gains(right: Mapping[str, Mapping[str, Bools]], plain: Scored, masked: Scor
     """Fused less the best single side, paired, with a 95 % interval; masked colour beside it."""
     found = {}
     for name, by_expert in right.items():
-        single = {expert: one for expert, one in by_expert.items() if expert not in ("gated", "joined")}
+        single = {expert: one for expert, one in by_expert.items() if expert != "gated"}
         best = max(single, key=lambda expert: float(single[expert].mean()))
         found[name] = {"over": best} | paired_gain(_right(plain, name, "fused"), single[best])
     if "color" not in right:

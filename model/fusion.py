@@ -1,11 +1,11 @@
 """Experts on a listing, and how alike its picture and its title are.
 
-Five experts answer for every attribute. ``image`` sees the picture: the tower's features, a colour histogram. ``text``
-reads the encoder's vector of the title, ``words`` its n-grams as well; ``joined`` sees all of that, concatenated.
-``gated`` sees picture and title through a gated multimodal unit (Arevalo et al. 2017), in which a missing side is a
-learned vector; training drops sides at random, so that the gate knows how to do without. ``words`` and ``joined`` are
-linear, the others small networks. What is published is a pool of them (see `model.pool`): on small data that beats any
-single one, and the single-sided experts are needed anyway, to say what a tag would be without picture or title.
+Four experts answer for every attribute. ``image`` sees the picture: the tower's features, a colour histogram. ``text``
+reads the encoder's vector of the title, ``words`` its n-grams as well. ``gated`` sees picture and title at once through
+a gated multimodal unit (Arevalo et al. 2017), in which a missing side is a learned vector; training drops sides at
+random, so that the gate knows how to do without. ``words`` is linear, the others are small networks. What is published
+is a pool of them (see `model.pool`): on small data that beats any single one, and the single-sided experts are needed
+anyway, to say what a tag would be without picture or title.
 """
 
 from __future__ import annotations
@@ -22,10 +22,7 @@ from model.config import ModelConfig
 from model.ngrams import NUM_COLUMNS, NUM_WORD_BITS, Bags
 
 ATTRIBUTES = ("product_type", "color", "material")  # "category" is summed from product_type
-EXPERTS = ("gated", "joined", "image", "text", "words")
-LINEAR = ("joined", "words")  # not trained by gradients
-
-_TITLE_SCALE, _IMAGE_SCALE, _COLOR_SCALE = 1.5, 2.0, 1.0
+EXPERTS = ("gated", "image", "text", "words")
 
 Logits = Mapping[str, torch.Tensor]  # expert -> (B, V)
 
@@ -78,11 +75,6 @@ class FusionModel(nn.Module):
             }
         )
         self.words = nn.ModuleDict({name: BagLinear(sizes[name], config.text_dim) for name in ATTRIBUTES})
-        self.joined = nn.ModuleDict(
-            {name: BagLinear(sizes[name], config.text_dim + config.image_dim + config.color_dim) for name in ATTRIBUTES}
-        )
-        self.image_mean: torch.Tensor
-        self.register_buffer("image_mean", torch.zeros(config.image_dim))
         self.scene = nn.Sequential(
             nn.LayerNorm(config.image_dim), nn.Dropout(0.3), nn.Linear(config.image_dim, sizes["scene"])
         )
@@ -95,22 +87,10 @@ class FusionModel(nn.Module):
     def forward(self, inputs: Inputs) -> dict[str, Logits]:
         """Raw scores of every expert, by attribute."""
         found = self.network(inputs)
-        title, both = self.dense(inputs)
-        return {
-            name: {**found[name], "words": self.words[name](inputs, title), "joined": self.joined[name](inputs, both)}
-            for name in ATTRIBUTES
-        }
-
-    def dense(self, inputs: Inputs) -> tuple[torch.Tensor, torch.Tensor]:
-        """What the linear experts see beside n-grams: ``words`` (B, Dt), ``joined`` (B, Dt + Di + Dc), parts scaled
-        so that each counts.
-        """
-        title = _TITLE_SCALE * inputs.titles
-        image = _IMAGE_SCALE * nn.functional.normalize(inputs.images - self.image_mean, dim=1)
-        return title, torch.cat([title, image, _COLOR_SCALE * inputs.colors], dim=1)
+        return {name: {**found[name], "words": self.words[name](inputs, inputs.titles)} for name in ATTRIBUTES}
 
     def network(self, inputs: Inputs) -> dict[str, Logits]:
-        """Raw scores of the experts that are trained by gradients: all but the linear ones."""
+        """Raw scores of the experts that are trained by gradients: all but ``words``."""
         image, text = self.image_side(inputs.images, inputs.colors), self.text_side(inputs.titles)
         keep_image, keep_title = self._drop(inputs.has_image, inputs.has_title)
         seen = torch.where(keep_image[:, None], image, self.no_image)

@@ -17,7 +17,7 @@ from model.fusion import Logits
 from model.labels import Side
 
 EXPERTS_OF: Mapping[Side, tuple[str, ...]] = {
-    "fused": ("gated", "joined", "image", "text", "words"),
+    "fused": ("gated", "image", "text", "words"),
     "image": ("image",),
     "text": ("text", "words"),
 }

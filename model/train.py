@@ -27,7 +27,7 @@ from model.dataset import Row, Split, load_rows
 from model.evaluate import evaluate_features
 from model.extract import Extractor
 from model.features import compute_features, see_pictures
-from model.fit import Examples, examples_of, fit_linear, fit_network, remember_words
+from model.fit import Examples, examples_of, fit_network, fit_words, remember_words
 from model.folds import NUM_FOLDS, fold_of_rows
 from model.fusion import ATTRIBUTES, FusionModel, Logits
 from model.masking import Mask
@@ -41,7 +41,7 @@ from model.weights import Vocabulary, load_towers, save_heads, save_outcomes, se
 
 MIN_TYPE_ROWS = 20
 MIN_MATERIAL_ROWS = 15
-_EPOCHS = 24
+_EPOCHS = 18
 _DOUBTED_SHARE = 0.02  # of listings whose words are right: these are called conflicts
 
 Log = Callable[[str], None]
@@ -69,7 +69,7 @@ class _Recipe:
     def fit(self, rows: torch.Tensor) -> FusionModel:
         torch.manual_seed(self.seed)
         fusion = fit_network(self.config, self.data, rows, self.sizes, self.epochs, self.log)
-        fit_linear(fusion, self.data, rows)
+        fit_words(fusion, self.data, rows)
         return fusion
 
 

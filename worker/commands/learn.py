@@ -24,7 +24,7 @@ def train(
     data: _Data,
     out: Annotated[Path, typer.Option(help="Folder for the new checkpoint.")],
     seed: Annotated[int, typer.Option(help="Same seed, same data: same checkpoint.")] = 0,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data; default: 24.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data; default: 18.")] = None,
     device: _Device = "auto",
 ) -> None:
     """Fit a checkpoint and measure it. About half an hour on two cores."""
