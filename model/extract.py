@@ -1,4 +1,5 @@
-"""Values that words state outright: types, colours and materials by the taxonomy's synonyms, sizes by their form.
+"""Values that words state outright: types, colours, materials and
+patterns by the taxonomy's synonyms, sizes and pack counts by their form.
 
 How sure a mention is depends on where it stands: a seller chooses the words of a title with care, a description names
 other things as well, and OCR reads what is printed on anything.
@@ -11,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
+from model.packs import find_packs
 from model.taxonomy import Taxonomy
 from model.types import Mention, ReadText, Span
 from model.units import find_sizes, lowered
@@ -20,9 +22,8 @@ _RELIABILITY = {"title": 0.95, "description": 0.8, "ocr": 0.7}
 _MAX_CHARACTERS = 20_000
 _MAX_MENTIONS = 200
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_WORD_ENDS = r"(?!\w)"
 _AFTER = {
-    "product_type": r"(?!\w)",
-    "color": r"(?!\w)",
     "material": r"(?!\w)(?![- ]?(?:look|like|effect|style|finish|optik|free|imitat|print))",  # leather-look, oak finish
 }
 _BEFORE = "faux|fake|imitation|artificial|simulated|synthetic|non|no|not|without|ohne|kein|keine|sans|sin|senza"
@@ -36,10 +37,13 @@ class Extractor:
     def __init__(self, taxonomy: Taxonomy) -> None:
         self._taxonomy = taxonomy
         self._words = {
-            name: {word: value for value, words in taxonomy.synonyms(name).items() for word in words} for name in _AFTER
+            name: {word: value for value, words in taxonomy.synonyms(name).items() for word in words}
+            for name in taxonomy.attributes
+            if taxonomy.synonyms(name)
         }
         self._patterns = {
-            name: _pattern(words, taxonomy.ignored(name), _AFTER[name]) for name, words in self._words.items()
+            name: _pattern(words, taxonomy.ignored(name), _AFTER.get(name, _WORD_ENDS))
+            for name, words in self._words.items()
         }
 
     @property
@@ -69,6 +73,10 @@ class Extractor:
                     continue  # an ignored or a denied phrase
                 span = Span(kind, match.start(), match.end(), image, line)
                 yield from self._stated(name, value, round(sure, 4), span)
+        if "pack_count" in self._taxonomy.attributes:
+            for pack in find_packs(in_lower_case):
+                span = Span(kind, pack.start, pack.end, image, line)
+                yield Mention("pack_count", pack.value, pack.value, round(sure * pack.score, 4), span)
         for size in find_sizes(text):
             span = Span(kind, size.start, size.end, image, line)
             yield Mention("size", size.value, size.label, round(sure * size.score, 4), span)

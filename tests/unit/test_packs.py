@@ -1,0 +1,56 @@
+"""How many pieces a listing sells."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.extract import Extractor
+from model.packs import find_packs
+from model.taxonomy import load_taxonomy
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("socks, pack of 6", ["6"]),
+        ("12-pack aa batteries", ["12"]),
+        ("led bulbs (4 pack)", ["4"]),
+        ("set of two cushion covers", ["2"]),
+        ("socken 6er-pack", ["6"]),
+        ("topfset 5-teilig", ["5"]),
+        ("lot de 3 bougies", ["3"]),
+        ("juego de 4 sillas", ["4"]),
+        ("毛巾 3件装", ["3"]),
+        ("olive oil 6 x 500 ml", ["6"]),
+        ("50 pieces, set of 2", ["50", "2"]),
+        ("chair, 4 legs", []),
+        ("backpack 20 l", []),
+        ("pack of 0", []),
+        ("tv 55 inch", []),
+        ("set of 99999 things", []),
+    ],
+)
+def test_counts_are_found_by_their_form(text: str, values: list[str]) -> None:
+    """And nothing else that is a number."""
+    assert [pack.value for pack in find_packs(text)] == values
+
+
+@given(st.text(max_size=200))
+def test_any_text_has_counts_that_do_not_overlap(text: str) -> None:
+    """Spans lie in the text, one after the other."""
+    found = find_packs(text)
+    for one, other in zip(found, [*found[1:], None], strict=True):
+        assert 0 <= one.start < one.end <= len(text)
+        assert other is None or one.end <= other.start
+
+
+def test_a_title_states_pattern_and_count() -> None:
+    """With the very words as their spans."""
+    title = "Striped Cotton Towels, Pack of 4"
+    found = {
+        one.attribute: title[one.span.start : one.span.end] for one in Extractor(load_taxonomy()).extract(title, "", ())
+    }
+    assert found["pattern"] == "Striped"
+    assert found["pack_count"] == "Pack of 4"
