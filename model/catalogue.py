@@ -22,8 +22,17 @@ _KNOWN = {"image", "title", "split", "family", *LABELS}
 _TEST_SHARE = 0.1
 
 
+def is_catalogue(path: Path) -> bool:
+    """Is a file meant, not the folder with the shipped checkpoint's data?"""
+    return path.suffix in (".jsonl", ".csv") or path.is_file()
+
+
 def load_catalogue(path: Path) -> list[Row]:
     """All listings of a ``.jsonl`` or ``.csv`` file. Raises ModelError naming the line and what is wrong with it."""
+    if not path.is_file():
+        raise ModelError(
+            f"{path} is no file; --data must name listings as .jsonl or .csv, or a folder of training data"
+        )
     lines = _read_csv(path) if path.suffix == ".csv" else _read_json_lines(path)
     rows = [_row(path, number, line) for number, line in lines]
     if not rows:

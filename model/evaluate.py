@@ -19,7 +19,7 @@ import torch
 
 from model.association import all_pairs, pair_features, probabilities, sides_of
 from model.calibrate import Outcomes, threshold_for
-from model.catalogue import load_catalogue
+from model.catalogue import is_catalogue, load_catalogue
 from model.dataset import Row, load_rows
 from model.extract import Extractor
 from model.features import Features, compute_features, see_pictures
@@ -54,7 +54,7 @@ def evaluate(
     rows = measured_rows(data)
     features = features_of(loaded, rows, device, cache)
     figures = evaluate_features(loaded.fusion, loaded.vocabulary, loaded.outcomes, features, rows)
-    if loaded.presence is not None and not data.is_file():
+    if loaded.presence is not None and not is_catalogue(data):
         see = partial(see_pictures, tower=loaded.image, side=loaded.config.image_side, cache=cache, log=lambda _: None)
         figures["text_presence"] = evaluate_presence(
             loaded.presence, features.images, rows, lambda more: see([row.image for row in more])["images"], cache
@@ -64,7 +64,7 @@ def evaluate(
 
 def measured_rows(data: Path) -> list[Row]:
     """The rows to measure on. Raises ModelError."""
-    if data.is_file():
+    if is_catalogue(data):
         return [replace(row, split="test") for row in load_catalogue(data)]
     return [row for row in load_rows(data) if row.split == "test"]
 

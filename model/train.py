@@ -21,7 +21,7 @@ import torch
 from model.association import pair_features, sides_of
 from model.calibrate import Fitting, Outcomes, fit_logistic, fit_pool, fit_temperature
 from model.card import write_card
-from model.catalogue import load_catalogue
+from model.catalogue import is_catalogue, load_catalogue
 from model.config import ModelConfig
 from model.dataset import Row, Split, load_rows
 from model.evaluate import evaluate_features
@@ -100,7 +100,7 @@ def train(
     config = ModelConfig()
     config.save(out / "config.json")
     origins = import_towers(out)
-    rows = load_catalogue(data) if data.is_file() else load_rows(data)
+    rows = load_catalogue(data) if is_catalogue(data) else load_rows(data)
     image, text = load_towers(out, config)
     place = choose_device(device)
     mask = Mask(load_taxonomy())
@@ -121,7 +121,7 @@ def train(
     _round_to_half(fusion)
     save_heads(out, fusion)
     save_outcomes(out, outcomes)
-    if not data.is_file():
+    if not is_catalogue(data):
         see = partial(see_pictures, tower=image, side=config.image_side, cache=cache, log=log)
         learn_presence(features.images, rows, lambda more: see([row.image for row in more])["images"], cache).save(out)
     (out / "labels.json").write_text(json.dumps(vocabulary.to_json(), indent=1) + "\n", encoding="utf-8")

@@ -43,23 +43,23 @@ def tagged(taxonomy: Taxonomy, title: str) -> ListingTags:
 
 def test_a_new_attribute_is_answered_and_breaks_no_reader(tmp_path: Path) -> None:
     """Declared, it is in every event, abstained; and the released schema takes the event."""
-    taxonomy = edited(tmp_path, lambda found: found["attributes"].append("pattern"))
+    taxonomy = edited(tmp_path, lambda found: found["attributes"].append("finish"))
     tags = tagged(taxonomy, "a shirt")
-    assert (tags.attributes["pattern"].status, tags.attributes["pattern"].values) == ("abstained", ())
+    assert (tags.attributes["finish"].status, tags.attributes["finish"].values) == ("abstained", ())
     item = Item(Record(None, b"{}", (), None), ListingCreated(listing_id="one", title="a shirt"))
     line = build_tag_line(item, tags, [], [], StandInPredictor().info, now=datetime.now(UTC))
     Draft202012Validator(json.loads(RELEASED.read_text())).validate(line["attributes"])
-    assert "pattern" in line["attributes"]["attributes"]
+    assert "finish" in line["attributes"]["attributes"]
 
 
 def test_a_new_word_states_its_value(tmp_path: Path) -> None:
     """Before the edit the word says nothing; after it, the value is there with the title as evidence."""
-    before = {value.value for value in tagged(load_taxonomy(), "aubergine lamp").attributes["color"].values[:1]}
+    before = {value.value for value in tagged(load_taxonomy(), "aubergine thing").attributes["color"].values[:1]}
     taxonomy = edited(tmp_path, lambda found: found["synonyms"]["color"]["purple"].append("aubergine"))
-    mentions = Extractor(taxonomy).extract("aubergine lamp", "", [])
+    mentions = Extractor(taxonomy).extract("aubergine thing", "", [])
     assert [(one.attribute, one.value) for one in mentions] == [("color", "purple")]
-    assert not Extractor(load_taxonomy()).extract("aubergine lamp", "", [])
-    assert tagged(taxonomy, "aubergine lamp").attributes["color"].values[0].value == "purple"
+    assert not Extractor(load_taxonomy()).extract("aubergine thing", "", [])
+    assert tagged(taxonomy, "aubergine thing").attributes["color"].values[0].value == "purple"
     assert before != {"purple"}
 
 
@@ -76,3 +76,14 @@ def test_a_category_that_an_attribute_does_not_fit(tmp_path: Path) -> None:
     below = next(path for path in taxonomy.categories if path.startswith("Grocery > "))
     assert not taxonomy.applies("size", below)
     assert load_taxonomy().applies("size", below)
+
+
+def test_an_attribute_with_words_is_found_in_titles(tmp_path: Path) -> None:
+    """Name and words in the file, and nothing else: accepted, with the words as evidence."""
+
+    def declare(found: dict[str, Any]) -> None:
+        found["attributes"].append("finish")
+        found["synonyms"]["finish"] = {"glossy": ["glossy", "hochglanz"], "matte": ["matte", "matt"]}
+
+    found = tagged(edited(tmp_path, declare), "Hochglanz shelf").attributes["finish"]
+    assert (found.status, found.values[0].value, len(found.evidence)) == ("accepted", "glossy", 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,16 +43,14 @@ def test_counts_are_found_by_their_form(text: str, values: list[str]) -> None:
 def test_any_text_has_counts_that_do_not_overlap(text: str) -> None:
     """Spans lie in the text, one after the other."""
     found = find_packs(text)
-    for one, other in zip(found, [*found[1:], None], strict=True):
-        assert 0 <= one.start < one.end <= len(text)
-        assert other is None or one.end <= other.start
+    assert all(0 <= one.start < one.end <= len(text) for one in found)
+    assert all(one.end <= other.start for one, other in pairwise(found))
 
 
 def test_a_title_states_pattern_and_count() -> None:
     """With the very words as their spans."""
     title = "Striped Cotton Towels, Pack of 4"
-    found = {
-        one.attribute: title[one.span.start : one.span.end] for one in Extractor(load_taxonomy()).extract(title, "", ())
-    }
+    mentions = Extractor(load_taxonomy()).extract(title, "", ())
+    found = {one.attribute: title[one.span.start : one.span.end] for one in mentions}
     assert found["pattern"] == "Striped"
     assert found["pack_count"] == "Pack of 4"

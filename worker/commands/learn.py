@@ -14,7 +14,7 @@ from worker.commands.shared import is_terminal, plain_errors, settings_of
 
 _Data = Annotated[
     Path,
-    typer.Option(help="Folder with the training data, or a .jsonl or .csv file of your own listings.", exists=True),
+    typer.Option(help="Folder with the training data, or a .jsonl or .csv file of your own listings."),
 ]
 _Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N, for the towers.")]
 
