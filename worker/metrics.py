@@ -172,7 +172,7 @@ TABLE: tuple[MetricRow, ...] = (
     _counter("producer_rebuilds", "producers", "Producers thrown away and rebuilt after an unknown outcome."),
     _counter("device_busy_seconds", "seconds", "Time the device spent on batches."),
     _gauge("backfill_running", "bool", "1 while a backfill shares this worker (run --backfill)."),
-    _gauge("backfill_resting", "bool", "1 while it stands back for live traffic: for its p99, or its lag.", "cause"),
+    _gauge("backfill_resting", "bool", "1 while it stands back for live traffic: for its p99, or its lag.", "reason"),
     _gauge("backfill_lag", "records", "Offsets of the backfill's plan that are not done, by whoever does them."),
     _counter(
         "backfill_listings",
@@ -249,7 +249,7 @@ class Metrics:
     producer_rebuilds: Counter
     device_busy_seconds: Counter
     backfill_running: Gauge
-    backfill_resting: Gauge  # cause: p99 | lag
+    backfill_resting: Gauge  # reason: p99 | lag
     backfill_lag: Gauge
     backfill_listings: Counter  # outcome: tagged | dead_letter
     backfill_batch_seconds: Histogram

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import statistics
 import time
@@ -166,6 +167,8 @@ def _rows(
             f"{BURST} live listings at once, the backfill rests above {MAX_LAG} waiting", "<= a fifth of its rate",
             f"{burst.rate:.1f} a second over {burst.seconds:.0f} s", burst.rate <= told / 5,
         ),
+        Row("load average of the machine at the end, others' programs included", "",
+            f"{os.getloadavg()[1]:.1f} on {os.cpu_count()} cores", None),
         Row("live events", "each once", verdict(live), live.is_clean),
         Row(f"backfill, {len(sent):,} listings done in all", "each once", verdict(old), old.is_clean and bool(sent)),
     ]  # fmt: skip
