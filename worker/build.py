@@ -90,6 +90,8 @@ async def build_tagger(settings: Settings, models: Models, metrics: Metrics, exi
     stages = Stages(fetch, decode, recall, infer, reader, extractor, Tagging(infer.labels, taxonomy))
     limits = _limits(settings)
     metrics.set_build(VERSION, info.revision, info.device)
+    metrics.set_engines(info.engine, reader.engine if reader is not None else "off")
+    log.info("engines.opened", model=info.engine, ocr=reader.engine if reader is not None else "off")
     tagger = Tagger(stages, limits, BatchPolicy(settings.batch.max_listings), metrics)
     gc.collect()
     gc.freeze()  # what is loaded stays: the collector need not go over a million objects again and again
