@@ -32,7 +32,8 @@ def write(name: str, title: str, command: str, figures: Sequence[Figure], second
     FOLDER.mkdir(parents=True, exist_ok=True)
     path = FOLDER / "bench.json"
     known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    run = f"`{command}`, {datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, load {os.getloadavg()[1]:.0f}, {seconds:.0f} s"
+    on = f"{os.cpu_count()} cores, load {os.getloadavg()[1]:.0f}, {seconds:.0f} s"
+    run = f"`{command}`, {datetime.now(UTC):%Y-%m-%d}, {on}"
     known[name] = {"title": title, "run": run, "figures": [asdict(figure) for figure in figures]}
     path.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     found = {bench: [_figure(told) for told in one["figures"]] for bench, one in known.items()}
@@ -47,12 +48,7 @@ def _figure(told: Mapping[str, Any]) -> Figure:
 
 
 def _markdown(found: Mapping[str, Sequence[Figure]], known: Mapping[str, Any]) -> str:
-    lines = [
-        "# Speed",
-        "",
-        "Load: what the machine had to do besides, as a mean of runnable processes over five minutes.",
-        "",
-    ]
+    lines = ["# Speed", "", "Load: the machine's mean of runnable processes over five minutes, ours included.", ""]
     lines += ["![Figures against their bars](bench.svg)", ""]
     for name, figures in found.items():
         lines += [f"## {known[name]['title']}", "", known[name]["run"], ""]
