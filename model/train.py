@@ -86,7 +86,8 @@ def train(
     save_heads(out, fusion)
     save_outcomes(out, outcomes)
     see = lambda more: compute_features(more, image, text, config.image_side, cache, log).images  # noqa: E731
-    learn_presence(features.images, rows, see, cache).save(out)
+    if presence := learn_presence(features.images, rows, see, cache):
+        presence.save(out)
     (out / "labels.json").write_text(json.dumps(vocabulary.to_json(), indent=1) + "\n", encoding="utf-8")
     figures = evaluate_features(fusion, vocabulary, outcomes, features, rows)
     write_card(out, config, vocabulary, origins, rows, figures)
