@@ -11,9 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from model.dataset import Row
-from model.errors import ModelError
 from model.rendered_text import write_rendered
-from model.text_labels import TABLE, characters_of, choose, known_characters
+from model.text_labels import characters_of, choose, known_characters
 from model.text_presence import TextPresence, fit_presence, presence_figures, threshold_for
 
 Floats = npt.NDArray[np.float32]
@@ -25,16 +24,15 @@ NUM_RENDERED: Mapping[Part, int] = {"train": 1500, "calibrate": 400, "test": 300
 _CALIBRATION_SHARE = 0.15  # of the families of training rows: they set the threshold
 
 
-def learn_presence(images: Floats, rows: Sequence[Row], see: See, cache: Path) -> TextPresence:
+def learn_presence(images: Floats, rows: Sequence[Row], see: See, cache: Path) -> TextPresence | None:
     """Fit the head on ``images`` (N, D), the features of ``rows``. ``see`` computes those of rendered pictures, which
-    are kept in ``cache``. The threshold holds the recall on photos and on rendered pictures. Raises ModelError.
+    are kept in ``cache``. The threshold holds the recall on photos and on rendered pictures. None where the table of
+    read pictures names none of ``rows``: a checkpoint without the head has every picture read.
     """
     characters = characters_of(rows, known_characters())
     photos = _places(rows, characters, "train", "calibrate")
     if not len(photos):
-        raise ModelError(
-            f"{TABLE.name} names no picture of the training data; make it with python -m model.text_labels"
-        )
+        return None
     made = [*rendered(rows, "train", cache), *rendered(rows, "calibrate", cache)]
     has_text = np.concatenate([characters[photos] > 0, np.ones(len(made), np.bool_)])
     features = np.concatenate([images[photos], see(made)])

@@ -70,6 +70,7 @@ class StandInReader:
     """An OCR engine that finds nothing. See `model.types.TextReader`."""
 
     revision = "stand-in"
+    engine = "stand-in"
 
     def read(self, pictures: Sequence[Pixels]) -> list[ReadText]:
         """See `model.types.TextReader`."""

@@ -37,7 +37,7 @@ def known_characters(table: Path = TABLE) -> dict[str, int]:
 
 def name_of(path: Path) -> str:
     """A picture's name below the data folder: from the last part that names a source."""
-    place = max(index for index, part in enumerate(path.parts) if part in _SOURCES)
+    place = max((index for index, part in enumerate(path.parts) if part in _SOURCES), default=0)
     return "/".join(path.parts[place:])
 
 

@@ -121,9 +121,10 @@ def train(
     _round_to_half(fusion)
     save_heads(out, fusion)
     save_outcomes(out, outcomes)
-    if not is_catalogue(data):
-        see = partial(see_pictures, tower=image, side=config.image_side, cache=cache, log=log)
-        learn_presence(features.images, rows, lambda more: see([row.image for row in more])["images"], cache).save(out)
+    look = partial(see_pictures, tower=image, side=config.image_side, cache=cache, log=log)
+    presence = learn_presence(features.images, rows, lambda more: look([row.image for row in more])["images"], cache)
+    if presence is not None:
+        presence.save(out)
     (out / "labels.json").write_text(json.dumps(vocabulary.to_json(), indent=1) + "\n", encoding="utf-8")
     figures = evaluate_features(fusion, vocabulary, outcomes, features, rows)
     write_card(out, config, vocabulary, origins, rows, figures)

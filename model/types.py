@@ -125,6 +125,7 @@ class TextReader(Protocol):
     """The OCR engine. Every method runs on the one thread that owns it."""
 
     revision: str
+    engine: str  # what its networks run on
 
     def read(self, pictures: Sequence[Pixels]) -> list[ReadText]:
         """One result per picture, in order; pictures are (H, W, 3) uint8 sRGB of any size."""

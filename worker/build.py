@@ -112,6 +112,8 @@ async def build_tagger(settings: Settings, models: Models, metrics: Metrics, exi
         await batches.calibrate(info.image_side)  # now, for later live listings would wait for it
     crossing = Crossing(Turnstile(_decode_policy(settings).num_processes))
     metrics.set_build(VERSION, info.revision, info.device)
+    metrics.set_engines(info.engine, reader.engine if reader is not None else "off")
+    log.info("engines.opened", model=info.engine, ocr=reader.engine if reader is not None else "off")
     tagger = Tagger(stages, limits, crossing.live(batches.live), metrics)
     tagger.traces = traces
     tagger.text_threshold = info.text_threshold if settings.ocr.skip_without_text else 0.0

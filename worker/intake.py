@@ -106,14 +106,14 @@ class Intake:
     def _choose(self) -> Partition | None:
         for partition in self._partitions.values():
             self._pass_over(partition)
-        ready = [p for p in map(self._partitions.__getitem__, self._turns) if p.is_ready]
-        lonely = next((p for p in ready if p.quarantine.must_run_alone(p.head)), None)
+        turns = [self._partitions[number] for number in self._turns]
+        lonely = next((p for p in turns if p.has_suspect and p.is_ready and p.quarantine.must_run_alone(p.head)), None)
         if lonely or self._nominee or self._alone:
             return self._choose_alone(lonely)
-        if ready:
-            self._turns.rotate(-1 - self._turns.index(ready[0].number))
-            return ready[0]
-        return None
+        ready = next((p for p in turns if p.is_ready), None)  # most are: looking at all would cost by their number
+        if ready is not None:
+            self._turns.rotate(-1 - self._turns.index(ready.number))
+        return ready
 
     def _choose_alone(self, lonely: Partition | None) -> Partition | None:
         """A suspect starts when nothing else is under way and its mark is committed.

@@ -75,7 +75,13 @@ class Partition:
     @property
     def must_pass(self) -> bool:
         """Is its next record one to pass over, and may it be?"""
-        return self.superseded is not None and self.is_ready and self.head in self.superseded
+        known = self.superseded
+        return known is not None and known is not NONE_SUPERSEDED and self.is_ready and self.head in known
+
+    @property
+    def has_suspect(self) -> bool:
+        """Did its last owners die, so that one of its records may be to blame?"""
+        return bool(self.quarantine.mark.deaths)
 
     @property
     def lacks_last_commit(self) -> bool:

@@ -45,6 +45,11 @@ class Read:
         self._asking: set[asyncio.Task[None]] = set()
 
     @property
+    def engine(self) -> str:
+        """What the engine's networks run on; empty before ``start``."""
+        return self._reader.engine if self._reader is not None else ""
+
+    @property
     def num_waiting(self) -> int:
         """Pictures in the lane, the ones being read included."""
         return len(self._in_flight)

@@ -32,7 +32,8 @@ class Asked:
 def plan_threads(cores: int, asked: Asked, *, on_gpu: bool, reads: bool) -> ThreadPlan:
     """The plan for so many ``cores``. ``reads``: OCR is on."""
     if on_gpu:
-        model, ocr, decoders = 1, cores * 2 // 3, cores // 3 if reads else cores
+        # One decoder more than cores: it works while another waits for the event loop to bring its next picture.
+        model, ocr, decoders = 1, cores * 2 // 3, cores // 3 if reads else cores + 1
     elif reads:
         model, ocr, decoders = cores // 4, cores - max(1, cores // 4) - cores // 8, cores // 8
     else:

@@ -1,7 +1,7 @@
 """``python -m tests.bench [--full] [--data DIR] [NAME ...]``: run benches, print their tables, write the results.
 
-Every judged figure is a ratio of two measurements of the same run, in turns; machines are noisy. Results are written
-to ``docs/results/`` when all benches ran.
+Every judged figure is a ratio of two measurements of the same run, in turns; machines are noisy. Each bench's results
+replace those of its last run in ``docs/results/bench.*``.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ def main() -> int:
     """Exit code 1 when a bar is missed."""
     asked = _arguments()
     bench = Bench(asked.full, asked.data, _say)
-    found: dict[str, list[Figure]] = {}
-    titles: dict[str, str] = {}
-    began = time.monotonic()
+    found: list[Figure] = []
     try:
         for name in asked.names or NAMES:
-            module = importlib.import_module(f"tests.bench.{name}")
-            titles[name] = module.TITLE
-            _say(f"\n== {module.TITLE} ({name})")
-            found[name] = asyncio.run(module.run(bench))
-            _say(page.to_text(found[name]))
+            found += _run(bench, name)
     finally:
         bench.close()
-    if not asked.names:
-        command = f"make bench{' FULL=1' if asked.full else ''}"
-        _say(
-            f"written: {', '.join(path.name for path in page.write(found, titles, command, time.monotonic() - began))}"
-        )
-    missed = [figure.what for figures in found.values() for figure in figures if figure.holds is False]
+    missed = [figure.what for figure in found if figure.holds is False]
     _say(f"missed: {'; '.join(missed)}" if missed else "every bar held")
     return 1 if missed else 0
+
+
+def _run(bench: Bench, name: str) -> list[Figure]:
+    module = importlib.import_module(f"tests.bench.{name}")
+    _say(f"\n== {module.TITLE} ({name})")
+    began = time.monotonic()
+    figures: list[Figure] = asyncio.run(module.run(bench))
+    _say(page.to_text(figures))
+    options = f"{' FULL=1' if bench.is_full else ''}{' DATA=folder' if bench.data else ''}"
+    page.write(name, module.TITLE, f"make bench{options} BENCHES={name}", figures, time.monotonic() - began)
+    return figures
 
 
 def _arguments() -> argparse.Namespace:

@@ -18,12 +18,14 @@ from tests.bench.cpu import cpu_seconds, tree
 from tests.bench.worker import device_environment
 from tests.integration.stream import Stream, WorkerProcess
 from tests.servers.base import free_port
+from worker.cgroup import cores
 from worker.demo.imagehost import ImageHost
+from worker.threads import Asked, plan_threads
 
 COMMAND = ("-m", "tests.bench.worker")
 SETTINGS = {
     "OCR__ENABLED": "false", "LOG__LEVEL": "info", "STORM__RATIO": "0", "STORM__CONSECUTIVE": "0",
-    "DECODE__NUM_PROCESSES": "2",  # as many as the ideal loop has threads
+    "DECODE__NUM_PROCESSES": str(plan_threads(cores(), Asked(), on_gpu=True, reads=False).decoders),
 }  # fmt: skip
 _PICTURES = re.compile(rb"^hangtag_batch_pictures_sum (\S+)", re.MULTILINE)
 _BUSY = re.compile(rb"^hangtag_device_busy_seconds_total (\S+)", re.MULTILINE)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from tests.bench.figure import Figure
 
@@ -25,41 +27,35 @@ def to_text(figures: Sequence[Figure]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def write(found: Mapping[str, Sequence[Figure]], titles: Mapping[str, str], command: str, seconds: float) -> list[Path]:
-    """``bench.md``, ``bench.json`` and ``bench.svg``."""
+def write(name: str, title: str, command: str, figures: Sequence[Figure], seconds: float) -> None:
+    """Put one bench's figures into ``bench.json``, and make ``bench.md`` and ``bench.svg`` of all that are there."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    head = f"`{command}`, {datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, {seconds / 60:.0f} min"
-    pages = {
-        "bench.md": _markdown(found, titles, head),
-        "bench.json": _json(found, head),
-        "bench.svg": _svg([figure for figures in found.values() for figure in figures if figure.bar]),
-    }
-    for name, page in pages.items():
-        (FOLDER / name).write_text(page, encoding="utf-8")
-    return [FOLDER / name for name in pages]
+    path = FOLDER / "bench.json"
+    known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    on = f"{os.cpu_count()} cores, load {os.getloadavg()[1]:.0f}, {seconds:.0f} s"
+    run = f"`{command}`, {datetime.now(UTC):%Y-%m-%d}, {on}"
+    known[name] = {"title": title, "run": run, "figures": [asdict(figure) for figure in figures]}
+    path.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    found = {bench: [_figure(told) for told in one["figures"]] for bench, one in known.items()}
+    (FOLDER / "bench.md").write_text(_markdown(found, known), encoding="utf-8")
+    judged = [figure for figures in found.values() for figure in figures if figure.bar]
+    (FOLDER / "bench.svg").write_text(_svg(judged), encoding="utf-8")
 
 
-def _markdown(found: Mapping[str, Sequence[Figure]], titles: Mapping[str, str], head: str) -> str:
-    lines = ["# Speed", "", head, "", "![Figures against their bars](bench.svg)", ""]
+def _figure(told: Mapping[str, Any]) -> Figure:
+    bar = told["bar"]
+    return Figure(**{**told, "bar": (bar[0], bar[1]) if bar else None, "raw": tuple(told["raw"])})
+
+
+def _markdown(found: Mapping[str, Sequence[Figure]], known: Mapping[str, Any]) -> str:
+    lines = ["# Speed", "", "Load: the machine's mean of runnable processes over five minutes, ours included.", ""]
+    lines += ["![Figures against their bars](bench.svg)", ""]
     for name, figures in found.items():
-        lines += [f"## {titles[name]}", "", "| Figure | Measured | Bar | | How |", "|---|---|---|---|---|"]
+        lines += [f"## {known[name]['title']}", "", known[name]["run"], ""]
+        lines += ["| Figure | Measured | Bar | | How |", "|---|---|---|---|---|"]
         lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in _cells(figure)) + " |" for figure in figures]
         lines.append("")
     return "\n".join(lines)
-
-
-def _json(found: Mapping[str, Sequence[Figure]], head: str) -> str:
-    benches = {
-        name: [
-            {
-                "what": one.what, "value": one.value, "unit": one.unit, "bar": one.bar, "holds": one.holds,
-                "raw": one.raw, "note": one.note,
-            }
-            for one in figures
-        ]
-        for name, figures in found.items()
-    }  # fmt: skip
-    return json.dumps({"run": head, "benches": benches}, indent=1, ensure_ascii=False) + "\n"
 
 
 def _svg(figures: Sequence[Figure]) -> str:

@@ -29,6 +29,7 @@ class Echo:
     """A reader that reads each picture's first pixel, waits for ``gate``, and fails on pictures that are all white."""
 
     revision = "echo"
+    engine = "echo"
 
     def __init__(self) -> None:
         self.gate = threading.Event()
