@@ -6,8 +6,10 @@ OpenVINO needs a third of torch's processor time, and a seventh in bf16 where th
 
 from __future__ import annotations
 
+import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -105,7 +107,6 @@ def move_texts(tower: TextTower, choice: EngineChoice) -> None:
         ids, mask = torch.ones(2, 8, dtype=torch.long), torch.ones(2, 8)
         request = _compiled(_Encoder(tower), (ids, mask), [(-1, -1), (-1, -1)], exact)
         tower.engine = _OpenVinoTexts(request)
-        tower.net = torch.nn.Identity()  # its weights are the engine's now
 
 
 class _Encoder(torch.nn.Module):
@@ -153,9 +154,21 @@ def _converted(module: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> An
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
-    with warnings.catch_warnings(), torch.no_grad():
+    with warnings.catch_warnings(), _silenced("transformers"), torch.no_grad():
         warnings.simplefilter("ignore")  # tracing is deprecated in torch; nothing that OpenVINO reads has replaced it
         traced = torch.jit.trace(module, example, check_trace=False)  # type: ignore[no-untyped-call]
         frontend = FrontEndManager().load_by_framework("pytorch")
         decoder = TorchScriptPythonDecoder(traced)  # the frontend keeps no hold on it
         return frontend.convert(frontend.load(decoder))
+
+
+@contextmanager
+def _silenced(name: str) -> Iterator[None]:
+    """Tracing looks at every attribute of a module, and some complain of that on stderr."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

@@ -1,4 +1,4 @@
-"""Text tower: titles to vectors. A BERT encoder with mean pooling (Reimers & Gurevych 2019)."""
+"""Text tower: titles to vectors. A BERT encoder with mean pooling (Reimers & Gurevych 2019), run by transformers."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 from torch import nn
-
-from model.bert import BertEncoder, BertShape
+from transformers import BertConfig, BertModel
 
 _MAX_BATCH = 64
 
@@ -21,9 +20,7 @@ class TextTower(nn.Module):
 
     def __init__(self, folder: Path, max_tokens: int) -> None:
         super().__init__()
-        shape = BertShape.load(folder / "config.json")
-        self._dim = shape.hidden_size
-        self.net: nn.Module = BertEncoder(shape)
+        self.net = BertModel(BertConfig.from_json_file(folder / "config.json"), add_pooling_layer=False)
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.enable_truncation(max_tokens)
         self._tokenizer.no_padding()
@@ -31,10 +28,10 @@ class TextTower(nn.Module):
 
     def forward(self, titles: Sequence[str]) -> torch.Tensor:
         """Titles to (B, D) float32 of length 1, in order. Titles of like length are encoded together."""
-        device = next((weights.device for weights in self.net.parameters()), torch.device("cpu"))
+        device = self.net.device
         tokens = [one.ids for one in self._tokenizer.encode_batch(list(titles))]
         order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
-        vectors = torch.empty(len(tokens), self._dim, device=device)
+        vectors = torch.empty(len(tokens), self.net.config.hidden_size, device=device)
         for start in range(0, len(order), _MAX_BATCH):
             chosen = order[start : start + _MAX_BATCH]
             ids, mask = _padded([tokens[index] for index in chosen])
@@ -43,7 +40,7 @@ class TextTower(nn.Module):
 
     def encode(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """(B, T) token ids and their mask, 1 where a token stands, to (B, D) of length 1."""
-        states = self.net(ids, mask)  # (B, T, D)
+        states = self.net(input_ids=ids, attention_mask=mask).last_hidden_state  # (B, T, D)
         mean = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
         return nn.functional.normalize(mean.float(), dim=-1)
 
