@@ -21,7 +21,7 @@ See = Callable[[Sequence[Row]], Floats]  # rows to the image tower's features (N
 Part = Literal["train", "calibrate", "test"]
 
 NUM_RENDERED: Mapping[Part, int] = {"train": 1500, "calibrate": 400, "test": 300}
-_CALIBRATION_SHARE = 0.15  # of the families of training rows: they set the threshold
+_CALIBRATION_SHARE = 0.3  # of the families of training rows: they set the threshold
 
 
 def learn_presence(images: Floats, rows: Sequence[Row], see: See, cache: Path) -> TextPresence | None:
