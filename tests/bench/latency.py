@@ -25,7 +25,7 @@ LOADS = (0.2, 0.5, 0.8)
 
 
 async def run(bench: Bench) -> list[Figure]:
-    """See the module. Fetch time is the median of bare GETs at the same rate, taken off."""
+    """See the module. Fetching from this machine is in the figures, some milliseconds; nothing is taken off."""
     async with ImageHost(photos(800)) as host:
         capacity = (
             await drive(Stream(bench.kafka().address, 8), host, bench.size(short=1500, full=4000), PACE, {})
