@@ -21,7 +21,7 @@ from model.fusion import Logits
 from model.labels import Side, Threshold
 from model.pool import EXPERTS_OF, SIDES, Pool, Weights, pooled
 
-MIN_STATED_ROWS = 200
+MIN_POOL_ROWS = 50  # to fit a set of weights on
 _CONFIDENCE = 0.95
 _FIRST_SHARE = 0.05  # of all rows: with fewer, one unlucky row would end the sequence where it starts
 _STEPS = 200
@@ -57,17 +57,23 @@ class Fitting:
         return Fitting(logits, torch.cat([self.labels, other.labels]), torch.cat([self.stated, other.stated]))
 
 
-def fit_pool(rows: Fitting, masked: Fitting | None = None) -> Pool:
-    """The weights that make the labels likeliest. ``masked``: the same listings with titles that state nothing."""
+def fit_pool(rows: Fitting, masked: Fitting | None = None, before: Pool | None = None) -> Pool:
+    """The weights that make the labels likeliest. ``masked``: the same listings with titles that state nothing.
+
+    A set of weights with fewer than ``MIN_POOL_ROWS`` rows stays as it was ``before``.
+    """
     is_stated = rows.stated.amax(dim=1) > 0
-    silent = rows.chosen(~is_stated)
+    silent, stated = rows.chosen(~is_stated), rows.chosen(is_stated)
     if masked is not None:
         silent = silent.joined(masked)
-    stated = rows.chosen(is_stated)
-    quiet = {side: _fit_side(silent, side, with_stated=False) for side in SIDES}
-    if len(stated.labels) < MIN_STATED_ROWS:
-        return Pool(quiet, {side: Weights(one.experts, _UNFITTED_STATED) for side, one in quiet.items()})
-    return Pool(quiet, {side: _fit_side(stated, side, with_stated=True) for side in SIDES})
+    if len(silent.labels) >= MIN_POOL_ROWS or before is None:
+        quiet = {side: _fit_side(silent, side, with_stated=False) for side in SIDES}
+    else:
+        quiet = dict(before.silent)
+    if len(stated.labels) >= MIN_POOL_ROWS:
+        return Pool(quiet, {side: _fit_side(stated, side, with_stated=True) for side in SIDES})
+    unfitted = {side: Weights(one.experts, _UNFITTED_STATED) for side, one in quiet.items()}
+    return Pool(quiet, before.stated if before is not None else unfitted)
 
 
 def _fit_side(rows: Fitting, side: Side, *, with_stated: bool) -> Weights:

@@ -61,7 +61,7 @@ def recalibrate(
     if not len(fit_rows) or not len(bought_rows):
         raise ModelError("all listings are of one family; recalibration needs two halves that share none")
     asked = Asked(checkpoint.fusion, checkpoint.vocabulary, features, rows)
-    with torch.inference_mode():
+    with torch.no_grad():
         _, logits = asked.scores(fit_rows, masked=False)
         pools = {
             **checkpoint.vocabulary.pools,
@@ -84,7 +84,8 @@ def _pools(
         values = checkpoint.vocabulary.values[name]
         labels = torch.from_numpy(label_ids(rows, name, values))
         stated = stated_values(extractor, [row.title for row in rows], name, values)
-        pools[name] = fit_pool(Fitting(logits[name], labels, stated).chosen(labels >= 0))
+        own = Fitting(logits[name], labels, stated).chosen(labels >= 0)
+        pools[name] = fit_pool(own, before=checkpoint.vocabulary.pools[name])
     return pools
 
 

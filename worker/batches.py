@@ -99,10 +99,13 @@ class Batches:
 
     async def calibrate(self, image_side: int) -> None:
         """Measure a batch of one picture and a full one: a guess must not decide how long live listings wait."""
-        blank = np.zeros((image_side, image_side, 3), np.uint8)
+        generator = np.random.default_rng(0)
         measured: list[tuple[float, float]] = []
         for cost in (1, self._policy.max_listings) * _CALIBRATION_ROUNDS:
-            result = await self._infer.predict([ListingInput("calibration", (blank,))] * cost)
+            # Pictures and titles that all differ: a model need not look twice at what it has seen.
+            pictures = generator.integers(0, 256, (cost, image_side, image_side, 3), np.uint8)
+            listings = [ListingInput(f"calibration {generator.random()}", (picture,)) for picture in pictures]
+            result = await self._infer.predict(listings)
             if result.num_splits == 0:
                 measured.append((cost, result.busy_seconds))
         if len({cost for cost, _ in measured}) > 1:

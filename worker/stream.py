@@ -84,7 +84,9 @@ class Connector:
         kafka, backfill = self.settings.kafka, self.backfill
         topics = kafka.topics
         if backfill is not None:
-            tagger.reads, tagger.predicts = tagger.reads and backfill.needs_reading, backfill.needs_device
+            tagger.reads = tagger.reads and backfill.needs_reading
+            # Which pictures are read may be the model's to say, and the same texts must come either way.
+            tagger.predicts = backfill.needs_device or tagger.text_threshold > 0
         await wait_for_topics(client_config(kafka), topics, kafka.wait_seconds, stopping=stopping)
         limits = await _with_record_limit(kafka, limits)
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
