@@ -141,10 +141,15 @@ def is_shown(wrong: int, count: int, target: float) -> bool:
 
 
 def thresholds_of(outcomes: Mapping[str, Outcomes], target: float) -> Threshold:
-    """One attribute's thresholds from its sides' outcomes."""
-    return Threshold(
-        *(threshold_for(outcomes[side], target) if side in outcomes else None for side in (*SIDES, "worded"))
-    )
+    """One attribute's thresholds from its sides' outcomes; those of listings that state a value end in ``_stated``."""
+
+    def found(suffix: str, when_stated: Threshold | None = None) -> Threshold:
+        own = {side: outcomes.get(side + suffix) for side in SIDES}
+        bought = {side: threshold_for(one, target) if one is not None else None for side, one in own.items()}
+        return Threshold(bought["fused"], bought["image"], bought["text"], when_stated)
+
+    has_stated = any(side.endswith("_stated") for side in outcomes)
+    return found("", found("_stated") if has_stated else None)
 
 
 # ---- calibration error ----------------------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ percentile of what perfectly calibrated scores would show on as many rows.
   and fresh food were learned from photos without titles, with titles made up from their labels.
 - Scenes claimed: {scenes}. `outdoor` (4 training rows), `shop_window` and others without rows are never answered. Each
   scene comes from one data set or look, so its figure mostly says that the sets can be told apart.
-- Material is only known for listings that state one; on others the head still answers, with calibrated but biased scores.
+- Material is only known for listings that state one. Where no word states it, it is suggested at most, never accepted.
 - Product photos of one marketplace, garments photographed at home, groceries in shops: other looks are out of distribution,
   and thresholds promise their precision for listings like the training rows alone.
 - Prices, sizes and text in pictures come from rules and OCR, not from this checkpoint.

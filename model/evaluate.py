@@ -18,7 +18,7 @@ import numpy.typing as npt
 import torch
 
 from model.association import all_pairs, pair_features, probabilities, sides_of
-from model.calibrate import Outcomes, threshold_for
+from model.calibrate import Outcomes, thresholds_of
 from model.catalogue import is_catalogue, load_catalogue
 from model.dataset import Row, load_rows
 from model.extract import Extractor
@@ -183,7 +183,13 @@ class Asked:
             return {}
         logits = self._fusion.scene(torch.from_numpy(self._features.images[known]))
         scores = torch.softmax(logits / self._vocabulary.scene_temperature, dim=1).numpy()
-        return {"scene": {"fused": figures_of(scores, truth[truth >= 0], *_bar(calibration.get("fused")))}}
+        return {
+            "scene": {
+                "fused": figures_of(
+                    scores, truth[truth >= 0], TARGET, _bars(calibration, "fused", np.zeros(len(known), np.bool_))
+                )
+            }
+        }
 
     def garments(self, rows: Ints) -> dict[str, Any]:
         """Photos of clothes taken at home: is the product type right, by the picture alone?"""
@@ -246,10 +252,10 @@ class Asked:
 
 def _attribute(name: str, plain: Scored, masked: Scored, calibration: Mapping[str, Outcomes]) -> dict[str, Any]:
     known, truth = plain.known(name), plain.truth[name]
-    found = {
-        shown: figures_of(plain.scores[name][side][known], truth[known], *_bar(calibration.get(side)))
-        for side, shown in _SHOWN.items()
-    }
+    found = {}
+    for side, shown in _SHOWN.items():
+        bars = _bars(calibration, side, plain.is_stated[name][known])
+        found[shown] = figures_of(plain.scores[name][side][known], truth[known], TARGET, bars)
     for side, shown in _MASKED.items():
         found[shown] = figures_of(masked.scores[name][side][known], truth[known])
     return found
@@ -262,8 +268,16 @@ def _published_only(plain: Scored) -> dict[str, Any]:
     return {side: figures_of(plain.scores["product_type"][side][rows], truth[rows]) for side in _SHOWN}
 
 
-def _bar(calibration: Outcomes | None) -> tuple[float, float | None] | tuple[()]:
-    return (TARGET, threshold_for(calibration, TARGET)) if calibration is not None else ()
+def _bars(calibration: Mapping[str, Outcomes], side: str, is_stated: Bools) -> Floats:
+    """(N,) the threshold that each row must reach, infinite where the target cannot be bought."""
+    found = thresholds_of(calibration, TARGET)
+    stated = found.when_stated or found
+    silent_bar, stated_bar = (
+        np.float32(np.inf if (bar := getattr(one, side)) is None else bar) for one in (found, stated)
+    )
+    if side == "image":
+        stated_bar = silent_bar  # the picture alone, whatever the words say
+    return np.asarray(np.where(is_stated, stated_bar, silent_bar), np.float32)
 
 
 def _gains(right: Mapping[str, Mapping[str, Bools]], plain: Scored, masked: Scored) -> dict[str, dict[str, Any]]:

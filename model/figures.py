@@ -23,9 +23,12 @@ _Z = 1.96
 
 
 def figures_of(
-    scores: Floats, truth: Ints, target: float | None = None, threshold: float | None = None
+    scores: Floats, truth: Ints, target: float | None = None, thresholds: Floats | None = None
 ) -> dict[str, Any]:
-    """Figures of one attribute by one side: ``scores`` (N, V), ``truth`` (N,), negative where no value is right."""
+    """Figures of one attribute by one side: ``scores`` (N, V), ``truth`` (N,), negative where no value is right.
+
+    ``thresholds`` (N,): what buys the ``target`` precision for each row, infinite where nothing does.
+    """
     top, best = scores.argmax(axis=1), np.argsort(-scores, axis=1)[:, :5]
     right, sureness = top == truth, scores.max(axis=1)
     at_truth = np.where(truth >= 0, scores[np.arange(len(truth)), truth], 0.0)
@@ -40,10 +43,9 @@ def figures_of(
         "brier": round(float(((sureness - right) ** 2).mean()), 4),
         "log_loss": round(float(-np.log(np.maximum(at_truth, 1e-6)).mean()), 4),
     }
-    if target is not None:
-        accepted = sureness >= (2.0 if threshold is None else threshold)
+    if target is not None and thresholds is not None:
+        accepted = sureness >= thresholds
         figures["target"] = target
-        figures["threshold"] = threshold and round(threshold, 4)
         figures["coverage_at_target"] = round(float(accepted.mean()), 4)
         figures["precision_at_target"] = round(float(right[accepted].mean()), 4) if accepted.any() else None
         if (truth < 0).any():

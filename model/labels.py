@@ -17,13 +17,14 @@ class Threshold:
     """Scores, 0-1, at which an attribute's top value counts; None: the precision target cannot be reached, never.
 
     ``fused`` makes a tag ``accepted``; ``image`` and ``text`` do when only that side is there, and say when it is sure
-    enough to agree or differ. ``worded``: pictures, and words that state a value, but no title that the model can read.
+    enough to agree or differ. ``when_stated``: those for listings whose words state a value outright; its ``image`` is
+    for pictures and such words without a title that the model can read. None: no others.
     """
 
     fused: float | None
     image: float | None
     text: float | None
-    worded: float | None = None
+    when_stated: Threshold | None = None
 
 
 @dataclass(frozen=True, slots=True)

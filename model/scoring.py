@@ -21,7 +21,10 @@ from model.types import STATED_IN_FULL
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
 BySide = Mapping[str, Floats]  # side -> (N, V)
+
+FOUND_IN_TITLES = ("material",)  # the training data's labels of it
 
 
 def stated_values(extractor: Extractor, titles: Sequence[str], attribute: str, values: Sequence[str]) -> torch.Tensor:
@@ -64,23 +67,33 @@ class Scored:
 
     scores: Mapping[str, BySide]
     truth: Mapping[str, Ints]
+    is_stated: Mapping[str, Bools]  # (N,) the words state a value outright
 
-    def known(self, attribute: str) -> npt.NDArray[np.bool_]:
+    def known(self, attribute: str) -> Bools:
         """(N,) rows whose label is known, one that cannot be answered included."""
-        known: npt.NDArray[np.bool_] = self.truth[attribute] != -1
+        known: Bools = self.truth[attribute] != -1
         return known
 
     def outcomes(self) -> dict[str, dict[str, Outcomes]]:
-        """How the top values did, by attribute and side."""
-        return {
-            name: {side: self._outcomes(name, scores) for side, scores in by_side.items()}
-            for name, by_side in self.scores.items()
-        }
+        """How the top values did, by attribute and side, listings that state a value apart from the others.
 
-    def _outcomes(self, attribute: str, scores: Floats) -> Outcomes:
-        known = self.known(attribute)
-        top = scores[known]
-        return Outcomes(top.max(axis=1), top.argmax(axis=1) == self.truth[attribute][known])
+        Where labels themselves were found in titles, listings that state nothing have no outcomes: those few that are
+        labelled say nothing of the many that are not.
+        """
+        found: dict[str, dict[str, Outcomes]] = {}
+        for name, by_side in self.scores.items():
+            known, stated = self.known(name), self.is_stated[name]
+            own = {f"{side}_stated": self._outcomes(name, by_side[side], known & stated) for side in ("fused", "text")}
+            own["image_stated"] = self._outcomes(name, by_side["worded"], known & stated)
+            if name not in FOUND_IN_TITLES:
+                own |= {side: self._outcomes(name, by_side[side], known & ~stated) for side in ("fused", "text")}
+                own["image"] = self._outcomes(name, by_side["image"], known)
+            found[name] = {side: one for side, one in own.items() if len(one.scores)}
+        return found
+
+    def _outcomes(self, attribute: str, scores: Floats, rows: Bools) -> Outcomes:
+        top = scores[rows]
+        return Outcomes(top.max(axis=1), top.argmax(axis=1) == self.truth[attribute][rows])
 
 
 def score_all(
@@ -106,7 +119,9 @@ def score_all(
     found["product_type"] = place[wanted]
     is_placed = (wanted >= 0) & (to_category.sum(axis=1)[wanted] > 0)
     found["category"] = np.where(is_placed, to_category.argmax(axis=1)[wanted], -1)
-    return Scored(scores, found)
+    is_stated = {name: (stated[name].amax(dim=1) > 0).numpy() for name in ATTRIBUTES}
+    is_stated["category"] = is_stated["product_type"]
+    return Scored(scores, found, is_stated)
 
 
 def category_matrix(types: Sequence[str], taxonomy: Taxonomy) -> tuple[tuple[str, ...], Floats]:

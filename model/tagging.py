@@ -177,7 +177,7 @@ class Tagging:
     def _pooled(self, name: str, scores: Scores | None, words: _Words) -> Ranking:
         """Scores and words in one ranking; without scores, the words for what they are worth."""
         said = _sureness(words.best)
-        if scores is None:
+        if scores is None or (said and scores.image is None and scores.text is None):
             total = max(1.0, sum(said.values()))
             return {value: sure * STATED_IN_FULL / total for value, sure in said.items()}
         if not said:
@@ -330,10 +330,8 @@ def _alone(scores: Scores | None, side: Literal["image", "text"]) -> Scores | No
 
 def _bar(scores: Scores, words: _Words, threshold: Threshold) -> float | None:
     """The threshold for what there was: one side alone must reach its own, or the precision bought is not had."""
-    side = _side(scores)
-    if side == "image" and words.best:
-        return threshold.worded
-    return {"fused": threshold.fused, "image": threshold.image, "text": threshold.text}[side]
+    chosen = (threshold.when_stated or threshold) if words.best else threshold
+    return {"fused": chosen.fused, "image": chosen.image, "text": chosen.text}[_side(scores)]
 
 
 def _sure_top(ranking: Ranking, threshold: float | None) -> str | None:
