@@ -99,6 +99,11 @@ class Cell:
             raise LiedError("the decoder process answered nonsense")
         return self._picture(fetched, numbers)
 
+    async def ended(self) -> None:
+        """Wait for the end of the process, whoever brings it about."""
+        assert self._process is not None  # noqa: S101  # start() comes first
+        await self._process.wait()
+
     async def end(self) -> int:
         """End the process, at once: it holds nothing. Returns how it ended, as its parent sees it."""
         assert self._process is not None  # noqa: S101  # start() comes first

@@ -22,6 +22,7 @@ from worker.metrics import Metrics
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
+_ENDED = "it ended while it was idle"
 _NUM_SPARES = 1
 _START_WAITS = (0.0, 0.5, 2.0, 8.0)  # seconds before each try to start a process
 
@@ -63,6 +64,7 @@ class Decoder:
         self._turns = asyncio.Semaphore(policy.num_processes)
         self._idle: asyncio.Queue[Cell | None] = asyncio.LifoQueue()  # None: there will be no more
         self._cells: set[Cell] = set()
+        self._busy: set[Cell] = set()
         self._tasks: set[asyncio.Task[object]] = set()
         self._fatal = FatalError("no decoder process can be started")
         self._is_closed = False
@@ -117,6 +119,13 @@ class Decoder:
     async def _try(self, fetched: FetchedImage) -> tuple[DecodedImage | RejectedError, int | None]:
         """The answer, and how the process ended if it did."""
         cell = await self._take()
+        self._busy.add(cell)
+        try:
+            return await self._ask(cell, fetched)
+        finally:
+            self._busy.discard(cell)
+
+    async def _ask(self, cell: Cell, fetched: FetchedImage) -> tuple[DecodedImage | RejectedError, int | None]:
         patience = self._policy.patience * self._policy.seconds
         try:
             async with asyncio.timeout(patience):
@@ -141,7 +150,8 @@ class Decoder:
         while cell := await self._idle.get():
             if cell.is_alive:
                 return cell
-            await self._replace(cell, "it ended while it was idle")
+            if cell in self._cells:
+                await self._replace(cell, _ENDED)
         self._idle.put_nowait(None)
         raise self._fatal
 
@@ -169,7 +179,14 @@ class Decoder:
         cell = Cell(self._policy.limits, self._policy.confine, self._policy.max_body_bytes)
         await cell.start()
         self._cells.add(cell)
+        self._in_background(self._watch(cell))
         return cell
+
+    async def _watch(self, cell: Cell) -> None:
+        """A spare that is dead is none: who ends while idle is replaced before somebody needs it."""
+        await cell.ended()
+        if cell in self._cells and cell not in self._busy:
+            await self._replace(cell, _ENDED)
 
     async def _end(self, cell: Cell) -> None:
         self._cells.discard(cell)

@@ -203,6 +203,22 @@ async def test_process_killed_from_outside_costs_no_picture() -> None:
         assert metrics.snapshot()["decode_outcomes"] == {"decoded": 24}
 
 
+async def test_processes_that_die_idle_are_replaced_before_anybody_needs_them() -> None:
+    """A spare that is dead is none: all are there again though no picture came."""
+    metrics = Metrics()
+    async with pool(metrics, num_processes=2) as decoder:
+        before = decoder.pids
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+
+        async def are_there() -> bool:
+            return len(decoder.pids) == len(before) and not set(decoder.pids) & set(before)
+
+        await until(are_there)
+        assert (await decoder.decode(GOOD)).width == 50
+        assert metrics.snapshot()["decoder_restarts"] == len(before)
+
+
 async def test_worn_processes_are_replaced() -> None:
     """Every process serves as many pictures as it may; none of the pictures notices."""
     metrics = Metrics()
