@@ -94,9 +94,10 @@ async def run(trial: Trial) -> list[Row]:
             count = trial.size(short=400, full=6_000)
             mutated = await _throw(decoder, mutations(pictures, count, trial.random("mutations")))
             trial.say(f"  mutations: {mutated.words}")
-            bombed = await _throw(decoder, list(bombs()))
+            bombed = await _throw(decoder, await asyncio.to_thread(list, bombs()))  # making them takes seconds
             trial.say(f"  bombs: {bombed.words}")
-            large = await _throw(decoder, list(largest()) if trial.is_full else ())
+            largest_ones = await asyncio.to_thread(list, largest()) if trial.is_full else []
+            large = await _throw(decoder, largest_ones)
             lost = _restarts(metrics)
             killed = await _kill(decoder, trial.size(short=3, full=50))
     left = _open_files() - files_before
