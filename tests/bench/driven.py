@@ -14,9 +14,9 @@ from typing import Any
 import aiohttp
 
 from model.stand_in import Pace
-from tests.bench.cpu import cpu_seconds, tree
 from tests.bench.worker import device_environment
 from tests.integration.stream import Stream, WorkerProcess
+from tests.processes import cpu_seconds, tree
 from tests.servers.base import free_port
 from worker.cgroup import cores
 from worker.demo.imagehost import ImageHost

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import random
 
 from PIL import Image, ImageDraw, ImageFont
 
+from tests.photos import enlarged
 from worker.demo.samples import load_pictures
 
 _WORDS = (
@@ -17,20 +17,8 @@ _WORDS = (
 
 
 def photos(side: int) -> dict[str, bytes]:
-    """The demo's photos, without its cards of text, enlarged with some grain, as a camera's would weigh: JPEG."""
-    found = {}
-    for name, body in load_pictures().items():
-        if name.startswith("card-"):
-            continue
-        image = Image.open(io.BytesIO(body)).convert("RGB")
-        if side > max(image.size):
-            scale = side / max(image.size)
-            image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BICUBIC)
-            image = Image.blend(image, Image.effect_noise(image.size, 60).convert("RGB"), 0.06)
-        buffer = io.BytesIO()
-        image.save(buffer, "JPEG", quality=85)
-        found[name] = buffer.getvalue()
-    return found
+    """The demo's photos, without its cards of text, at this size: JPEG."""
+    return {name: enlarged(body, side) for name, body in load_pictures().items() if not name.startswith("card-")}
 
 
 def poster(seed: int) -> tuple[Image.Image, list[str]]:

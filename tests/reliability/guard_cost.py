@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import io
 import json
 import statistics
 import time
@@ -21,9 +20,10 @@ from functools import partial
 
 import aiohttp
 import numpy as np
-from PIL import Image
 from yarl import URL
 
+from tests.photos import enlarged
+from tests.processes import cpu_seconds
 from tests.reliability.suite import Row, Trial
 from worker.admission import Budget
 from worker.batch import BatchPolicy
@@ -94,7 +94,7 @@ class Side:
     def cpu_seconds(self) -> float:
         """Processor time so far, of this process and of the decoder's."""
         pids = self.decode.pids if isinstance(self.decode, Decoder) else ()
-        return time.process_time() + sum(map(_cpu_seconds, pids))
+        return time.process_time() + sum(map(cpu_seconds, pids))
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,20 +206,5 @@ def _record(number: int, url: str) -> Record:
 
 
 def _scaled(side: int) -> dict[str, bytes]:
-    """The demo's photos, enlarged with some grain, as a camera's would weigh."""
-    found = {}
-    for name, body in list(load_pictures().items())[:24]:
-        image = Image.open(io.BytesIO(body)).convert("RGB")
-        if side > max(image.size):
-            scale = side / max(image.size)
-            image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BICUBIC)
-            image = Image.blend(image, Image.effect_noise(image.size, 60).convert("RGB"), 0.06)
-        again = io.BytesIO()
-        image.save(again, "JPEG", quality=85)
-        found[name] = again.getvalue()
-    return found
-
-
-def _cpu_seconds(pid: int) -> float:
-    """Of another process, to the nanosecond: the kernel makes a clock of every process id."""
-    return time.clock_gettime(~pid << 3 | 2)
+    """The demo's photos at this size."""
+    return {name: enlarged(body, side) for name, body in list(load_pictures().items())[:24]}

@@ -10,9 +10,9 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from tests.integration.stream import Stream
+from tests.processes import tree_cpu_seconds
 from tests.reliability.fleet import Fleet, image_host, send, verdict
 from tests.reliability.suite import Row, Trial
 from tests.reliability.traffic import listings
@@ -144,9 +144,7 @@ async def _start(fleet: Fleet, names: Sequence[str]) -> None:
 
 def _processor_seconds(fleet: Fleet) -> float:
     """Of all workers and their decoders so far."""
-    pids = [worker.process.pid for worker in fleet.workers.values()]
-    children = [int(pid) for own in pids for pid in Path(f"/proc/{own}/task/{own}/children").read_text().split()]
-    return sum(time.clock_gettime(~pid << 3 | 2) for pid in (*pids, *children))
+    return sum(tree_cpu_seconds(worker.process.pid) for worker in fleet.workers.values())
 
 
 def _throughput_rows(bursts: dict[int, Burst]) -> list[Row]:

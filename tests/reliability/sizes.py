@@ -19,6 +19,7 @@ import numpy as np
 from redis import Redis
 
 from schemas.topics import Topics
+from tests.processes import cpu_seconds
 from tests.reliability.suite import Row, Trial
 from worker.build import Built, build_tagger
 from worker.demo.imagehost import ImageHost
@@ -83,7 +84,7 @@ async def _tag(built: Built, records: Sequence[Record]) -> tuple[list[Outcome], 
 
 
 def _decoder_seconds(built: Built) -> float:
-    return sum(time.clock_gettime(~pid << 3 | 2) for pid in built.stages.decode.pids)
+    return sum(map(cpu_seconds, built.stages.decode.pids))
 
 
 def _resident_mib(pid: int) -> float:
