@@ -119,6 +119,7 @@ async def build_tagger(settings: Settings, models: Models, metrics: Metrics, exi
     tagger.text_threshold = info.text_threshold if settings.ocr.skip_without_text else 0.0
     gc.collect()
     gc.freeze()  # what is loaded stays: the collector need not go over a million objects again and again
+    exits.callback(gc.unfreeze)  # or native modules take what is never collected for a leak, and say so at the end
     return Built(tagger, batches, stages, info, limits, crossing)
 
 
