@@ -11,10 +11,9 @@ import csv
 import json
 import re
 from collections.abc import Iterator, Mapping
-from hashlib import blake2b
 from pathlib import Path
 
-from model.dataset import FAMILY_WORDS, Row, Split
+from model.dataset import FAMILY_WORDS, Row, Split, family_share
 from model.errors import ModelError
 
 LABELS = ("product_type", "color", "material", "scene")
@@ -58,8 +57,7 @@ def _split(where: str, given: str, family: str) -> Split:
         raise ModelError(f"{where}: split {given!r} is none; write train or test, or leave it out")
     if given:
         return "train" if given == "train" else "test"
-    share = int.from_bytes(blake2b(family.encode(), digest_size=4).digest(), "big") / 2**32
-    return "test" if share < _TEST_SHARE else "train"
+    return "test" if family_share(family) < _TEST_SHARE else "train"
 
 
 def _read_json_lines(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:

@@ -107,6 +107,11 @@ def _grocery(data: Path) -> Iterator[Row]:
         )
 
 
+def family_share(family: str) -> float:
+    """Where a family falls in [0, 1), by a hash of its name: what is drawn by it keeps variants of a thing together."""
+    return int.from_bytes(blake2b(family.encode(), digest_size=4).digest(), "big") / 2**32
+
+
 def _made_title(garment: str, seed: str) -> str:
     """A title as sellers write them, without colour or material: the picture's are not known."""
     draw = blake2b(seed.encode(), digest_size=4).digest()

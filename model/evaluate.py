@@ -22,12 +22,12 @@ from model.calibrate import Outcomes, thresholds_of
 from model.catalogue import is_catalogue, load_catalogue
 from model.dataset import Row, load_rows
 from model.extract import Extractor
-from model.features import Features, compute_features, see_pictures
+from model.features import Features, compute_features, see_images
 from model.figures import auroc, details_of, figures_of, paired_gain, recall_at
 from model.fit import label_ids
 from model.fusion import ATTRIBUTES, EXPERTS, FusionModel, Inputs, Logits, bag_tensors
-from model.masking import Mask
 from model.ngrams import bags
+from model.pool import SIDES
 from model.predictor import choose_device
 from model.presence_data import evaluate_presence
 from model.scoring import Scored, category_matrix, score_all, stated_values
@@ -35,7 +35,6 @@ from model.taxonomy import load_taxonomy
 from model.weights import SHIPPED, Checkpoint, Vocabulary, load
 
 TARGET = 0.95
-_SHOWN = {"fused": "fused", "image": "image", "text": "text"}
 _MASKED = {"fused": "fused_masked", "text": "text_masked"}
 
 Ints = npt.NDArray[np.int64]
@@ -55,10 +54,8 @@ def evaluate(
     features = features_of(loaded, rows, device, cache)
     figures = evaluate_features(loaded.fusion, loaded.vocabulary, loaded.outcomes, features, rows)
     if loaded.presence is not None and not is_catalogue(data):
-        see = partial(see_pictures, tower=loaded.image, side=loaded.config.image_side, cache=cache, log=lambda _: None)
-        figures["text_presence"] = evaluate_presence(
-            loaded.presence, features.images, rows, lambda more: see([row.image for row in more])["images"], cache
-        )
+        see = partial(see_images, tower=loaded.image, side=loaded.config.image_side, cache=cache, log=lambda _: None)
+        figures["text_presence"] = evaluate_presence(loaded.presence, features.images, rows, see, cache)
     return figures
 
 
@@ -73,11 +70,8 @@ def features_of(loaded: Checkpoint, rows: Sequence[Row], device: str, cache: Pat
     """What a checkpoint's towers see in rows."""
     place = choose_device(device)
     towers = (loaded.image.to(place), loaded.text.to(place))
-    mask = Mask(load_taxonomy())
     titles = [row.title for row in rows]
-    masked = [mask.hide(title) for title in titles]
-    pictures = [row.image for row in rows]
-    return compute_features(pictures, titles, masked, towers, loaded.config.image_side, cache, lambda _: None)
+    return compute_features(rows, titles, towers, loaded.config.image_side, cache, lambda _: None)
 
 
 def evaluate_features(
@@ -113,7 +107,7 @@ def _of_listings(asked: Asked, rows: Ints, outcomes: Mapping[str, Mapping[str, O
     found["experts"] = {"accuracy": accuracy}
     found["gains"] = _gains(right, plain, masked)
     found["association"] = asked.association(rows)
-    found["conflicts"] = asked.conflicts(rows)
+    found["conflicts"] = _conflicts(plain, asked.doubt("color"))
     found["details"] = asked.details(rows, plain, answered)
     return found
 
@@ -139,7 +133,7 @@ class Asked:
         logits = self._fusion(self._inputs(rows, titles, self._features.masked if masked else self._features.titles))
         values = self._vocabulary.values
         truth = {name: label_ids(chosen, name, values[name]) for name in ATTRIBUTES}
-        stated = {name: stated_values(self._extractor, titles, name, values[name]) for name in ATTRIBUTES}
+        stated = stated_values(self._extractor, titles, values)
         pools = self._vocabulary.pools
         return score_all(pools, logits, stated, truth, self._published, self._to_category), logits
 
@@ -221,26 +215,9 @@ class Asked:
         pairs = all_pairs(sides, weights).numpy()
         return found | {f"recall_at_{k}": round(recall_at(pairs, k), 4) for k in (1, 10)}
 
-    def conflicts(self, rows: Ints) -> dict[str, Any]:
-        """How often what is said conflicts with the pictures: colours as they are, and each swapped for another."""
-        values = self._vocabulary.values["color"]
-        truth = label_ids([self._rows[index] for index in rows], "color", values)
-        stated = stated_values(self._extractor, [self._rows[index].title for index in rows], "color", values)
-        single = rows[((stated > 0).sum(dim=1) == 1).numpy() & (truth >= 0)]
-        said = stated[((stated > 0).sum(dim=1) == 1).numpy() & (truth >= 0)].argmax(dim=1).numpy()
-        if not len(single):
-            return {}
-        scores, _ = self.scores(single, masked=False)
-        seen = scores.scores["color"]["image"]
-        doubt = self._vocabulary.doubts["color"]
-        generator = np.random.default_rng(0)
-        swapped = (said + generator.integers(1, len(values), len(said))) % len(values)
-        lines = np.arange(len(said))
-        return {
-            "rows": len(said),
-            "untouched": round(float((seen[lines, said] < doubt).mean()), 4),
-            "swapped": round(float((seen[lines, swapped] < doubt).mean()), 4),
-        }
+    def doubt(self, attribute: str) -> float:
+        """See `model.labels.Labels`."""
+        return self._vocabulary.doubts[attribute]
 
     def _inputs(self, rows: Ints, titles: Sequence[str], vectors: Floats) -> Inputs:
         pictures, colors = (torch.from_numpy(one[rows]) for one in (self._features.images, self._features.colors))
@@ -252,12 +229,12 @@ class Asked:
 
 def _attribute(name: str, plain: Scored, masked: Scored, calibration: Mapping[str, Outcomes]) -> dict[str, Any]:
     known, truth = plain.known(name), plain.truth[name]
-    found = {}
-    for side, shown in _SHOWN.items():
-        bars = _bars(calibration, side, plain.is_stated[name][known])
-        found[shown] = figures_of(plain.scores[name][side][known], truth[known], TARGET, bars)
-    for side, shown in _MASKED.items():
-        found[shown] = figures_of(masked.scores[name][side][known], truth[known])
+    found: dict[str, Any] = {}
+    for side in SIDES:
+        bars = _bars(calibration, side, plain.is_stated(name)[known])
+        found[side] = figures_of(plain.scores[name][side][known], truth[known], TARGET, bars)
+    for own, shown in _MASKED.items():
+        found[shown] = figures_of(masked.scores[name][own][known], truth[known])
     return found
 
 
@@ -265,7 +242,23 @@ def _published_only(plain: Scored) -> dict[str, Any]:
     """Product type on listings whose type has enough training rows to be answered, by side."""
     truth = plain.truth["product_type"]
     rows = truth >= 0
-    return {side: figures_of(plain.scores["product_type"][side][rows], truth[rows]) for side in _SHOWN}
+    return {side: figures_of(plain.scores["product_type"][side][rows], truth[rows]) for side in SIDES}
+
+
+def _conflicts(plain: Scored, doubt: float) -> dict[str, Any]:
+    """How often what is said conflicts with the pictures: colours as they are, and each swapped for another."""
+    stated = plain.stated["color"]
+    single = ((stated > 0).sum(dim=1) == 1).numpy() & (plain.truth["color"] >= 0)
+    if not single.any():
+        return {}
+    said, seen = stated[single].argmax(dim=1).numpy(), plain.scores["color"]["image"][single]
+    swapped = (said + np.random.default_rng(0).integers(1, stated.shape[1], len(said))) % stated.shape[1]
+    lines = np.arange(len(said))
+    return {
+        "rows": len(said),
+        "untouched": round(float((seen[lines, said] < doubt).mean()), 4),
+        "swapped": round(float((seen[lines, swapped] < doubt).mean()), 4),
+    }
 
 
 def _bars(calibration: Mapping[str, Outcomes], side: str, is_stated: Bools) -> Floats:

@@ -15,9 +15,12 @@ from safetensors.numpy import load_file, save_file
 from torch import nn
 
 from model.color_histogram import color_histogram
+from model.dataset import Row
 from model.foreground import find_foreground
 from model.geometry import fit_square
 from model.image import ImageTower
+from model.masking import Mask
+from model.taxonomy import load_taxonomy
 from model.text import TextTower
 from model.types import Pixels
 
@@ -39,24 +42,30 @@ class Features:
 
 
 def compute_features(
-    pictures: Sequence[Path],
+    rows: Sequence[Row],
     titles: Sequence[str],
-    masked: Sequence[str],
     towers: tuple[ImageTower, TextTower],
     side: int,
     cache: Path,
     log: Log,
 ) -> Features:
-    """Features row by row; ``masked``: the titles without telling words. What ``cache`` has is read from there."""
+    """Features row by row, with the title that is given for each. What ``cache`` has is read from there."""
     image, text = towers
-    seen = see_pictures(pictures, image, side, cache, log)
+    mask = Mask(load_taxonomy())
+    masked = [mask.hide(title) for title in titles]
+    seen = _see(rows, image, side, cache, log)
     said = _cached(cache, "titles", (text, *titles), lambda: {"titles": _titles(titles, text)})
     hidden = _cached(cache, "titles", (text, *masked), lambda: {"titles": _titles(masked, text)})
     return Features(seen["images"], seen["colors"], said["titles"], hidden["titles"], tuple(masked))
 
 
-def see_pictures(pictures: Sequence[Path], tower: ImageTower, side: int, cache: Path, log: Log) -> Mapping[str, Floats]:
-    """``images`` (N, Di) and ``colors`` (N, Dc) of pictures; what ``cache`` has is read from there."""
+def see_images(rows: Sequence[Row], tower: ImageTower, side: int, cache: Path, log: Log) -> Floats:
+    """(N, Di) what the image tower sees in the rows' pictures; what ``cache`` has is read from there."""
+    return _see(rows, tower, side, cache, log)["images"]
+
+
+def _see(rows: Sequence[Row], tower: ImageTower, side: int, cache: Path, log: Log) -> Mapping[str, Floats]:
+    pictures = [row.image for row in rows]
     names = [f"{path.parent.name}/{path.name}" for path in pictures]
     return _cached(cache, "pictures", (tower, side, *names), lambda: _look(pictures, tower, side, log))
 

@@ -2,16 +2,18 @@
 
 ``masked_words.txt`` holds every word that stands in the raw colour of at least three training listings. It only grows:
 what was once hidden stays hidden, or figures of different checkpoints could not be compared. The taxonomy's synonyms of
-colours and materials are hidden as well.
+colours and materials are hidden as well. ``python -m model.masking DATA`` adds what new data brings.
 """
 
 from __future__ import annotations
 
+import argparse
 import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from model.dataset import load_rows
 from model.taxonomy import Taxonomy
 
 MIN_ROWS = 3
@@ -42,3 +44,16 @@ class Mask:
     def hide(self, title: str) -> str:
         """The title with a space in place of each telling word or phrase."""
         return self._pattern.sub(" ", title)
+
+
+def main() -> None:
+    """Add to the list the telling words of a folder's training rows; none is ever taken off."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path, help="folder with abo/, clothing/ and grocery/")
+    rows = load_rows(parser.parse_args().data)
+    found = telling_words(row.labels.get("color_raw", "") for row in rows if row.split == "train")
+    _FILE.write_text("".join(f"{word}\n" for word in sorted({*masked_words(), *found})), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

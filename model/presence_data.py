@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from model.dataset import Row
+from model.dataset import Row, family_share
 from model.rendered_text import write_rendered
 from model.text_labels import characters_of, choose, known_characters
 from model.text_presence import TextPresence, fit_presence, presence_figures, threshold_for
@@ -64,8 +63,7 @@ def rendered(rows: Sequence[Row], split: Part, cache: Path) -> list[Row]:
 
 
 def _part(row: Row) -> Part:
-    share = int.from_bytes(blake2b(row.family.encode(), digest_size=4).digest(), "big") / 2**32
-    return row.split if row.split == "test" or share >= _CALIBRATION_SHARE else "calibrate"
+    return row.split if row.split == "test" or family_share(row.family) >= _CALIBRATION_SHARE else "calibrate"
 
 
 def _places(rows: Sequence[Row], characters: npt.NDArray[np.int64], *splits: Part) -> npt.NDArray[np.int64]:

@@ -20,13 +20,10 @@ from model.calibrate import Fitting, Outcomes, fit_pool
 from model.dataset import Row
 from model.errors import ModelError
 from model.evaluate import Asked
-from model.extract import Extractor
 from model.features import Features
 from model.fit import label_ids
 from model.fusion import ATTRIBUTES, Logits
 from model.pool import Pool
-from model.scoring import stated_values
-from model.taxonomy import load_taxonomy
 from model.weights import Checkpoint, save_outcomes, seal
 
 MIN_ROWS = 200
@@ -62,11 +59,9 @@ def recalibrate(
         raise ModelError("all listings are of one family; recalibration needs two halves that share none")
     asked = Asked(checkpoint.fusion, checkpoint.vocabulary, features, rows)
     with torch.no_grad():
-        _, logits = asked.scores(fit_rows, masked=False)
-        pools = {
-            **checkpoint.vocabulary.pools,
-            **_pools(checkpoint, enough, logits, [rows[index] for index in fit_rows]),
-        }
+        first, logits = asked.scores(fit_rows, masked=False)
+        fitted = _pools(checkpoint, enough, logits, first.stated, [rows[index] for index in fit_rows])
+        pools = {**checkpoint.vocabulary.pools, **fitted}
         vocabulary = replace(checkpoint.vocabulary, pools=pools)
         scored, _ = Asked(checkpoint.fusion, vocabulary, features, rows).scores(bought_rows, masked=False)
     renewed = (*enough, "category") if "product_type" in enough else enough
@@ -76,15 +71,16 @@ def recalibrate(
 
 
 def _pools(
-    checkpoint: Checkpoint, names: Sequence[str], logits: Mapping[str, Logits], rows: Sequence[Row]
+    checkpoint: Checkpoint,
+    names: Sequence[str],
+    logits: Mapping[str, Logits],
+    stated: Mapping[str, torch.Tensor],
+    rows: Sequence[Row],
 ) -> dict[str, Pool]:
-    extractor = Extractor(load_taxonomy())
     pools = {}
     for name in names:
-        values = checkpoint.vocabulary.values[name]
-        labels = torch.from_numpy(label_ids(rows, name, values))
-        stated = stated_values(extractor, [row.title for row in rows], name, values)
-        own = Fitting(logits[name], labels, stated).chosen(labels >= 0)
+        labels = torch.from_numpy(label_ids(rows, name, checkpoint.vocabulary.values[name]))
+        own = Fitting(logits[name], labels, stated[name]).chosen(labels >= 0)
         pools[name] = fit_pool(own, before=checkpoint.vocabulary.pools[name])
     return pools
 

@@ -27,16 +27,18 @@ BySide = Mapping[str, Floats]  # side -> (N, V)
 FOUND_IN_TITLES = ("material",)  # the training data's labels of it
 
 
-def stated_values(extractor: Extractor, titles: Sequence[str], attribute: str, values: Sequence[str]) -> torch.Tensor:
-    """(N, V) how surely each title states each value: 1 outright, 0 not."""
-    index = {value: place for place, value in enumerate(values)}
-    found = torch.zeros(len(titles), len(values))
+def stated_values(
+    extractor: Extractor, titles: Sequence[str], values: Mapping[str, Sequence[str]]
+) -> dict[str, torch.Tensor]:
+    """By attribute of `ATTRIBUTES`, (N, V): how surely each title states each value, 1 outright, 0 not."""
+    index = {name: {value: place for place, value in enumerate(values[name])} for name in ATTRIBUTES}
+    found = {name: torch.zeros(len(titles), len(index[name])) for name in ATTRIBUTES}
     for row, title in enumerate(titles):
         for mention in extractor.extract(title, "", ()):
-            if mention.attribute == attribute and mention.value in index:
-                found[row, index[mention.value]] = max(
-                    mention.score / STATED_IN_FULL, float(found[row, index[mention.value]])
-                )
+            place = index.get(mention.attribute, {}).get(mention.value)
+            if place is not None:
+                own = found[mention.attribute][row]
+                own[place] = max(mention.score / STATED_IN_FULL, float(own[place]))
     return found
 
 
@@ -67,7 +69,13 @@ class Scored:
 
     scores: Mapping[str, BySide]
     truth: Mapping[str, Ints]
-    is_stated: Mapping[str, Bools]  # (N,) the words state a value outright
+    stated: Mapping[str, torch.Tensor]  # (N, V) as `stated_values` gives it
+
+    def is_stated(self, attribute: str) -> Bools:
+        """(N,) rows whose words state a value outright; a product type states its category."""
+        own = self.stated["product_type" if attribute == "category" else attribute]
+        found: Bools = (own.amax(dim=1) > 0).numpy()
+        return found
 
     def known(self, attribute: str) -> Bools:
         """(N,) rows whose label is known, one that cannot be answered included."""
@@ -82,7 +90,7 @@ class Scored:
         """
         found: dict[str, dict[str, Outcomes]] = {}
         for name, by_side in self.scores.items():
-            known, stated = self.known(name), self.is_stated[name]
+            known, stated = self.known(name), self.is_stated(name)
             own = {f"{side}_stated": self._outcomes(name, by_side[side], known & stated) for side in ("fused", "text")}
             own["image_stated"] = self._outcomes(name, by_side["worded"], known & stated)
             if name not in FOUND_IN_TITLES:
@@ -119,9 +127,7 @@ def score_all(
     found["product_type"] = place[wanted]
     is_placed = (wanted >= 0) & (to_category.sum(axis=1)[wanted] > 0)
     found["category"] = np.where(is_placed, to_category.argmax(axis=1)[wanted], -1)
-    is_stated = {name: (stated[name].amax(dim=1) > 0).numpy() for name in ATTRIBUTES}
-    is_stated["category"] = is_stated["product_type"]
-    return Scored(scores, found, is_stated)
+    return Scored(scores, found, stated)
 
 
 def category_matrix(types: Sequence[str], taxonomy: Taxonomy) -> tuple[tuple[str, ...], Floats]:

@@ -146,16 +146,7 @@ class Tagging:
         status = _status(values, _bar(scores, words, threshold))
         image, text = self._ranking(name, scores.image), self._ranking(name, scores.text)
         is_written = scores.text is not None or bool(words.written)
-        alone = (
-            Scores(scores.text, None, scores.text, _alone(scores.when_stated, "text"))
-            if scores.text is not None
-            else None
-        )
-        seen = (
-            Scores(scores.image, scores.image, None, _alone(scores.when_stated, "image"))
-            if scores.image is not None
-            else None
-        )
+        alone, seen = _alone(scores, "text"), _alone(scores, "image")
         return Decision(
             status=status,
             values=values,
@@ -324,8 +315,12 @@ def _side(scores: Scores) -> Side:
 
 
 def _alone(scores: Scores | None, side: Literal["image", "text"]) -> Scores | None:
+    """What there would be without the other side; None without this one."""
     one: Vector | None = getattr(scores, side) if scores is not None else None
-    return Scores(one, None, None) if one is not None else None
+    if scores is None or one is None:
+        return None
+    image, text = (one, None) if side == "image" else (None, one)
+    return Scores(one, image, text, _alone(scores.when_stated, side))
 
 
 def _bar(scores: Scores, words: _Words, threshold: Threshold) -> float | None:

@@ -26,11 +26,10 @@ from model.config import ModelConfig
 from model.dataset import Row, Split, load_rows
 from model.evaluate import evaluate_features
 from model.extract import Extractor
-from model.features import compute_features, see_pictures
+from model.features import compute_features, see_images
 from model.fit import Examples, examples_of, fit_network, fit_words, remember_words
 from model.folds import NUM_FOLDS, fold_of_rows
 from model.fusion import ATTRIBUTES, FusionModel, Logits
-from model.masking import Mask
 from model.origin import import_towers
 from model.pool import Pool
 from model.predictor import choose_device
@@ -103,12 +102,9 @@ def train(
     rows = load_catalogue(data) if is_catalogue(data) else load_rows(data)
     image, text = load_towers(out, config)
     place = choose_device(device)
-    mask = Mask(load_taxonomy())
     titles = [row.title or row.made_title for row in rows]
-    masked = [mask.hide(title) for title in titles]
-    features = compute_features(
-        [row.image for row in rows], titles, masked, (image.to(place), text.to(place)), config.image_side, cache, log
-    )
+    towers = (image.to(place), text.to(place))
+    features = compute_features(rows, titles, towers, config.image_side, cache, log)
     values = vocabularies(rows)
     examples = examples_of(rows, features, values)
     recipe = _Recipe(config, examples, {name: len(one) for name, one in values.items()}, epochs or _EPOCHS, seed, log)
@@ -121,8 +117,8 @@ def train(
     _round_to_half(fusion)
     save_heads(out, fusion)
     save_outcomes(out, outcomes)
-    look = partial(see_pictures, tower=image, side=config.image_side, cache=cache, log=log)
-    presence = learn_presence(features.images, rows, lambda more: look([row.image for row in more])["images"], cache)
+    see = partial(see_images, tower=image, side=config.image_side, cache=cache, log=log)
+    presence = learn_presence(features.images, rows, see, cache)
     if presence is not None:
         presence.save(out)
     (out / "labels.json").write_text(json.dumps(vocabulary.to_json(), indent=1) + "\n", encoding="utf-8")
@@ -154,10 +150,8 @@ def _counts(rows: Sequence[Row], attribute: str) -> Counter[str]:
     return Counter(row.labels[attribute] for row in rows if row.split == "train" and attribute in row.labels)
 
 
-def _rows_of(rows: Sequence[Row], split: Split, *, titled: bool = False) -> torch.Tensor:
-    return torch.tensor(
-        [index for index, row in enumerate(rows) if row.split == split and (row.title or not titled)], dtype=torch.long
-    )
+def _rows_of(rows: Sequence[Row], split: Split) -> torch.Tensor:
+    return torch.tensor([index for index, row in enumerate(rows) if row.split == split], dtype=torch.long)
 
 
 # ---- out of fold ----------------------------------------------------------------------------------------------------
@@ -214,10 +208,9 @@ def _calibrate(
     recipe: _Recipe, rows: Sequence[Row], found: _OutOfFold, values: Mapping[str, tuple[str, ...]]
 ) -> tuple[Vocabulary, dict[str, dict[str, Outcomes]]]:
     taxonomy = load_taxonomy()
-    extractor = Extractor(taxonomy)
     titles = [rows[index].title for index in found.rows.tolist()]
     labels = {name: recipe.data.labels[name][found.rows] for name in ATTRIBUTES}
-    stated = {name: stated_values(extractor, titles, name, values[name]) for name in ATTRIBUTES}
+    stated = stated_values(Extractor(taxonomy), titles, values)
     pools = {name: _fit_pool(found, name, labels[name], stated[name]) for name in ATTRIBUTES}
     published = _published(rows)
     chosen = [values["product_type"].index(name) for name in published]
