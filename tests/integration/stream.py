@@ -134,6 +134,11 @@ class WorkerProcess:
         worker._reading = asyncio.create_task(worker._read())
         return worker
 
+    @property
+    def is_running(self) -> bool:
+        """It has not ended."""
+        return self.process.returncode is None
+
     async def stop(self) -> int:
         """SIGTERM; its exit code once it has drained."""
         self.process.send_signal(signal.SIGTERM)
@@ -149,7 +154,7 @@ class WorkerProcess:
         """Has it logged this event? Waits for it; False when it ends first or takes too long."""
         deadline = time.monotonic() + within_seconds
         while event not in self.events:
-            if time.monotonic() > deadline or self.process.returncode is not None:
+            if time.monotonic() > deadline or not self.is_running:
                 return False
             await asyncio.sleep(0.05)
         return True
@@ -174,7 +179,7 @@ async def until(condition: Callable[[], bool], worker: WorkerProcess, seconds: f
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
     while not await asyncio.to_thread(condition):
-        ended = worker.process.returncode is not None
+        ended = not worker.is_running
         if ended or loop.time() > deadline:
             await worker.kill()  # it must not outlive its test
             pytest.fail(f"{'ended' if ended else 'too slow'}: {''.join(worker.log[-15:])}")

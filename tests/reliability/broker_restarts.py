@@ -44,7 +44,7 @@ async def run(trial: Trial) -> list[Row]:
                 await _see_movement(trial, fleet)
                 await asyncio.sleep(choose.uniform(0.5, 4.0))
             is_done = await fleet.until_done(trial.size(short=120, full=1200))
-            dead = [name for name, worker in fleet.workers.items() if worker.process.returncode is not None]
+            dead = [name for name, worker in fleet.workers.items() if not worker.is_running]
             await fleet.stop()
         report = await asyncio.to_thread(stream.judge)
         back = await asyncio.to_thread(_back_after, stream, answered)

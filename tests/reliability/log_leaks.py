@@ -105,7 +105,7 @@ async def _witness(
         await until(lambda: stream.num_committed() >= num_records, worker, seconds=480)  # the real model loads slowly
         pages = [await _page(port, name) for name in _PROBES]
     except BaseException:
-        if worker.process.returncode is None:
+        if worker.is_running:
             await worker.kill()
         raise
     code = await worker.stop()

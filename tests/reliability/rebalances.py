@@ -122,7 +122,7 @@ class Shuffle:
 
     async def _leave(self, name: str, *, is_kill: bool) -> None:
         worker = self.fleet.workers[name]
-        if worker.process.returncode is not None:
+        if not worker.is_running:
             self.ends.append(f"{name} ended by itself: {''.join(worker.log[-4:])}")
         elif is_kill:
             await worker.kill()
