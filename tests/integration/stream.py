@@ -16,7 +16,7 @@ from dataclasses import astuple, dataclass, field
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -27,6 +27,9 @@ from worker.demo.samples import load_pictures
 
 Headers = Sequence[tuple[str, str | bytes | None]]
 _EVENT = re.compile(r'"event": "([a-z._]+)"')
+_NO_COORDINATOR_YET = (
+    KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+)  # fmt: skip
 _TITLES = ("red leather boots, UK 7", "oak table 120 x 60 cm", "navy cotton sheet", "gold ring 18k", "black phone case")
 
 
@@ -83,7 +86,9 @@ class Stream:
         reader = Consumer({"bootstrap.servers": self.servers, "group.id": self.name, "enable.auto.commit": False})
         try:
             wanted = [TopicPartition(self.topics.input, number) for number in range(self.num_partitions)]
-            return {place.partition: max(0, place.offset) for place in reader.committed(wanted, timeout=20)}
+            return {
+                place.partition: max(0, place.offset) for place in _when_found(lambda: reader.committed(wanted, 20))
+            }
         finally:
             reader.close()
 
@@ -108,6 +113,18 @@ class Stream:
             **settings,
         }
         return {**os.environ, **{f"HANGTAG_{key}": value for key, value in own.items()}}
+
+
+def _when_found(ask: Callable[[], list[TopicPartition]]) -> list[TopicPartition]:
+    """What a group's coordinator answers. A fresh broker has none for a moment: then it is asked again."""
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            return ask()
+        except KafkaException as error:
+            if error.args[0].code() not in _NO_COORDINATOR_YET or time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
 
 
 RUN = ("-c", "from worker.cli import main; main()", "run")
