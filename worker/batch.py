@@ -65,19 +65,28 @@ def fitting(costs: Sequence[int], policy: BatchPolicy) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """What stands before a free device. ``spare_from``: the backfill's batches must not start before."""
+    """What stands before the device. ``spare_from``: the backfill's batches must not start before.
+
+    ``hand_over_at``: the device is busy, and close enough to its end from then on to be given the next live batch, so
+    that it does not stand idle while results are passed on; None: it is free.
+    """
 
     live_is_prepared: bool
     live_is_waiting: bool  # in the queue, or having its titles looked up
     spare_is_prepared: bool
     spare_from: float = 0.0
+    hand_over_at: float | None = None
 
 
 def whose_turn(now: float, front: Front) -> Literal["live", "spare"] | Wait:
-    """Which lane's prepared batch a free device takes. A live listing that waits keeps the device for itself."""
+    """Which lane's prepared batch the device takes. A live listing that waits keeps the device for itself; a backfill's
+    batch is never handed over ahead, for a live listing may come before it could start.
+    """
+    if front.hand_over_at is not None and now < front.hand_over_at:
+        return Wait(front.hand_over_at if front.live_is_prepared else None)
     if front.live_is_prepared:
         return "live"
-    if front.live_is_waiting or not front.spare_is_prepared:
+    if front.live_is_waiting or not front.spare_is_prepared or front.hand_over_at is not None:
         return Wait(None)
     return "spare" if now >= front.spare_from else Wait(front.spare_from)
 

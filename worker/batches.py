@@ -1,7 +1,8 @@
 """Batches for the device: formed, their titles looked up, run; live listings first, a backfill's where there is room.
 
 Each lane has one prepared batch ahead at most. Which one a free device takes is decided when it is free, so a prepared
-batch of the backfill steps back for a live listing that came meanwhile. Owner: the event loop.
+batch of the backfill steps back for a live listing that came meanwhile. A live batch is handed over a moment before the
+device comes free: passing on the results of the one before costs the device no time then. Owner: the event loop.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from worker.waiting import Outlook, Waiting, WaitingRoom
 log = structlog.get_logger(__name__)
 
 _CALIBRATION_ROUNDS = 3
+_NUM_HANDED_OVER = 2  # batches that the device has at most: the one that runs, the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class Batches:
         self._spare: _Lane | None = None
         self._share = Share(spare.share if spare else 1.0)
         self._spare_rests = False
+        self._choosing = asyncio.Lock()
         if spare is not None:
             self._spare = _Lane(WaitingRoom(policy, self._outlook, spare.max_seconds), is_spare=True)
 
@@ -116,7 +119,7 @@ class Batches:
         """Work until cancelled. Raises FatalError when the device cannot go on."""
         lanes = filter(None, (self._live, self._spare))
         loops = [asyncio.create_task(self._prepare(lane), name="prepare-batches") for lane in lanes]
-        loops.append(asyncio.create_task(self._feed(), name="run-batches"))
+        loops += [asyncio.create_task(self._feed(), name="run-batches") for _ in range(_NUM_HANDED_OVER)]
         try:
             await asyncio.gather(*loops)
         finally:
@@ -137,11 +140,12 @@ class Batches:
             await lane.emptied.wait()
 
     async def _feed(self) -> None:
-        """The device takes one prepared batch after the other. Runs for ever."""
+        """The device takes one prepared batch after the other; two of these take turns. Runs for ever."""
         while True:
-            lane = await self._next_lane()
-            prepared, lane.prepared = lane.prepared, None
-            lane.emptied.set()
+            async with self._choosing:
+                lane = await self._next_lane()
+                prepared, lane.prepared = lane.prepared, None
+                lane.emptied.set()
             if prepared is not None:
                 await self._run(prepared, lane)
 
@@ -162,7 +166,10 @@ class Batches:
     def _front(self) -> Front:
         live, spare = self._live, self._spare
         spare_is_prepared = spare is not None and spare.prepared is not None and not self._spare_rests
-        return Front(live.prepared is not None, live.has_waiting, spare_is_prepared, self._share.free_from)
+        hand_over_at = self._outlook.free_at - self._policy.lead_seconds if self._outlook.is_busy else None
+        return Front(
+            live.prepared is not None, live.has_waiting, spare_is_prepared, self._share.free_from, hand_over_at
+        )
 
     async def _run(self, prepared: _Prepared, lane: _Lane) -> None:
         vectors = self._recall.settle(prepared.recalled)

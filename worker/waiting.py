@@ -42,6 +42,7 @@ class Outlook:
     def __init__(self) -> None:
         self.free_at = 0.0
         self.cost_model = CostModel()
+        self._under_way: deque[int] = deque()  # costs of the batches that the device has
         self._bells: list[asyncio.Event] = []
 
     def bell(self) -> asyncio.Event:
@@ -55,14 +56,23 @@ class Outlook:
             bell.set()
 
     def started(self, cost: int) -> None:
-        """A batch of this cost went to the device."""
-        self.free_at = asyncio.get_running_loop().time() + self.cost_model.predict(cost)
+        """A batch of this cost went to the device, behind the one that is there."""
+        now = asyncio.get_running_loop().time()
+        begins = max(now, self.free_at) if self.is_busy else now
+        self._under_way.append(cost)
+        self.free_at = begins + self.cost_model.predict(cost)
 
     def finished(self, cost: int, busy_seconds: float) -> None:
-        """The device is free; learn from how long it took."""
+        """The device is done with the first batch that it had; learn from how long it took."""
         self.cost_model.observe(cost, busy_seconds)
-        self.free_at = asyncio.get_running_loop().time()
+        self._under_way.popleft()
+        self.free_at = asyncio.get_running_loop().time() + sum(map(self.cost_model.predict, self._under_way))
         self.ring()
+
+    @property
+    def is_busy(self) -> bool:
+        """Does the device have a batch?"""
+        return bool(self._under_way)
 
 
 class WaitingRoom:

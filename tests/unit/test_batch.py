@@ -110,7 +110,7 @@ def test_equal_batches_do_not_wear_the_slope_away() -> None:
     assert capped(policy, model, 0.065).max_cost in (4, 5)
 
 
-fronts = st.builds(Front, st.booleans(), st.booleans(), st.booleans(), st.floats(0, 10))
+fronts = st.builds(Front, st.booleans(), st.booleans(), st.booleans(), st.floats(0, 10), st.none() | st.floats(0, 10))
 
 
 @given(now=st.floats(0, 10), front=fronts)
@@ -120,11 +120,20 @@ def test_a_backfill_takes_only_what_live_leaves(now: float, front: Front) -> Non
     if turn == "spare":
         assert front.spare_is_prepared and not (front.live_is_prepared or front.live_is_waiting)
         assert now >= front.spare_from
+        assert front.hand_over_at is None
     if turn == "live":
         assert front.live_is_prepared
+        assert front.hand_over_at is None or now >= front.hand_over_at
     if isinstance(turn, Wait):
-        assert not front.live_is_prepared
+        assert not front.live_is_prepared or turn.until == front.hand_over_at
         assert turn.until is None or turn.until > now
+
+
+def test_a_busy_device_is_given_the_next_live_batch_shortly_before_its_end() -> None:
+    """Not sooner, and never one of the backfill."""
+    assert whose_turn(5.0, Front(True, False, True, hand_over_at=5.1)) == Wait(5.1)
+    assert whose_turn(5.1, Front(True, False, True, hand_over_at=5.1)) == "live"
+    assert whose_turn(5.1, Front(False, False, True, hand_over_at=5.1)) == Wait(None)
 
 
 def test_a_free_device_is_given_to_the_backfill() -> None:

@@ -59,13 +59,14 @@ class Desk:
     metrics: Metrics
     work: asyncio.Task[None]
     asked: list[asyncio.Task[Prediction]] = field(default_factory=list)
+    flights: list[Flight] = field(default_factory=list)
 
     def ask(self, room: WaitingRoom, *titles: str, pictures: int = 1) -> None:
         """Put listings into a lane."""
         for title in titles:
-            flight = Flight(Record(None, None, (), None), 0.0)
+            self.flights.append(Flight(Record(None, None, (), None), 0.0))
             inputs = ListingInput(title, (PICTURE,) * pictures)
-            self.asked.append(asyncio.create_task(room.predict(inputs, flight)))
+            self.asked.append(asyncio.create_task(room.predict(inputs, self.flights[-1])))
 
     async def begun(self) -> list[str]:
         """The next batch on the device, once it has begun."""
@@ -113,6 +114,20 @@ async def test_live_goes_before_a_backfill_that_came_first_and_is_prepared() -> 
         assert await one.begun() == ["l1", "l2"]
         one.finish()
         assert await one.begun() == ["s2", "s3", "s4", "s5"]
+
+
+async def test_the_device_goes_on_while_the_event_loop_is_busy() -> None:
+    """The next live batch waits at the device before the running one ends; a third does not."""
+    async with desk() as one:
+        one.ask(one.batches.live, "l1")
+        await one.begun()
+        one.ask(one.batches.live, *(f"l{number}" for number in range(2, 10)))
+        while not one.flights[1].is_started:  # noqa: ASYNC110  # nothing tells when
+            await asyncio.sleep(0.01)
+        assert not one.flights[5].is_started
+        one.finish()
+        assert one.device.num_begun.acquire(timeout=30)  # nothing else can run in this thread meanwhile
+        assert one.device.batches[-1] == ["l2", "l3", "l4", "l5"]
 
 
 async def test_a_live_listing_given_up_does_not_keep_the_backfill_out() -> None:
