@@ -41,7 +41,7 @@ train: install
 
 lock:
 	uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --group dev --extra train --extra otel \
-	  --extra bulk --extra openvino \
+	  --extra bulk --extra openvino --extra registry \
 	  --generate-hashes --no-emit-index-url -o requirements.lock
 	$(LOCK) pyproject.toml --extra otel -c requirements.lock -o deploy/requirements.lock
 	$(LOCK) deploy/build.in -o deploy/build.lock

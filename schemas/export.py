@@ -15,6 +15,7 @@ CONTRACT_VERSION = "1.0.0"
 ASYNCAPI_FILE = "asyncapi.json"
 KAFKA_BINDING = "0.5.0"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+DRAFT_7 = "http://json-schema.org/draft-07/schema#"
 
 _TEXT: JsonSchemaValue = {"type": "string"}
 _COUNT: JsonSchemaValue = {"type": "string", "pattern": "^[0-9]+$"}
@@ -176,3 +177,29 @@ def _dead_letter_headers() -> JsonSchemaValue:
         },
     }
     return {"type": "object", "properties": {**required, **optional}, "required": list(required)}
+
+
+def portable(row: EventTopic) -> JsonSchemaValue:
+    """`json_schema` for readers that know draft 7 alone and follow no references, registries among them. It means the
+    same: the models use no word that came later.
+    """
+    return {**inlined(json_schema(row)), "$schema": DRAFT_7}
+
+
+def inlined(schema: JsonSchemaValue) -> JsonSchemaValue:
+    """The same schema without ``$defs``: what a reference names stands in its place. Not for models that hold
+    themselves.
+    """
+
+    def walk(node: Any) -> Any:
+        if isinstance(node, list):
+            return [walk(one) for one in node]
+        if not isinstance(node, dict):
+            return node
+        beside = {key: walk(value) for key, value in node.items() if key not in ("$ref", "$defs")}
+        if "$ref" not in node:
+            return beside
+        return walk(schema["$defs"][node["$ref"].removeprefix("#/$defs/")]) | beside
+
+    found: JsonSchemaValue = walk(schema)
+    return found

@@ -11,6 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from tests.servers.base import MissingServerError, Server
 from tests.servers.kafka import start_kafka
 from tests.servers.redis import OwnRedis, start_redis
+from tests.servers.registry import start_registry
 
 # Properties are about results; how long a try takes on a busy machine says nothing.
 hypothesis_settings.register_profile("hangtag", deadline=None)
@@ -54,6 +55,15 @@ def redis(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A real Redis; ``address`` is its URL."""
     server = _or_skip(start_redis)
     _note(request, "Redis", server)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def registry(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A real Schema Registry; ``address`` is the URL of its API."""
+    server = _or_skip(start_registry)
+    _note(request, "Schema Registry", server)
     yield server
     server.stop()
 

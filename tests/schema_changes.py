@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from schemas.export import inlined
+
 Schema = Mapping[str, Any]
 
 _WORDS = ("description", "title", "default", "examples", "$defs", "$schema", "$id")
@@ -21,16 +23,13 @@ def resolved(schema: Schema) -> dict[str, Any]:
             return [walk(one) for one in node]
         if not isinstance(node, Mapping):
             return node
-        if "$ref" in node:
-            name = node["$ref"].removeprefix("#/$defs/")
-            return walk({**schema["$defs"][name], **{key: node[key] for key in node if key != "$ref"}})
         kept = {key: value for key, value in node.items() if key not in _WORDS}
         return {key: _children(value) if key == "properties" else walk(value) for key, value in kept.items()}
 
     def _children(properties: Mapping[str, Any]) -> dict[str, Any]:
         return {name: walk(child) for name, child in properties.items()}
 
-    found: dict[str, Any] = walk(schema)
+    found: dict[str, Any] = walk(inlined(dict(schema)))
     return found
 
 

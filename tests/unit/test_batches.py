@@ -13,6 +13,7 @@ import pytest
 
 from model.labels import Labels
 from model.types import ListingInput, ModelInfo, Prediction
+from tests.polling import until
 from worker.batch import BatchPolicy
 from worker.batches import Batches, SparePolicy
 from worker.errors import FatalError
@@ -122,8 +123,11 @@ async def test_the_device_goes_on_while_the_event_loop_is_busy() -> None:
         one.ask(one.batches.live, "l1")
         await one.begun()
         one.ask(one.batches.live, *(f"l{number}" for number in range(2, 10)))
-        while not one.flights[1].is_started:  # noqa: ASYNC110  # nothing tells when
-            await asyncio.sleep(0.01)
+
+        async def has_next() -> bool:
+            return one.flights[1].is_started
+
+        await until(has_next)
         assert not one.flights[5].is_started
         one.finish()
         assert one.device.num_begun.acquire(timeout=30)  # nothing else can run in this thread meanwhile

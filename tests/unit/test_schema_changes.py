@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from jsonschema import Draft7Validator
 
-from schemas.export import json_schema, schema_file
+from schemas.export import DIALECT, inlined, json_schema, portable, schema_file
 from schemas.topics import EVENT_TOPICS, EventTopic
 from tests.deploy_files import ROOT
 from tests.schema_changes import refusals, resolved
@@ -16,6 +17,26 @@ from tests.schema_changes import refusals, resolved
 RELEASED = ROOT / "schemas" / "released" / "v1"
 INPUTS = [row for row in EVENT_TOPICS if row.direction == "in"]
 OUTPUTS = [row for row in EVENT_TOPICS if row.direction == "out"]
+
+
+DRAFT_7_WORDS = {
+    "$schema", "$id", "title", "description", "default", "examples", "type", "enum", "const", "anyOf", "format",
+    "pattern", "minLength", "maxLength", "minimum", "maximum", "items", "minItems", "maxItems",
+    "properties", "required", "additionalProperties",
+}  # fmt: skip
+
+
+def words(schema: Any) -> Iterator[str]:
+    """The words of a schema, names of properties left out."""
+    for part in schema if isinstance(schema, list) else ():
+        yield from words(part)
+    for key, value in schema.items() if isinstance(schema, dict) else ():
+        yield key
+        if key == "properties":
+            for child in value.values():
+                yield from words(child)
+        elif key not in ("default", "examples", "const", "enum"):
+            yield from words(value)
 
 
 def released(row: EventTopic) -> dict[str, Any]:
@@ -33,6 +54,15 @@ def test_what_producers_send_stays_valid(row: EventTopic) -> None:
 def test_what_readers_get_stays_the_same(row: EventTopic) -> None:
     """Outputs are closed, so fully compatible means the same; anything else is a new version of the event."""
     assert resolved(json_schema(row)) == released(row)
+
+
+@pytest.mark.parametrize("row", EVENT_TOPICS, ids=lambda row: row.event_type)
+def test_registries_get_the_same_in_draft_7(row: EventTopic) -> None:
+    """A reader of draft 7 finds no reference and no word that it would pass over."""
+    given = portable(row)
+    Draft7Validator.check_schema(given)
+    assert set(words(given)) <= DRAFT_7_WORDS
+    assert given | {"$schema": DIALECT} == inlined(json_schema(row))
 
 
 def test_every_event_was_released() -> None:

@@ -58,6 +58,39 @@ def export_schemas(folder: Annotated[Path, typer.Argument(metavar="DIR", help="C
             typer.echo(path)
 
 
+@schemas_app.command("register")
+def register_schemas(
+    context: typer.Context,
+    url: Annotated[str, typer.Argument(metavar="URL", help="Of a registry that speaks Confluent's API.")],
+    check: Annotated[bool, typer.Option("--check", help="Only say what would come of it.")] = False,
+    ca: Annotated[str, typer.Option(metavar="FILE", help="The authority that signed its certificate.")] = "",
+) -> None:
+    """Put the schemas of all topics into a Schema Registry, all or none; exit code 1 when it refuses one."""
+    settings = settings_of(context)
+    with plain_errors():
+        from worker.registry import Registry, subjects
+
+        wanted, registry = subjects(settings.kafka.topics), Registry(url, ca)
+        answers = registry.check(wanted) if check else registry.register(wanted)
+    for one in answers:
+        if is_terminal():
+            typer.echo(f"{one.outcome:8} {one.subject.name} version {one.version}, {one.subject.level}")
+        else:
+            told = {
+                "subject": one.subject.name,
+                "level": one.subject.level,
+                "outcome": one.outcome,
+                "version": one.version,
+            }
+            typer.echo(json.dumps(told))
+    if any(one.outcome == "refused" for one in answers):
+        typer.echo(
+            "nothing was registered: a change of this kind is a new version of the event, see docs/versioning.md",
+            err=True,
+        )
+        raise typer.Exit(1)
+
+
 def metrics() -> None:
     """Print every metric with kind, unit, labels and meaning, as Markdown."""
     from worker.metrics_page import page

@@ -1,0 +1,81 @@
+"""The contract in a real Schema Registry: registered as a whole, guarded against what would break somebody."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import uuid
+from dataclasses import replace
+
+import pytest
+
+from schemas.topics import Topics
+from tests.servers.base import Server, free_port
+from worker.registry import Registry, RegistryError, Subject, subjects
+
+pytestmark = pytest.mark.registry
+
+
+@pytest.fixture
+def wanted() -> tuple[Subject, ...]:
+    """All subjects, under names that no other test uses."""
+    name = uuid.uuid4().hex[:8]
+    return subjects(Topics(*(f"{name}-{kind}" for kind in ("created", "attributes", "scenes", "texts"))))
+
+
+def changed(subject: Subject, **fields: object) -> Subject:
+    """The same subject with other words at the top of its schema."""
+    return replace(subject, schema=json.dumps({**json.loads(subject.schema), **fields}))
+
+
+def test_all_are_new_then_the_same(registry: Server, wanted: tuple[Subject, ...]) -> None:
+    """Registering twice changes nothing; a check writes nothing."""
+    one = Registry(registry.address)
+    assert [answer.outcome for answer in one.check(wanted)] == ["new"] * 4
+    assert [answer.outcome for answer in one.check(wanted)] == ["new"] * 4
+    assert [(answer.outcome, answer.version) for answer in one.register(wanted)] == [("new", 1)] * 4
+    assert [(answer.outcome, answer.version) for answer in one.register(wanted)] == [("same", 1)] * 4
+
+
+def test_input_may_widen_and_outputs_may_not(registry: Server, wanted: tuple[Subject, ...]) -> None:
+    """As docs/versioning.md says; and one refusal keeps all others out."""
+    one = Registry(registry.address)
+    one.register(wanted)
+    listing, *outputs = wanted
+    fields = json.loads(listing.schema)["properties"]
+    wider = changed(listing, properties={**fields, "title": {**fields["title"], "maxLength": 1_000_000}})
+    needier = changed(listing, required=[*json.loads(listing.schema)["required"], "title"])
+    attributes = json.loads(outputs[0].schema)
+    more = changed(outputs[0], properties={**attributes["properties"], "mood": {"type": "string"}})
+
+    assert [answer.outcome for answer in one.register([needier])] == ["refused"]
+    assert [answer.outcome for answer in one.register([wider, more])] == ["changed", "refused"]
+    assert one.check([listing])[0].version == one.check([wider])[0].version == 1, "nothing was registered"
+    assert [(answer.outcome, answer.version) for answer in one.register([wider])] == [("changed", 2)]
+    assert one.check([listing])[0].outcome == "same", "a version that is registered is known, if not the latest"
+
+
+def test_a_registry_that_is_away_is_named_without_its_password() -> None:
+    """The address, not the credentials."""
+    port = free_port()
+    with pytest.raises(RegistryError, match=f"127.0.0.1:{port}") as caught:
+        Registry(f"http://me:secret@127.0.0.1:{port}").check(subjects(Topics()))
+    assert "secret" not in str(caught.value)
+
+
+def test_the_command_registers_under_the_settings_names(registry: Server) -> None:
+    """A line for each subject; exit code 0."""
+    name = uuid.uuid4().hex[:8]
+    settings = [f"kafka.{kind}_topic={name}-{kind}" for kind in ("input", "attributes", "scenes", "texts")]
+    command = [sys.executable, "-c", "from worker.cli import main; main()"]
+    for one in settings:
+        command += ["--set", one]
+    done = subprocess.run(
+        [*command, "schemas", "register", registry.address], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    first, *others = [json.loads(line) for line in done.stdout.splitlines()]
+    assert first == {"subject": f"{name}-input-value", "level": "BACKWARD_TRANSITIVE", "outcome": "new", "version": 1}
+    assert {one["level"] for one in others} == {"FULL_TRANSITIVE"}
+    assert not done.stderr

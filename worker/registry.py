@@ -1,0 +1,151 @@
+"""The contract in a Schema Registry: a JSON Schema per topic, and which changes the registry is to refuse.
+
+For those who keep such a registry for their topics' readers and writers. The worker itself asks none: values stay plain
+JSON, without the registry's leading bytes, and a registry that is away stops nobody.
+
+Subjects are ``<topic>-value`` (TopicNameStrategy). What comes in must stay readable as it was (BACKWARD_TRANSITIVE);
+what goes out is closed within a version (FULL_TRANSITIVE), see docs/versioning.md.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from schemas.export import portable
+from schemas.topics import ATTRIBUTES, INPUT, SCENES, TEXTS, Topics
+from worker.errors import HangtagError
+
+if TYPE_CHECKING:
+    from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+
+CREDENTIALS = "SCHEMA_REGISTRY_BASIC_AUTH_USER_INFO"
+Level = Literal["BACKWARD_TRANSITIVE", "FULL_TRANSITIVE"]
+T = TypeVar("T")
+_HTTP_LOGGERS = ("httpx", "httpx2")
+LEVELS: Mapping[str, Level] = {"in": "BACKWARD_TRANSITIVE", "out": "FULL_TRANSITIVE"}
+
+
+class RegistryError(HangtagError):
+    """The registry cannot be asked, or refuses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One schema as the registry is to hold it."""
+
+    name: str
+    level: Level
+    schema: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the registry says of one subject. ``version``: of this schema if it is there, else the latest; 0: none.
+
+    ``refused``: readers or writers of what is registered could not go on. ``changed``: they can.
+    """
+
+    subject: Subject
+    outcome: Literal["new", "same", "changed", "refused"]
+    version: int = 0
+
+
+def subjects(topics: Topics) -> tuple[Subject, ...]:
+    """All subjects, under the topics' names."""
+    named = ((topics.input, INPUT), (topics.attributes, ATTRIBUTES), (topics.scenes, SCENES), (topics.texts, TEXTS))
+
+    return tuple(Subject(f"{topic}-value", LEVELS[row.direction], json.dumps(portable(row))) for topic, row in named)
+
+
+class Registry:
+    """A registry that speaks Confluent's API. ``ca``: a file with the authority that signed its certificate.
+
+    Credentials (``name:password``) come from the environment, never from a command line: `CREDENTIALS`.
+    """
+
+    def __init__(self, url: str, ca: str = "") -> None:
+        try:
+            from confluent_kafka.schema_registry import SchemaRegistryClient
+        except ImportError as error:
+            raise RegistryError("the registry's client is not installed: pip install 'hangtag[registry]'") from error
+        config: dict[str, str | int] = {"url": url, "timeout": 20}
+        if ca:
+            config["ssl.ca.location"] = ca
+        if given := os.environ.get(CREDENTIALS):
+            config["basic.auth.user.info"] = given
+        for name in _HTTP_LOGGERS:
+            logging.getLogger(name).setLevel(logging.WARNING)  # a line per request is not for operators
+        try:
+            self._client: SchemaRegistryClient = SchemaRegistryClient(config)
+        except ValueError as error:
+            raise RegistryError(
+                f"this is no registry's address: {error}; give http:// or https:// and a host"
+            ) from error
+        self._address = urlsplit(url).netloc.rpartition("@")[2]
+
+    def check(self, wanted: Sequence[Subject]) -> list[Answer]:
+        """What would come of registering these; nothing is written. Raises RegistryError."""
+        return [self._check(subject) for subject in wanted]
+
+    def register(self, wanted: Sequence[Subject]) -> list[Answer]:
+        """Register all, or none when one is refused; their answers either way. Raises RegistryError."""
+        found = self.check(wanted)
+        if any(one.outcome == "refused" for one in found):
+            return found
+        return [self._register(one) for one in found]
+
+    def _check(self, subject: Subject) -> Answer:
+        with self._errors():
+            latest = _found(lambda: self._client.get_latest_version(subject.name))
+            if latest is None:
+                return Answer(subject, "new")
+            same = _found(lambda: self._client.lookup_schema(subject.name, _schema(subject)))
+            if same is not None:
+                return Answer(subject, "same", same.version or 0)
+            may = self._client.test_compatibility_all_versions(subject.name, _schema(subject))
+        return Answer(subject, "changed" if may else "refused", latest.version or 0)
+
+    def _register(self, answer: Answer) -> Answer:
+        from confluent_kafka.schema_registry import ConfigCompatibilityLevel, ServerConfig
+
+        subject = answer.subject
+        with self._errors():
+            self._client.set_config(subject.name, ServerConfig(compatibility=ConfigCompatibilityLevel(subject.level)))
+            if answer.outcome == "same":
+                return answer
+            self._client.register_schema(subject.name, _schema(subject))
+            return replace(answer, version=self._client.lookup_schema(subject.name, _schema(subject)).version or 0)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # the client lets through what its HTTP library raises, whichever that is
+            words = str(error) or type(error).__name__
+            raise RegistryError(f"the registry at {self._address} did not do what it was asked: {words}") from error
+
+
+def _schema(subject: Subject) -> Schema:
+    from confluent_kafka.schema_registry import Schema
+
+    return Schema(subject.schema, "JSON")
+
+
+def _found(ask: Callable[[], T]) -> T | None:
+    """What the registry has, None where it has nothing."""
+    from confluent_kafka.schema_registry.error import SchemaRegistryError
+
+    try:
+        return ask()
+    except SchemaRegistryError as error:
+        if error.http_status_code == HTTPStatus.NOT_FOUND:
+            return None
+        raise
