@@ -7,8 +7,6 @@ No trouble with Redis makes any of them fail, and only ``look_up`` waits, for no
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +17,8 @@ import structlog
 from worker.metrics import Metrics
 from worker.normalise import normalise_title
 from worker.vector_codec import StoredVector, Vector, VectorCodec, as_stored, round_to_stored
-from worker.vector_store import Looked, VectorStore
+from worker.vector_store import Looked, VectorStore, Written
+from worker.write_behind import WriteBehind
 
 __all__ = ["Recall", "RecallPolicy", "Recalled", "as_stored"]
 
@@ -57,24 +56,18 @@ class Recall:
         self._policy = policy or RecallPolicy()
         self._max_items = max(_MIN_ITEMS, self._policy.process_tier_max_items)
         self._recent: OrderedDict[str, StoredVector] = OrderedDict()  # least recently used first
-        self._waiting: asyncio.Queue[dict[str, StoredVector]] = asyncio.Queue(self._policy.max_waiting_writes)
-        self._writer: asyncio.Task[None] | None = None
+        self._behind = WriteBehind(store, self._policy.max_waiting_writes, self._policy.close_seconds, self._count)
         self._lookups = metrics.cache_lookups
         self._writes = metrics.cache_writes
 
     async def start(self) -> None:
         """Open the store and begin writing in the background. Raises FatalError for an impossible ``redis.url``."""
         await self._store.start()
-        self._writer = asyncio.create_task(self._write_for_ever(), name="hangtag-recall-writer")
+        self._behind.start()
 
     async def close(self) -> None:
         """Write what waits, for ``close_seconds`` at most, and let go of the store."""
-        if self._writer is not None:
-            with contextlib.suppress(TimeoutError):  # what could not be written is computed again some day
-                async with asyncio.timeout(self._policy.close_seconds):
-                    await self._waiting.join()
-            self._writer.cancel()
-            await asyncio.wait([self._writer])
+        await self._behind.close()
         await self._store.close()
 
     async def look_up(self, titles: Sequence[str]) -> Recalled:
@@ -117,7 +110,9 @@ class Recall:
                 new[key] = round_to_stored(vector)
         self._remember(new)
         if new and self._store.enabled:
-            self._write_later(new)
+            values = {key: self._codec.encode(key, vector) for key, vector in new.items()}
+            if not self._behind.offer(values):
+                self._writes.labels("dropped").inc(len(values))
 
     def _from_process(self, keys: Iterable[str]) -> dict[str, StoredVector | None]:
         found = {key: self._recent.get(key) for key in keys}
@@ -157,21 +152,6 @@ class Recall:
         while len(self._recent) > self._max_items:
             self._recent.popitem(last=False)
 
-    def _write_later(self, vectors: dict[str, StoredVector]) -> None:
-        try:
-            self._waiting.put_nowait(vectors)
-        except asyncio.QueueFull:
-            self._writes.labels("dropped").inc(len(vectors))
-
-    # ---- background ---------------------------------------------------------------------------------------------
-
-    async def _write_for_ever(self) -> None:
-        while True:
-            vectors = await self._waiting.get()
-            try:
-                values = {key: self._codec.encode(key, vector) for key, vector in vectors.items()}
-                written = await self._store.put_many(values)
-                self._writes.labels("stored").inc(written.num_stored)
-                self._writes.labels("failed").inc(written.num_failed)
-            finally:
-                self._waiting.task_done()
+    def _count(self, written: Written) -> None:
+        self._writes.labels("stored").inc(written.num_stored)
+        self._writes.labels("failed").inc(written.num_failed)

@@ -6,16 +6,13 @@ nothing, within the store's budget, and the picture is read here.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-
 from model.types import ReadText
 from worker.metrics import Metrics
 from worker.text_codec import TextCodec
 from worker.vector_store import VectorStore
+from worker.write_behind import WriteBehind
 
 _MAX_WAITING = 256  # values; reading is slow, so hardly any wait
-_MAX_BATCH = 32
 
 
 class SharedTexts:
@@ -25,9 +22,7 @@ class SharedTexts:
         self._store = store
         self._codec = codec
         self._metrics = metrics
-        self._close_seconds = close_seconds
-        self._waiting: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(_MAX_WAITING)
-        self._writer: asyncio.Task[None] | None = None
+        self._writes = WriteBehind(store, _MAX_WAITING, close_seconds, lambda _: None)
 
     @property
     def enabled(self) -> bool:
@@ -36,17 +31,11 @@ class SharedTexts:
 
     async def start(self) -> None:
         """Begin writing in the background."""
-        self._writer = asyncio.create_task(self._write_for_ever(), name="hangtag-texts-writer")
+        self._writes.start()
 
     async def close(self) -> None:
         """Write what waits, for ``close_seconds`` at most."""
-        if self._writer is None:
-            return
-        with contextlib.suppress(TimeoutError):  # what could not be written is read again some day
-            async with asyncio.timeout(self._close_seconds):
-                await self._waiting.join()
-        self._writer.cancel()
-        await asyncio.wait([self._writer])
+        await self._writes.close()
 
     async def look_up(self, sha256: str) -> ReadText | None:
         """What another worker read in the picture with this content, if that is there and verifies."""
@@ -67,16 +56,4 @@ class SharedTexts:
         """Leave it to the others, later; dropped while too much waits."""
         key = self._codec.key_for(sha256)
         if self._store.enabled and (value := self._codec.encode(key, text)) is not None:
-            with contextlib.suppress(asyncio.QueueFull):
-                self._waiting.put_nowait((key, value))
-
-    async def _write_for_ever(self) -> None:
-        while True:
-            values = [await self._waiting.get()]
-            while len(values) < _MAX_BATCH and not self._waiting.empty():
-                values.append(self._waiting.get_nowait())
-            try:
-                await self._store.put_many(dict(values))
-            finally:
-                for _ in values:
-                    self._waiting.task_done()
+            self._writes.offer({key: value})
