@@ -46,6 +46,31 @@ class _Prepared:
     listings: Sequence[Waiting]
     recalled: Recalled
 
+    @property
+    def unknown(self) -> frozenset[str]:
+        """Keys of the titles that the device will have to compute."""
+        return frozenset(key for key in self.recalled.keys if key is not None and key not in self.recalled.found)
+
+
+@dataclass(slots=True, eq=False)
+class _HandedOver:
+    """A batch at the device. ``taken``: what was still wanted when its turn came, with the model's inputs."""
+
+    listings: Sequence[tuple[Waiting, ListingInput]]
+    taken: list[tuple[Waiting, ListingInput]] = field(default_factory=list)
+
+    @property
+    def cost(self) -> int:
+        """Of all; what is given up until its turn comes costs nothing."""
+        return sum(one.cost for one, _ in self.listings)
+
+    def begin(self) -> list[ListingInput]:
+        """Its turn has come. On the device's thread."""
+        self.taken = [pair for pair in self.listings if not pair[0].is_given_up]
+        for one, _ in self.taken:
+            one.flight.is_started = True
+        return [inputs for _, inputs in self.taken]
+
 
 @dataclass(slots=True, eq=False)
 class _Lane:
@@ -80,6 +105,7 @@ class Batches:
         self._share = Share(spare.share if spare else 1.0)
         self._spare_rests = False
         self._choosing = asyncio.Lock()
+        self._computing: frozenset[str] = frozenset()  # keys of titles, in the batch that was handed over last
         if spare is not None:
             self._spare = _Lane(WaitingRoom(policy, self._outlook, spare.max_seconds), is_spare=True)
 
@@ -166,30 +192,32 @@ class Batches:
     def _front(self) -> Front:
         live, spare = self._live, self._spare
         spare_is_prepared = spare is not None and spare.prepared is not None and not self._spare_rests
-        hand_over_at = self._outlook.free_at - self._policy.lead_seconds if self._outlook.is_busy else None
-        return Front(
-            live.prepared is not None, live.has_waiting, spare_is_prepared, self._share.free_from, hand_over_at
-        )
+        is_busy = self._outlook.is_busy
+        near_end = self._outlook.free_at - self._policy.lead_seconds if is_busy else None
+        # With a title that the device computes just now a batch waits for it, instead of computing it again.
+        may_go = live.prepared is not None and not (is_busy and live.prepared.unknown & self._computing)
+        return Front(may_go, live.has_waiting, spare_is_prepared, self._share.free_from, near_end)
 
     async def _run(self, prepared: _Prepared, lane: _Lane) -> None:
         vectors = self._recall.settle(prepared.recalled)
-        wanted = [pair for pair in zip(prepared.listings, vectors, strict=True) if not pair[0].is_given_up]
-        if not wanted:
+        pairs = zip(prepared.listings, vectors, strict=True)
+        batch = _HandedOver(
+            [(one, replace(one.inputs, title_vector=vector)) for one, vector in pairs if not one.is_given_up]
+        )
+        if not batch.listings:
             return
-        batch = [one for one, _ in wanted]
-        inputs = [replace(one.inputs, title_vector=vector) for one, vector in wanted]
-        for one in batch:
-            one.flight.is_started = True
-        cost = sum(one.cost for one in batch)
-        self._outlook.started(cost)
-        with on_device([one.flight.trace for one in batch], cost):
-            result = await self._infer.predict(inputs)
-        self._outlook.finished(cost, result.busy_seconds)
-        self._keep_vectors(inputs, result.answers)
-        for one, answer in zip(batch, result.answers, strict=True):
-            one.flight.device_seconds = result.busy_seconds / len(batch)
+        self._computing = prepared.unknown
+        self._outlook.started(batch.cost)
+        with on_device([one.flight.trace for one, _ in batch.listings], batch.cost):
+            result = await self._infer.predict_then(batch.begin)
+        cost = sum(one.cost for one, _ in batch.taken)
+        self._outlook.finished(cost, result.busy_seconds, result.ended)
+        for (one, _), answer in zip(batch.taken, result.answers, strict=True):
+            one.flight.device_seconds = result.busy_seconds / len(batch.taken)
             one.settle(answer)
-        self._observe(len(batch), cost, result.busy_seconds, lane)
+        self._keep_vectors([inputs for _, inputs in batch.taken], result.answers)
+        if batch.taken:
+            self._observe(len(batch.taken), cost, result.busy_seconds, lane)
 
     def _keep_vectors(self, inputs: Sequence[ListingInput], answers: Sequence[Prediction | RejectedError]) -> None:
         computed = {

@@ -26,11 +26,12 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """One answer per listing, in order, and what the device was busy for."""
+    """One answer per listing, in order, and what the device was busy for. ``ended``: by `time.monotonic`."""
 
     answers: tuple[Prediction | RejectedError, ...]
     busy_seconds: float
     num_splits: int
+    ended: float
 
 
 class Infer:
@@ -40,6 +41,7 @@ class Infer:
         self._load = load
         self._thread = OwnerThread("hangtag-device")
         self._predictor: Predictor | None = None
+        self._is_over = False  # what is still queued is not run any more
         self.max_listings: int | None = None  # lowered by out-of-memory
 
     async def start(self) -> ModelInfo:
@@ -49,7 +51,13 @@ class Infer:
 
     async def predict(self, listings: Sequence[ListingInput]) -> BatchResult:
         """One prediction or one refusal per listing, in order."""
-        return await self._thread.run(lambda: self._run(listings))
+        return await self.predict_then(lambda: listings)
+
+    async def predict_then(self, begin: Callable[[], Sequence[ListingInput]]) -> BatchResult:
+        """The same for a batch that may have to wait for the one before: ``begin`` gives its listings, on the device's
+        thread, when its turn has come. Raises FatalError after one, and after ``close``.
+        """
+        return await self._thread.run(lambda: self._run(begin))
 
     @property
     def labels(self) -> Labels:
@@ -58,6 +66,7 @@ class Infer:
 
     async def close(self) -> None:
         """End the thread after the running batch."""
+        self._is_over = True
         await self._thread.close()
 
     # ---- on the device's thread ---------------------------------------------------------------------------------
@@ -67,10 +76,18 @@ class Infer:
         self._predictor.warm_up()
         return self._predictor.info
 
-    def _run(self, listings: Sequence[ListingInput]) -> BatchResult:
+    def _run(self, begin: Callable[[], Sequence[ListingInput]]) -> BatchResult:
+        if self._is_over:
+            raise FatalError("the device takes no more batches: it was closed, or an earlier one ended its work")
         started = time.monotonic()
-        answers, num_splits = self._predict_or_split(listings)
-        return BatchResult(tuple(answers), time.monotonic() - started, num_splits)
+        listings = begin()
+        try:
+            answers, num_splits = self._predict_or_split(listings) if listings else ([], 0)
+        except FatalError:
+            self._is_over = True
+            raise
+        ended = time.monotonic()
+        return BatchResult(tuple(answers), ended - started, num_splits, ended)
 
     def _predict_or_split(self, listings: Sequence[ListingInput]) -> tuple[list[Prediction | RejectedError], int]:
         try:

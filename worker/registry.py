@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 from urllib.parse import urlsplit
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 CREDENTIALS = "SCHEMA_REGISTRY_BASIC_AUTH_USER_INFO"
 Level = Literal["BACKWARD_TRANSITIVE", "FULL_TRANSITIVE"]
 T = TypeVar("T")
+_NOT_THERE = (40401, 40402, 40403)  # subject, version, schema
 _HTTP_LOGGERS = ("httpx", "httpx2")
 LEVELS: Mapping[str, Level] = {"in": "BACKWARD_TRANSITIVE", "out": "FULL_TRANSITIVE"}
 
@@ -72,24 +74,19 @@ class Registry:
     """
 
     def __init__(self, url: str, ca: str = "") -> None:
+        self._address = _address(url)
+        config: dict[str, str | int] = {"url": url, "timeout": 20}
+        if ca:
+            config["ssl.ca.location"] = str(_existing(ca))
+        if given := os.environ.get(CREDENTIALS):
+            config["basic.auth.user.info"] = _credentials(given)
         try:
             from confluent_kafka.schema_registry import SchemaRegistryClient
         except ImportError as error:
             raise RegistryError("the registry's client is not installed: pip install 'hangtag[registry]'") from error
-        config: dict[str, str | int] = {"url": url, "timeout": 20}
-        if ca:
-            config["ssl.ca.location"] = ca
-        if given := os.environ.get(CREDENTIALS):
-            config["basic.auth.user.info"] = given
         for name in _HTTP_LOGGERS:
             logging.getLogger(name).setLevel(logging.WARNING)  # a line per request is not for operators
-        try:
-            self._client: SchemaRegistryClient = SchemaRegistryClient(config)
-        except ValueError as error:
-            raise RegistryError(
-                f"this is no registry's address: {error}; give http:// or https:// and a host"
-            ) from error
-        self._address = urlsplit(url).netloc.rpartition("@")[2]
+        self._client: SchemaRegistryClient = SchemaRegistryClient(config)
 
     def check(self, wanted: Sequence[Subject]) -> list[Answer]:
         """What would come of registering these; nothing is written. Raises RegistryError."""
@@ -103,7 +100,7 @@ class Registry:
         return [self._register(one) for one in found]
 
     def _check(self, subject: Subject) -> Answer:
-        with self._errors():
+        with self._errors(subject):
             latest = _found(lambda: self._client.get_latest_version(subject.name))
             if latest is None:
                 return Answer(subject, "new")
@@ -114,23 +111,54 @@ class Registry:
         return Answer(subject, "changed" if may else "refused", latest.version or 0)
 
     def _register(self, answer: Answer) -> Answer:
+        """The level last: what the check allowed under the level that the subject has is not refused under another."""
         from confluent_kafka.schema_registry import ConfigCompatibilityLevel, ServerConfig
 
         subject = answer.subject
-        with self._errors():
+        with self._errors(subject):
+            if answer.outcome != "same":
+                self._client.register_schema(subject.name, _schema(subject))
+                version = self._client.lookup_schema(subject.name, _schema(subject)).version
+                answer = replace(answer, version=version or 0)
             self._client.set_config(subject.name, ServerConfig(compatibility=ConfigCompatibilityLevel(subject.level)))
-            if answer.outcome == "same":
-                return answer
-            self._client.register_schema(subject.name, _schema(subject))
-            return replace(answer, version=self._client.lookup_schema(subject.name, _schema(subject)).version or 0)
+        return answer
 
     @contextmanager
-    def _errors(self) -> Iterator[None]:
+    def _errors(self, subject: Subject) -> Iterator[None]:
         try:
             yield
         except Exception as error:  # the client lets through what its HTTP library raises, whichever that is
             words = str(error) or type(error).__name__
-            raise RegistryError(f"the registry at {self._address} did not do what it was asked: {words}") from error
+            raise RegistryError(
+                f"{subject.name}: the registry at {self._address} did not do what it was asked: {words}; "
+                "what stands in it may be asked with --check, and the same command goes on from there"
+            ) from error
+
+
+def _address(url: str) -> str:
+    """Host and port, to be shown. A wrong URL is not repeated, for it may hold a password."""
+    try:
+        parts = urlsplit(url)
+        is_right = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_right = False
+    if "@" in url:
+        raise RegistryError(f"the address holds credentials; put name:password into {CREDENTIALS} instead")
+    if not is_right:
+        raise RegistryError("no registry's address; give http:// or https://, a host and, where it has one, a path")
+    return parts.netloc
+
+
+def _existing(ca: str) -> Path:
+    if not Path(ca).is_file():
+        raise RegistryError(f"--ca {ca}: there is no such file")
+    return Path(ca)
+
+
+def _credentials(given: str) -> str:
+    if ":" not in given:
+        raise RegistryError(f"{CREDENTIALS} is not of the form name:password")
+    return given
 
 
 def _schema(subject: Subject) -> Schema:
@@ -140,12 +168,14 @@ def _schema(subject: Subject) -> Schema:
 
 
 def _found(ask: Callable[[], T]) -> T | None:
-    """What the registry has, None where it has nothing."""
+    """What the registry has, None where it has nothing. Any other 404 comes from something that is no registry."""
     from confluent_kafka.schema_registry.error import SchemaRegistryError
 
     try:
         return ask()
     except SchemaRegistryError as error:
-        if error.http_status_code == HTTPStatus.NOT_FOUND:
+        if error.error_code in _NOT_THERE:
             return None
+        if error.http_status_code == HTTPStatus.NOT_FOUND:
+            raise RegistryError("no registry's API is here (Apicurio's has the path /apis/ccompat/v7)") from error
         raise

@@ -62,11 +62,15 @@ class Outlook:
         self._under_way.append(cost)
         self.free_at = begins + self.cost_model.predict(cost)
 
-    def finished(self, cost: int, busy_seconds: float) -> None:
-        """The device is done with the first batch that it had; learn from how long it took."""
-        self.cost_model.observe(cost, busy_seconds)
+    def finished(self, cost: int, busy_seconds: float, ended: float) -> None:
+        """The device was done with its first batch at ``ended`` (on the loop's clock); learn from how long that took.
+
+        ``cost`` 0: nothing of it was wanted any more.
+        """
+        if cost:
+            self.cost_model.observe(cost, busy_seconds)
         self._under_way.popleft()
-        self.free_at = asyncio.get_running_loop().time() + sum(map(self.cost_model.predict, self._under_way))
+        self.free_at = ended + sum(map(self.cost_model.predict, self._under_way))
         self.ring()
 
     @property

@@ -11,9 +11,12 @@ from collections.abc import Callable, Mapping
 
 from worker.vector_store import VectorStore, Written
 
+_MAX_VALUES = 32
+
 
 class WriteBehind:
-    """A queue of ``max_waiting`` offers in front of a store, which is opened and closed by whoever owns it.
+    """A queue of ``max_waiting`` offers in front of a store, which is opened and closed by whoever owns it. What waits
+    is written together, 32 values at once or little more.
 
     ``tell`` hears how each write went. Closing waits for ``close_seconds`` at most.
     """
@@ -51,8 +54,11 @@ class WriteBehind:
 
     async def _write_for_ever(self) -> None:
         while True:
-            values = await self._waiting.get()
+            offers = [await self._waiting.get()]
+            while sum(map(len, offers)) < _MAX_VALUES and not self._waiting.empty():
+                offers.append(self._waiting.get_nowait())
             try:
-                self._tell(await self._store.put_many(values))
+                self._tell(await self._store.put_many({key: value for one in offers for key, value in one.items()}))
             finally:
-                self._waiting.task_done()
+                for _ in offers:
+                    self._waiting.task_done()

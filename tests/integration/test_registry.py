@@ -9,12 +9,13 @@ import uuid
 from dataclasses import replace
 
 import pytest
+import urllib3
 
 from schemas.topics import Topics
 from tests.servers.base import Server, free_port
-from worker.registry import Registry, RegistryError, Subject, subjects
+from worker.registry import CREDENTIALS, Registry, RegistryError, Subject, subjects
 
-pytestmark = pytest.mark.registry
+pytestmark = [pytest.mark.registry, pytest.mark.timeout(900)]  # the first one fetches the registry
 
 
 @pytest.fixture
@@ -56,11 +57,51 @@ def test_input_may_widen_and_outputs_may_not(registry: Server, wanted: tuple[Sub
     assert one.check([listing])[0].outcome == "same", "a version that is registered is known, if not the latest"
 
 
-def test_a_registry_that_is_away_is_named_without_its_password() -> None:
-    """The address, not the credentials."""
+def test_an_operator_may_let_a_break_through_once(registry: Server, wanted: tuple[Subject, ...]) -> None:
+    """Under NONE the registry takes it; afterwards the subject is guarded again."""
+    one = Registry(registry.address)
+    one.register(wanted)
+    listing = wanted[0]
+    fields = json.loads(listing.schema)["properties"]
+    with_shelf = changed(listing, properties={**fields, "shelf": {"type": "string"}})
+    assert [answer.outcome for answer in one.register([with_shelf])] == ["refused"]
+    with urllib3.PoolManager() as pool:
+        pool.request("PUT", f"{registry.address}/config/{listing.name}", json={"compatibility": "NONE"})
+    assert [(answer.outcome, answer.version) for answer in one.register([with_shelf])] == [("changed", 2)]
+    assert [answer.outcome for answer in one.check([changed(listing, required=["title"])])] == ["refused"]
+
+
+def test_a_registry_that_is_away_is_named() -> None:
+    """With the subject that it was asked for."""
     port = free_port()
-    with pytest.raises(RegistryError, match=f"127.0.0.1:{port}") as caught:
-        Registry(f"http://me:secret@127.0.0.1:{port}").check(subjects(Topics()))
+    with pytest.raises(RegistryError, match=f"^listings.created-value: the registry at 127.0.0.1:{port} "):
+        Registry(f"http://127.0.0.1:{port}").check(subjects(Topics()))
+
+
+def test_what_is_no_registry_is_not_taken_for_an_empty_one(registry: Server) -> None:
+    """The address without its path answers 404 to everything."""
+    with pytest.raises(RegistryError, match="no registry's API"):
+        Registry(registry.address.removesuffix("/apis/ccompat/v7")).check(subjects(Topics()))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["me:secret@host:8081", "http://me:secret@host", "https://me:sec/secret@host", "http://h:secret", "ftp://secret"],
+)
+def test_a_wrong_address_is_not_repeated(url: str) -> None:
+    """It may hold a password."""
+    with pytest.raises(RegistryError, match=r"credentials|no registry's address") as caught:
+        Registry(url)
+    assert "secret" not in str(caught.value)
+
+
+def test_wrong_files_and_credentials_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is asked."""
+    with pytest.raises(RegistryError, match=r"--ca nowhere\.pem"):
+        Registry("http://127.0.0.1", "nowhere.pem")
+    monkeypatch.setenv(CREDENTIALS, "secret")
+    with pytest.raises(RegistryError, match=f"^{CREDENTIALS} is not") as caught:
+        Registry("http://127.0.0.1")
     assert "secret" not in str(caught.value)
 
 

@@ -30,6 +30,7 @@ def start_registry() -> Server:
 
 
 def _local() -> Server:
+    program = _program()
     folder = Path(tempfile.mkdtemp(prefix="hangtag-registry-"))
     port = free_port()
     settings = {"http.host": "127.0.0.1", "http.port": port, "management.host": "127.0.0.1", "management.port": 0}
@@ -37,7 +38,7 @@ def _local() -> Server:
     command = [str(JAVA), "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
     command += [f"-Dquarkus.{name}={value}" for name, value in settings.items()]
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen([*command, "-jar", _program()], cwd=folder, stdout=log, stderr=log)
+        process = subprocess.Popen([*command, "-jar", program], cwd=folder, stdout=log, stderr=log)
 
     def stop() -> None:
         process.kill()
@@ -58,11 +59,13 @@ def _program() -> Path:
     if not program.is_file():
         maven = shutil.which("mvn") or ensure("mvn", "maven")
         wanted = f"io.apicurio:apicurio-registry-app:{_VERSION}:tar.gz:all"
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(prefix="hangtag-registry-") as folder:
             goal = ("dependency:copy", f"-Dartifact={wanted}", f"-DoutputDirectory={folder}")
             subprocess.run([maven, "-q", "-B", *goal], check=True, capture_output=True, timeout=600)
             with tarfile.open(next(Path(folder).glob("*.tar.gz"))) as archive:
-                archive.extractall(_HOME, filter="data")
+                archive.extractall(f"{folder}/program", filter="data")
+            _HOME.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(f"{folder}/program", _HOME)  # whole or not at all
     return program
 
 
@@ -74,5 +77,6 @@ def _wait(address: str, process: subprocess.Popen[bytes]) -> None:
                 if pool.request("GET", f"{address}/subjects", timeout=5).status == 200:
                     return
             except urllib3.exceptions.HTTPError:
-                time.sleep(0.2)
+                pass
+            time.sleep(0.2)
     raise RuntimeError("the registry did not come up")

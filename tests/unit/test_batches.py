@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ class Gated:
     info: ModelInfo = field(default_factory=lambda: ModelInfo("gated", "1", "1", 4, 4, "cpu", "none"))
     labels: Labels = field(default_factory=lambda: Labels({}, {}))
     batches: list[list[str]] = field(default_factory=list)
+    computed: list[str] = field(default_factory=list)
     num_begun: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     may_end: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     is_lying: bool = False
@@ -45,9 +47,10 @@ class Gated:
     def predict(self, listings: Sequence[ListingInput]) -> list[Prediction]:
         """One empty answer per listing, when it is let go."""
         self.batches.append([one.title for one in listings])
+        self.computed += [one.title for one in listings if one.title_vector is None]
         self.num_begun.release()
         self.may_end.acquire()
-        answers = [Prediction({}, None, (), None, (), None) for _ in listings]
+        answers = [Prediction({}, None, (), None, (), np.ones(4, np.float32)) for _ in listings]
         return answers[1:] if self.is_lying else answers
 
 
@@ -59,6 +62,7 @@ class Desk:
     batches: Batches
     metrics: Metrics
     work: asyncio.Task[None]
+    infer: Infer
     asked: list[asyncio.Task[Prediction]] = field(default_factory=list)
     flights: list[Flight] = field(default_factory=list)
 
@@ -74,6 +78,18 @@ class Desk:
         await asyncio.to_thread(self.device.num_begun.acquire)
         return self.device.batches[-1]
 
+    async def hand_over(self, *titles: str, then: tuple[str, ...]) -> None:
+        """The device works on l1, and has the batch of ``titles`` as well; ``then`` stands in front of it."""
+        self.ask(self.batches.live, "l1")
+        await self.begun()
+        self.ask(self.batches.live, *titles, *then)
+        await asyncio.sleep(0)  # now they are in the queue
+
+        async def has_next() -> bool:
+            return len(self.batches.live) == 0  # formed, as the one before left for the device
+
+        await until(has_next)
+
     def finish(self) -> None:
         """Let the running batch go."""
         self.device.may_end.release()
@@ -88,7 +104,7 @@ async def desk(spare: SparePolicy | None = SparePolicy(10.0)) -> AsyncIterator[D
     await asyncio.gather(infer.start(), recall.start())
     batches = Batches(recall, infer, BatchPolicy(4), metrics, spare)
     work = asyncio.create_task(batches.run())
-    one = Desk(device, batches, metrics, work)
+    one = Desk(device, batches, metrics, work, infer)
     try:
         yield one
     finally:
@@ -120,18 +136,57 @@ async def test_live_goes_before_a_backfill_that_came_first_and_is_prepared() -> 
 async def test_the_device_goes_on_while_the_event_loop_is_busy() -> None:
     """The next live batch waits at the device before the running one ends; a third does not."""
     async with desk() as one:
-        one.ask(one.batches.live, "l1")
-        await one.begun()
-        one.ask(one.batches.live, *(f"l{number}" for number in range(2, 10)))
-
-        async def has_next() -> bool:
-            return one.flights[1].is_started
-
-        await until(has_next)
-        assert not one.flights[5].is_started
+        await one.hand_over("l2", "l3", "l4", "l5", then=("l6", "l7", "l8", "l9"))
+        assert not any(flight.is_started for flight in one.flights[1:])
         one.finish()
         assert one.device.num_begun.acquire(timeout=30)  # nothing else can run in this thread meanwhile
         assert one.device.batches[-1] == ["l2", "l3", "l4", "l5"]
+        assert [flight.is_started for flight in one.flights] == [True] * 5 + [False] * 4
+
+
+async def test_what_is_given_up_at_the_device_before_its_turn_is_not_run() -> None:
+    """A partition is revoked while its batch waits there: the device goes on with what is wanted."""
+    async with desk() as one:
+        await one.hand_over("l2", "l3", "l4", "l5", then=("l6",))
+        for task in one.asked[2:5]:
+            task.cancel()
+        one.finish()
+        assert await one.begun() == ["l2"]
+        one.asked[5].cancel()
+        one.finish()
+        one.ask(one.batches.spare, "s1")
+        assert await one.begun() == ["s1"]
+        assert [flight.is_started for flight in one.flights] == [True, True, False, False, False, False, True]
+
+
+async def test_a_title_that_the_device_computes_is_not_computed_again_by_the_next_batch() -> None:
+    """Such a batch is not handed over ahead: it waits for the vector."""
+    async with desk() as one:
+        one.ask(one.batches.live, "red shoe")
+        await one.begun()
+        one.ask(one.batches.live, "blue shoe", "red shoe", "hat", "bag")
+        one.ask(one.batches.live, "later")
+        began = time.monotonic()
+
+        async def is_overdue() -> bool:
+            return time.monotonic() > began + 0.3  # a batch of one is expected to take 0.07 s
+
+        await until(is_overdue)
+        one.finish()
+        assert await one.begun() == ["blue shoe", "red shoe", "hat", "bag"]
+        assert one.device.computed == ["red shoe", "blue shoe", "hat", "bag"]
+
+
+async def test_after_a_fatal_error_the_device_takes_no_more() -> None:
+    """Not even what was handed over already."""
+    async with desk(None) as one:
+        one.device.is_lying = True
+        await one.hand_over("l2", "l3", "l4", "l5", then=("l6",))
+        one.finish()
+        with pytest.raises(FatalError, match="0 predictions for 1 listings"):
+            await one.work
+        await one.infer.close()
+        assert one.device.batches == [["l1"]]
 
 
 async def test_a_live_listing_given_up_does_not_keep_the_backfill_out() -> None:
