@@ -124,8 +124,8 @@ class Finished:
 class Flight:
     """Where a record is right now, for liveness, draining and admission.
 
-    ``is_started``: the device has begun to work on it, in the end for ``device_seconds``. ``num_deaths``: how many deaths of the process
-    it is convicted of; such a record is not run again.
+    ``is_started``: the device has begun to work on it, in the end for ``device_seconds``. ``num_deaths``: how many
+    deaths of the process it is convicted of; such a record is not run again.
     """
 
     record: Record

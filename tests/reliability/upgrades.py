@@ -43,33 +43,32 @@ async def run(trial: Trial) -> list[Row]:
 
 
 async def _roll(fleet: Fleet, letters: list[Letter], trial: Trial) -> _Rollout:
-    """A slice of the listings before, between and after each replacement."""
+    """As a StatefulSet does it: the old one drains and ends, then the new one starts under its name.
+
+    Half a slice of the listings flows meanwhile, half when the new one is there: it must do some of them.
+    """
     found = _Rollout()
     steps = [(name, kind) for kind in (NEW, OLD) for name in INSTANCES]
     size = len(letters) // (len(steps) + 2)
     workers = await asyncio.gather(*(fleet.start(name, OLD) for name in INSTANCES))
     await asyncio.gather(*(worker.until("partition.assigned") for worker in workers))
     for number, (name, kind) in enumerate([("", OLD), *steps]):
-        sending = asyncio.create_task(
-            asyncio.to_thread(send, fleet.stream, letters[number * size : (number + 1) * size])
-        )
+        part = letters[number * size : (number + 1) * size]
+        sending = asyncio.create_task(asyncio.to_thread(send, fleet.stream, part[: size // 2]))
         if name:
-            await _replace(fleet, name, kind, found)
+            found.ends.append(await fleet.workers[name].stop())
+            await (await fleet.start(name, kind)).until("partition.assigned")
             trial.say(f"{name} is {kind.revision}; its predecessor ended with {found.ends[-1]}")
         await sending
+        await asyncio.to_thread(send, fleet.stream, part[size // 2 :])
+        if name:
+            await fleet.workers[name].until("worker.first_results")
     found.bad_end, found.bad_log = await _unreadable(fleet)
     send(fleet.stream, letters[(len(steps) + 1) * size :])
     found.is_done = await fleet.until_done(trial.size(short=180, full=900))
     if not found.is_done:
         trial.say(fleet.dying_words())
     return found
-
-
-async def _replace(fleet: Fleet, name: str, kind: Faults, found: _Rollout) -> None:
-    """As a StatefulSet does: the old one drains and ends, then the new one starts under its name."""
-    found.ends.append(await fleet.workers[name].stop())
-    worker = await fleet.start(name, kind)
-    await worker.until("worker.first_results")
 
 
 async def _unreadable(fleet: Fleet) -> tuple[int, str]:
