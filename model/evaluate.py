@@ -177,13 +177,8 @@ class Asked:
             return {}
         logits = self._fusion.scene(torch.from_numpy(self._features.images[known]))
         scores = torch.softmax(logits / self._vocabulary.scene_temperature, dim=1).numpy()
-        return {
-            "scene": {
-                "fused": figures_of(
-                    scores, truth[truth >= 0], TARGET, _bars(calibration, "fused", np.zeros(len(known), np.bool_))
-                )
-            }
-        }
+        bars = _bars(calibration, "fused", np.zeros(len(known), np.bool_))
+        return {"scene": {"fused": figures_of(scores, truth[truth >= 0], TARGET, bars)}}
 
     def garments(self, rows: Ints) -> dict[str, Any]:
         """Photos of clothes taken at home: is the product type right, by the picture alone?"""

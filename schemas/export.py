@@ -78,9 +78,7 @@ def _mode(row: EventTopic) -> JsonSchemaMode:
 
 def _addresses(topics: Topics) -> dict[str, str]:
     """Message name to topic name."""
-    listed = (topics.input, topics.attributes, topics.scenes, topics.texts)
-    events = {row.event_type: topic for row, topic in zip(EVENT_TOPICS, listed, strict=True)}
-    return {**events, "dead_letter": topics.dead_letter}
+    return {**{row.event_type: topic for row, topic in topics.of_events}, "dead_letter": topics.dead_letter}
 
 
 def _component_schemas() -> dict[str, Any]:

@@ -44,6 +44,11 @@ class Topics:
     texts: str = TEXTS.default_topic
     dead_letter: str = f"dlq.hangtag.{INPUT.default_topic}"
 
+    @property
+    def of_events(self) -> tuple[tuple[EventTopic, str], ...]:
+        """Each event with the name of its topic, in the order of `EVENT_TOPICS`."""
+        return tuple(zip(EVENT_TOPICS, (self.input, self.attributes, self.scenes, self.texts), strict=True))
+
 
 def default_dead_letter_topic(group_id: str, input_topic: str) -> str:
     """The dead-letter topic's name, unless the settings give one."""

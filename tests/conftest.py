@@ -36,36 +36,29 @@ def _or_skip(start: Callable[[], Server]) -> Server:
         pytest.skip(str(error))
 
 
-def _note(request: pytest.FixtureRequest, name: str, server: Server) -> None:
-    lines = request.config.stash.setdefault(HOW_SERVERS_WERE_GOT, [])
-    lines.append(f"{name}: {server.how}, {server.address}")
+def _shared(request: pytest.FixtureRequest, name: str, start: Callable[[], Server]) -> Iterator[Server]:
+    server = _or_skip(start)
+    request.config.stash.setdefault(HOW_SERVERS_WERE_GOT, []).append(f"{name}: {server.how}, {server.address}")
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")
 def kafka(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A real Kafka; ``address`` is its bootstrap servers."""
-    server = _or_skip(start_kafka)
-    _note(request, "Kafka", server)
-    yield server
-    server.stop()
+    yield from _shared(request, "Kafka", start_kafka)
 
 
 @pytest.fixture(scope="session")
 def redis(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A real Redis; ``address`` is its URL."""
-    server = _or_skip(start_redis)
-    _note(request, "Redis", server)
-    yield server
-    server.stop()
+    yield from _shared(request, "Redis", start_redis)
 
 
 @pytest.fixture(scope="session")
 def registry(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A real Schema Registry; ``address`` is the URL of its API."""
-    server = _or_skip(start_registry)
-    _note(request, "Schema Registry", server)
-    yield server
-    server.stop()
+    yield from _shared(request, "Schema Registry", start_registry)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from schemas.export import inlined
 
 Schema = Mapping[str, Any]
 
-_WORDS = ("description", "title", "default", "examples", "$defs", "$schema", "$id")
+_WORDS = ("description", "title", "default", "examples", "$schema", "$id")
 _CEILINGS = ("maxLength", "maxItems", "maximum", "exclusiveMaximum", "maxProperties")
 _FLOORS = ("minLength", "minItems", "minimum", "exclusiveMinimum", "minProperties")
 _OWN_RULES = {*_WORDS, *_CEILINGS, *_FLOORS, "properties", "required", "items", "anyOf", "enum"}

@@ -46,11 +46,6 @@ class _Prepared:
     listings: Sequence[Waiting]
     recalled: Recalled
 
-    @property
-    def unknown(self) -> frozenset[str]:
-        """Keys of the titles that the device will have to compute."""
-        return frozenset(key for key in self.recalled.keys if key is not None and key not in self.recalled.found)
-
 
 @dataclass(slots=True, eq=False)
 class _HandedOver:
@@ -195,7 +190,7 @@ class Batches:
         is_busy = self._outlook.is_busy
         near_end = self._outlook.free_at - self._policy.lead_seconds if is_busy else None
         # With a title that the device computes just now a batch waits for it, instead of computing it again.
-        may_go = live.prepared is not None and not (is_busy and live.prepared.unknown & self._computing)
+        may_go = live.prepared is not None and not (is_busy and live.prepared.recalled.missing & self._computing)
         return Front(may_go, live.has_waiting, spare_is_prepared, self._share.free_from, near_end)
 
     async def _run(self, prepared: _Prepared, lane: _Lane) -> None:
@@ -206,7 +201,7 @@ class Batches:
         )
         if not batch.listings:
             return
-        self._computing = prepared.unknown
+        self._computing = prepared.recalled.missing
         self._outlook.started(batch.cost)
         with on_device([one.flight.trace for one, _ in batch.listings], batch.cost):
             result = await self._infer.predict_then(batch.begin)

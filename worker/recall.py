@@ -43,6 +43,7 @@ class Recalled:
     titles: tuple[str, ...]
     keys: tuple[str | None, ...]  # None: no title
     found: Mapping[str, StoredVector]  # (D,) fp16 by key
+    missing: frozenset[str]  # keys of which nothing is known
 
 
 class Recall:
@@ -79,18 +80,14 @@ class Recall:
         known = {key: vector for key, vector in found.items() if vector is not None}
         if missing and self._store.enabled:
             known.update(self._believable(missing, await self._store.get_many(missing)))
-        return Recalled(normal, keys, known)
+        return Recalled(normal, keys, known, frozenset(found.keys() - known.keys()))
 
     def settle(self, recalled: Recalled) -> list[Vector | None]:
         """One vector ``(D,)`` float32 or None per title, in order; fresh arrays. None: no title, or compute it.
 
         Call it just before the batch goes to the device: what other batches kept since ``look_up`` is taken up.
         """
-        late = {
-            key: self._recent[key]
-            for key in recalled.keys
-            if key is not None and key not in recalled.found and key in self._recent
-        }
+        late = {key: self._recent[key] for key in recalled.missing if key in self._recent}
         self._lookups.labels("flight", "hit").inc(len(late))
         vectors = {**recalled.found, **late}
         return [vectors[key].astype(np.float32) if key in vectors else None for key in recalled.keys]

@@ -1,7 +1,8 @@
 """The contract in a Schema Registry: a JSON Schema per topic, and which changes the registry is to refuse.
 
 For those who keep such a registry for their topics' readers and writers. The worker itself asks none: values stay plain
-JSON, without the registry's leading bytes, and a registry that is away stops nobody.
+JSON, without the registry's leading bytes, and a registry that is away stops nobody. The only file that needs the extra
+``registry``.
 
 Subjects are ``<topic>-value`` (TopicNameStrategy). What comes in must stay readable as it was (BACKWARD_TRANSITIVE);
 what goes out is closed within a version (FULL_TRANSITIVE), see docs/versioning.md.
@@ -17,22 +18,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
-from schemas.export import portable
-from schemas.topics import ATTRIBUTES, INPUT, SCENES, TEXTS, Topics
-from worker.errors import HangtagError
+from confluent_kafka.schema_registry import ConfigCompatibilityLevel, Schema, SchemaRegistryClient, ServerConfig
+from confluent_kafka.schema_registry.error import SchemaRegistryError
 
-if TYPE_CHECKING:
-    from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+from schemas.export import portable
+from schemas.topics import Topics
+from worker.errors import HangtagError
 
 CREDENTIALS = "SCHEMA_REGISTRY_BASIC_AUTH_USER_INFO"
 Level = Literal["BACKWARD_TRANSITIVE", "FULL_TRANSITIVE"]
 T = TypeVar("T")
+
 _NOT_THERE = (40401, 40402, 40403)  # subject, version, schema
 _HTTP_LOGGERS = ("httpx", "httpx2")
-LEVELS: Mapping[str, Level] = {"in": "BACKWARD_TRANSITIVE", "out": "FULL_TRANSITIVE"}
+_LEVELS: Mapping[str, Level] = {"in": "BACKWARD_TRANSITIVE", "out": "FULL_TRANSITIVE"}
 
 
 class RegistryError(HangtagError):
@@ -62,9 +64,9 @@ class Answer:
 
 def subjects(topics: Topics) -> tuple[Subject, ...]:
     """All subjects, under the topics' names."""
-    named = ((topics.input, INPUT), (topics.attributes, ATTRIBUTES), (topics.scenes, SCENES), (topics.texts, TEXTS))
-
-    return tuple(Subject(f"{topic}-value", LEVELS[row.direction], json.dumps(portable(row))) for topic, row in named)
+    return tuple(
+        Subject(f"{topic}-value", _LEVELS[row.direction], json.dumps(portable(row))) for row, topic in topics.of_events
+    )
 
 
 class Registry:
@@ -80,13 +82,9 @@ class Registry:
             config["ssl.ca.location"] = str(_existing(ca))
         if given := os.environ.get(CREDENTIALS):
             config["basic.auth.user.info"] = _credentials(given)
-        try:
-            from confluent_kafka.schema_registry import SchemaRegistryClient
-        except ImportError as error:
-            raise RegistryError("the registry's client is not installed: pip install 'hangtag[registry]'") from error
         for name in _HTTP_LOGGERS:
             logging.getLogger(name).setLevel(logging.WARNING)  # a line per request is not for operators
-        self._client: SchemaRegistryClient = SchemaRegistryClient(config)
+        self._client = SchemaRegistryClient(config)
 
     def check(self, wanted: Sequence[Subject]) -> list[Answer]:
         """What would come of registering these; nothing is written. Raises RegistryError."""
@@ -112,8 +110,6 @@ class Registry:
 
     def _register(self, answer: Answer) -> Answer:
         """The level last: what the check allowed under the level that the subject has is not refused under another."""
-        from confluent_kafka.schema_registry import ConfigCompatibilityLevel, ServerConfig
-
         subject = answer.subject
         with self._errors(subject):
             if answer.outcome != "same":
@@ -162,15 +158,11 @@ def _credentials(given: str) -> str:
 
 
 def _schema(subject: Subject) -> Schema:
-    from confluent_kafka.schema_registry import Schema
-
     return Schema(subject.schema, "JSON")
 
 
 def _found(ask: Callable[[], T]) -> T | None:
     """What the registry has, None where it has nothing. Any other 404 comes from something that is no registry."""
-    from confluent_kafka.schema_registry.error import SchemaRegistryError
-
     try:
         return ask()
     except SchemaRegistryError as error:

@@ -22,6 +22,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from schemas.topics import Topics
 from tests.audit import Report, Sent, audit
+from tests.program import PROGRAM
 from worker.demo.imagehost import ImageHost
 from worker.demo.samples import load_pictures
 
@@ -127,7 +128,7 @@ def _when_found(ask: Callable[[], list[TopicPartition]]) -> list[TopicPartition]
             time.sleep(0.2)
 
 
-RUN = ("-c", "from worker.cli import main; main()", "run")
+RUN = (*PROGRAM[1:], "run")
 
 
 @dataclass(slots=True)

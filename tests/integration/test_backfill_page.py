@@ -8,7 +8,6 @@ import re
 import shlex
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,11 +16,11 @@ from confluent_kafka import Producer
 
 from tests.deploy_files import ROOT
 from tests.integration.stream import Stream
+from tests.program import PROGRAM
 from tests.servers.base import Server
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
 
-_PROGRAM = (sys.executable, "-c", "from worker.cli import main; main()")
 _ENDS_OF_A_BACKFILL = ("backfill.done", "backfill.was_done_before")
 _FOLDERS = ("archive/", "s3://bucket/listings/2025/")  # of the page; here both are a folder of ours
 
@@ -48,7 +47,7 @@ def environment(stream: Stream) -> dict[str, str]:
 def run_until_backfilled(arguments: list[str], settings: Mapping[str, str], folder: Path) -> tuple[int, str]:
     """A live worker until its backfill has ended, then SIGTERM: exit code and log."""
     with subprocess.Popen(
-        [*_PROGRAM, *arguments], env=dict(settings), cwd=folder, stderr=subprocess.PIPE, text=True
+        [*PROGRAM, *arguments], env=dict(settings), cwd=folder, stderr=subprocess.PIPE, text=True
     ) as worker:
         assert worker.stderr is not None
         log = ""
@@ -76,7 +75,7 @@ def test_the_pages_commands_work(kafka: Server, tmp_path: Path) -> None:
             code, log = run_until_backfilled(given, settings, tmp_path)
         else:
             ended = subprocess.run(
-                [*_PROGRAM, *given],
+                [*PROGRAM, *given],
                 env=settings,
                 cwd=tmp_path,
                 capture_output=True,

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import astuple
 from pathlib import Path
 
@@ -13,15 +10,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from tests.integration.stream import Stream
+from tests.program import hangtag
 from tests.servers.base import Server
-
-
-def hangtag(*arguments: str, stdin: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
-    return subprocess.run(
-        [sys.executable, "-c", "from worker.cli import main; main()", *arguments],
-        input=stdin, capture_output=True, text=True, timeout=280, env={**os.environ, **environment},
-    )  # fmt: skip
 
 
 def test_tag_answers_line_by_line() -> None:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
+from tests.program import hangtag
 from worker.demo.samples import load_samples
 
 
 def test_demo_ends_every_sample_as_it_should(tmp_path: Path) -> None:
     """Good samples become three events, broken ones a dead letter with the reason they were made for."""
-    done = subprocess.run(
-        [sys.executable, "-c", "from worker.cli import main; main()", "demo", "--out", str(tmp_path)],
-        capture_output=True, text=True, timeout=280,
-    )  # fmt: skip
+    done = hangtag("demo", "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr[-2000:]
     outcomes: dict[str, list[str]] = {}
     for line in (tmp_path / "events.jsonl").read_text(encoding="utf-8").splitlines():

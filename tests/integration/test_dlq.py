@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
 from schemas.deadletter import DeadLetterHeaders, Reason, SourcePosition, Stage, ValueOmitted, earlier_trip
 from tests.integration.stream import Stream
+from tests.program import PROGRAM
 from tests.servers.base import Server
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
@@ -56,7 +56,7 @@ class Letters:
             "KAFKA__INPUT_TOPIC": names.input, "KAFKA__DEAD_LETTER_TOPIC": names.dead_letter,
         }  # fmt: skip
         return subprocess.Popen(
-            [sys.executable, "-c", "from worker.cli import main; main()", "dlq", *arguments],
+            [*PROGRAM, "dlq", *arguments],
             env={**os.environ, **{f"HANGTAG_{name}": text for name, text in settings.items()}},
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip

@@ -8,7 +8,7 @@ from confluent_kafka.admin import AdminClient
 from redis import Redis
 
 from schemas.topics import Topics
-from tests.integration.test_commands import hangtag
+from tests.program import hangtag
 from tests.servers.base import Server
 from worker.broker_check import find_fault
 from worker.doctor import Finding, examine

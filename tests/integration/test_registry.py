@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import uuid
 from dataclasses import replace
 
@@ -12,6 +10,7 @@ import pytest
 import urllib3
 
 from schemas.topics import Topics
+from tests.program import hangtag
 from tests.servers.base import Server, free_port
 from worker.registry import CREDENTIALS, Registry, RegistryError, Subject, subjects
 
@@ -109,12 +108,8 @@ def test_the_command_registers_under_the_settings_names(registry: Server) -> Non
     """A line for each subject; exit code 0."""
     name = uuid.uuid4().hex[:8]
     settings = [f"kafka.{kind}_topic={name}-{kind}" for kind in ("input", "attributes", "scenes", "texts")]
-    command = [sys.executable, "-c", "from worker.cli import main; main()"]
-    for one in settings:
-        command += ["--set", one]
-    done = subprocess.run(
-        [*command, "schemas", "register", registry.address], capture_output=True, text=True, timeout=120
-    )
+    options = [word for one in settings for word in ("--set", one)]
+    done = hangtag(*options, "schemas", "register", registry.address)
     assert done.returncode == 0, done.stderr
     first, *others = [json.loads(line) for line in done.stdout.splitlines()]
     assert first == {"subject": f"{name}-input-value", "level": "BACKWARD_TRANSITIVE", "outcome": "new", "version": 1}

@@ -9,7 +9,6 @@ import asyncio
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -25,6 +24,7 @@ from schemas.topics import Topics
 from tests.audit import Sent, judge, place_of, read_events, read_outputs
 from tests.integration.stream import Stream, WorkerProcess
 from tests.polling import until
+from tests.program import PROGRAM
 from tests.reliability.fleet import SETTINGS, image_host
 from tests.reliability.worker import VARIABLE, Faults
 from tests.servers.base import Server
@@ -87,7 +87,7 @@ class Past:
             "KAFKA__DEAD_LETTER_TOPIC": names.dead_letter, "OCR__ENABLED": "false",
         }  # fmt: skip
         done = subprocess.run(
-            [sys.executable, "-c", "from worker.cli import main; main()", of, *arguments],
+            [*PROGRAM, of, *arguments],
             env={**os.environ, **{f"HANGTAG_{key}": text for key, text in settings.items()}},
             capture_output=True, text=True, timeout=240, check=False,
         )  # fmt: skip

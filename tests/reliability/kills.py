@@ -35,7 +35,6 @@ BACK_WITHIN_SECONDS = SESSION_SECONDS + 20
 class Tally:
     """What happened; ``back_seconds``: from the kill of an instance to its first results after the restart."""
 
-    wanted: int
     points: list[str]
     choose: random.Random
     life: int = 1
@@ -60,7 +59,7 @@ async def run(trial: Trial) -> list[Row]:
     choose = trial.random("kills")
     points = [name for name, _ in zip(list(POINTS) * num_kills, range(num_kills), strict=False)]
     choose.shuffle(points)
-    tally = Tally(num_kills, points, choose, trial.size(short=1, full=FULL_LIFE))
+    tally = Tally(points, choose, trial.size(short=1, full=FULL_LIFE))
     began = time.monotonic()
     async with image_host() as host:
         send(stream, list(listings(count, [host.base_url], choose, keys=count // 5)))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -27,6 +29,22 @@ def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
+
+
+def until_up(name: str, process: subprocess.Popen[bytes], within_seconds: float, ask: Callable[[], object]) -> None:
+    """Ask a server until it answers, which is when ``ask`` raises nothing.
+
+    Raises RuntimeError when its process ends or it takes too long.
+    """
+    deadline = time.monotonic() + within_seconds
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            ask()
+        except Exception:  # of whatever kind its client has
+            time.sleep(0.05)
+        else:
+            return
+    raise RuntimeError(f"{name} did not come up")
 
 
 def wants(kind: str) -> bool:

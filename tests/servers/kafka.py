@@ -6,15 +6,13 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 from typing import Literal
 
-from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from tests.servers.base import Server, docker_answers, first_that_works, free_port, image, wants
-from tests.servers.packages import CACHE, ensure, java
+from tests.servers.base import Server, docker_answers, first_that_works, free_port, image, until_up, wants
+from tests.servers.packages import CACHE, java, maven
 
 _POM = Path(__file__).parents[1] / "images" / "kafka-pom.xml"
 _LIBS = CACHE / "kafka-4.1.0"
@@ -80,7 +78,8 @@ class OwnKafka:
         with (self._folder / "log").open("a") as log:
             self._process = subprocess.Popen([*self._command(), "kafka.Kafka", self._config], stdout=log, stderr=log)
         try:
-            _wait(self.address, self._process)
+            admin = AdminClient({"bootstrap.servers": self.address, "log_level": 0})
+            until_up("the broker", self._process, _START_SECONDS, lambda: admin.list_topics(timeout=2))
         except Exception:
             self.stop()
             raise
@@ -109,23 +108,10 @@ class OwnKafka:
         return [self._java, "-Xmx512m", "-XX:+UseSerialGC", logging, "-cp", f"{self._libs}/*"]
 
 
-def _wait(address: str, broker: subprocess.Popen[bytes]) -> None:
-    admin = AdminClient({"bootstrap.servers": address, "log_level": 0})
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline and broker.poll() is None:
-        try:
-            admin.list_topics(timeout=2)
-        except KafkaException:
-            continue
-        return
-    raise RuntimeError("the broker did not come up")
-
-
 def _jars() -> Path:
     if not any(_LIBS.glob("kafka_*.jar")):
-        maven = shutil.which("mvn") or ensure("mvn", "maven")
-        goal = ["dependency:copy-dependencies", f"-DoutputDirectory={_LIBS}", "-DincludeScope=runtime"]
-        subprocess.run([maven, "-q", "-B", "-f", str(_POM), *goal], check=True, capture_output=True, timeout=600)
+        goal = ("dependency:copy-dependencies", f"-DoutputDirectory={_LIBS}", "-DincludeScope=runtime")
+        maven("-f", str(_POM), *goal)
     return _LIBS
 
 

