@@ -30,6 +30,12 @@ class ModelConfig:
     color_dim: int = HISTOGRAM_DIM  # of the colour histogram
     hidden_dim: int = 512
     joint_dim: int = 128  # of the space in which pictures and titles are compared
+    fusions: tuple[str, ...] = (
+        "gated",
+    )  # experts that see both sides (`model.fusions.registry`); () is stacking alone
+    modality_dropout: float = 0.25  # how often training hides the picture, and how often the title
+    region_grid: int = 4  # a picture is this many regions squared, where a fusion looks at regions
+    part_tokens: int = 32  # a title is its first tokens, where a fusion looks at tokens
 
     def save(self, path: Path) -> None:
         """Write as JSON."""
@@ -48,4 +54,4 @@ class ModelConfig:
                 f"the checkpoint has format {found.get('format')!r} (unknown fields: {sorted(unknown)}); "
                 f"this program reads format {FORMAT}: train it again with 'hangtag train'"
             )
-        return cls(**found)
+        return cls(**{**found, "fusions": tuple(found.get("fusions", ("gated",)))})

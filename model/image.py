@@ -19,6 +19,10 @@ class ImageTower(nn.Module):
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """(B, S, S, 3) uint8 sRGB to (B, D) float32: pooled features."""
-        scaled = (pixels.permute(0, 3, 1, 2).float() - self._mean) / self._std
-        features: torch.Tensor = self.net(scaled.contiguous(memory_format=torch.channels_last))
+        features: torch.Tensor = self.net(self.scaled(pixels))
         return features
+
+    def scaled(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(B, S, S, 3) uint8 sRGB to (B, 3, S, S) as the network was trained on them."""
+        scaled = (pixels.permute(0, 3, 1, 2).float() - self._mean) / self._std
+        return scaled.contiguous(memory_format=torch.channels_last)

@@ -38,6 +38,13 @@ class TextTower(nn.Module):
             vectors[chosen] = (self.engine or self.encode)(ids.to(device), mask.to(device))
         return vectors
 
+    def states(self, titles: Sequence[str], limit: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """The states of titles' first ``limit`` tokens, (B, T, D), and their mask (B, T), 1 where a token stands."""
+        ids, mask = _padded([one.ids[:limit] for one in self._tokenizer.encode_batch(list(titles))])
+        ids, mask = ids.to(self.net.device), mask.to(self.net.device)
+        states: torch.Tensor = self.net(input_ids=ids, attention_mask=mask).last_hidden_state
+        return states.float(), mask
+
     def encode(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """(B, T) token ids and their mask, 1 where a token stands, to (B, D) of length 1."""
         states = self.net(input_ids=ids, attention_mask=mask).last_hidden_state  # (B, T, D)
