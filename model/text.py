@@ -1,37 +1,48 @@
-"""Text tower: titles to vectors. A BERT encoder with mean pooling (Reimers & Gurevych 2019), run by transformers."""
+"""Text tower: titles to vectors. A BERT encoder with mean pooling (Reimers & Gurevych 2019), run by transformers.
+
+Any other encoder can take its place (`model.towers`): token ids and mask in, states (B, T, D) out.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from tokenizers import Tokenizer
 from torch import nn
-from transformers import BertConfig, BertModel
 
 _MAX_BATCH = 64
+POOLINGS = ("mean", "cls", "pooler")
 
 
 class TextTower(nn.Module):
     """Tokeniser and encoder. ``folder`` holds ``config.json`` and ``tokenizer.json``; weights are loaded by the
-    caller.
+    caller. ``net`` None: the BERT that the folder describes.
+
+    ``net`` takes ``input_ids`` and ``attention_mask`` and gives an object with ``last_hidden_state``, and with
+    ``pooler_output`` where ``pooling`` asks for it; ``net.config.hidden_size`` is D.
     """
 
-    def __init__(self, folder: Path, max_tokens: int) -> None:
+    def __init__(
+        self, folder: Path, max_tokens: int, net: nn.Module | None = None, pooling: str = "mean", prefix: str = ""
+    ) -> None:
         super().__init__()
-        self.net = BertModel(BertConfig.from_json_file(folder / "config.json"), add_pooling_layer=False)
+        self.net = net if net is not None else _bert(folder)
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.enable_truncation(max_tokens)
         self._tokenizer.no_padding()
+        self.pooling = pooling
+        self._prefix = prefix
         self.engine: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None  # what encodes in torch's stead
 
     def forward(self, titles: Sequence[str]) -> torch.Tensor:
         """Titles to (B, D) float32 of length 1, in order. Titles of like length are encoded together."""
-        device = self.net.device
-        tokens = [one.ids for one in self._tokenizer.encode_batch(list(titles))]
+        device = next(self.net.parameters()).device
+        tokens = [one.ids for one in self._tokenizer.encode_batch([self._prefix + title for title in titles])]
         order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
-        vectors = torch.empty(len(tokens), self.net.config.hidden_size, device=device)
+        vectors = torch.empty(len(tokens), self.dim, device=device)
         for start in range(0, len(order), _MAX_BATCH):
             chosen = order[start : start + _MAX_BATCH]
             ids, mask = _padded([tokens[index] for index in chosen])
@@ -45,11 +56,31 @@ class TextTower(nn.Module):
         states: torch.Tensor = self.net(input_ids=ids, attention_mask=mask).last_hidden_state
         return states.float(), mask
 
+    @property
+    def dim(self) -> int:
+        """D."""
+        return int(cast(Any, self.net.config).hidden_size)
+
     def encode(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """(B, T) token ids and their mask, 1 where a token stands, to (B, D) of length 1."""
-        states = self.net(input_ids=ids, attention_mask=mask).last_hidden_state  # (B, T, D)
-        mean = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-        return nn.functional.normalize(mean.float(), dim=-1)
+        found = self.net(input_ids=ids, attention_mask=mask)
+        return nn.functional.normalize(self._pooled(found, mask).float(), dim=-1)
+
+    def _pooled(self, found: Any, mask: torch.Tensor) -> torch.Tensor:
+        if self.pooling == "pooler":
+            pooled: torch.Tensor = found.pooler_output
+            return pooled
+        states: torch.Tensor = found.last_hidden_state  # (B, T, D)
+        if self.pooling == "cls":
+            return states[:, 0]
+        return (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+
+
+def _bert(folder: Path) -> nn.Module:
+    from transformers import BertConfig, BertModel
+
+    net: nn.Module = BertModel(BertConfig.from_json_file(folder / "config.json"), add_pooling_layer=False)
+    return net
 
 
 def _padded(tokens: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:

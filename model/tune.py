@@ -25,7 +25,7 @@ from torch.nn.functional import cross_entropy, normalize
 
 from model.dataset import Row
 from model.image import ImageTower
-from model.stages import Halves, VIEWS, Views, features_of
+from model.stages import VIEWS, Halves, Views, features_of
 
 _BATCH = 64
 _TOWER_RATE = 6e-4

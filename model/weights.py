@@ -34,6 +34,7 @@ from model.place import locate as locate
 from model.pool import Pool
 from model.text import TextTower
 from model.text_presence import TextPresence, load_presence
+from model.towers.registry import build_image, build_text
 
 # What is read from a checkpoint: a file without a digest would be read unverified.
 REQUIRED = (
@@ -47,8 +48,9 @@ REQUIRED = (
     "towers/text/tokenizer.json",
 )
 _READABLE = (".json", ".safetensors", ".md", ".txt")  # no format that can carry code
-_TOWER_NAME = re.compile(r"[a-z0-9_]+")  # timm would download what begins with hf-hub:
+_TOWER_NAME = re.compile(r"(torchvision:)?[a-z0-9_]+")  # timm would download what begins with hf-hub:
 _CODE_NAMES = ("auto_map", "attn_implementation", "_attn_implementation", "custom_pipelines", "trust_remote_code")
+_DESCRIPTIONS = ("towers/image/config.json", "towers/text/config.json", "towers/pair/config.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,12 +190,15 @@ def load_towers(folder: Path, config: ModelConfig) -> tuple[ImageTower, TextTowe
     """Both towers of a checkpoint, ready to run. Raises CheckpointError."""
     if not _TOWER_NAME.fullmatch(str(config.image_tower)):
         raise CheckpointError(f"image_tower {config.image_tower!r} in config.json is no name of an architecture")
+    for name in _DESCRIPTIONS:
+        with _reading(name):
+            if (folder / name).is_file():
+                _refuse_code(name, json.loads((folder / name).read_text(encoding="utf-8")))
     with _reading("config.json"):
-        image = ImageTower(config)
+        image = build_image(folder, config)
     _fill(image.net, folder / "towers" / "image.safetensors")
     with _reading("towers/text"):
-        _refuse_code(json.loads((folder / "towers" / "text" / "config.json").read_text(encoding="utf-8")))
-        text = TextTower(folder / "towers" / "text", config.max_title_tokens)
+        text = build_text(folder, config)
     _fill(text.net, folder / "towers" / "text" / "model.safetensors")
     return image.eval(), text.eval()
 
@@ -217,10 +222,10 @@ def save_outcomes(folder: Path, outcomes: Mapping[str, Mapping[str, Outcomes]]) 
     save_arrays(tables, folder / "calibration.safetensors")
 
 
-def _refuse_code(text_config: Mapping[str, Any]) -> None:
+def _refuse_code(file: str, told: Mapping[str, Any]) -> None:
     """Refuse what makes transformers look for code elsewhere."""
-    if asked := [name for name in _CODE_NAMES if text_config.get(name)]:
-        raise CheckpointError(f"towers/text/config.json asks for code of its own ({asked[0]}); remove that entry")
+    if asked := [name for name in _CODE_NAMES if told.get(name)]:
+        raise CheckpointError(f"{file} asks for code of its own ({asked[0]}); remove that entry")
 
 
 @contextmanager
