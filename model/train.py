@@ -25,7 +25,7 @@ from model.card import write_card
 from model.catalogue import is_catalogue, load_catalogue
 from model.config import ModelConfig
 from model.dataset import Row, Split, load_rows
-from model.evaluate import evaluate_features
+from model.evaluate import evaluate_features, noise_figures
 from model.extract import Extractor
 from model.features import see_images
 from model.fit import Examples, Length, choose_length, examples_of, fit_network, fit_words, remember_words
@@ -133,7 +133,7 @@ def train(
     if presence is not None:
         presence.save(out)
     (out / "labels.json").write_text(json.dumps(vocabulary.to_json(), indent=1) + "\n", encoding="utf-8")
-    figures = evaluate_features(fusion, vocabulary, outcomes, features, rows)
+    figures = evaluate_features(fusion, vocabulary, outcomes, features, rows) | noise_figures(rows, cache)
     write_card(out, config, vocabulary, origins, rows, figures)
     seal(out)
     return TrainReport(out, figures)

@@ -25,7 +25,7 @@ from model.reference.train import train_reference
 from model.weights import load
 from tests.unit.test_train import COLORS, TYPES, picture
 
-SMALL = {"image": "resnet18", "side": 32, "batch": 16, "hidden": 32, "widths": (32, 16)}
+SMALL = {"image": "resnet18", "side": 16, "batch": 16, "hidden": 32, "widths": (32, 16), "learning_rate": 3e-3}
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def trained(
     own = {"a": {"text": "lstm"}, "b": {"text": "bert", "bert": str(small_bert(folder))}}[request.param]
     heads = load_preset(request.param).reference.heads
     config = ReferenceConfig.from_table("test", {**SMALL, **own, "heads": heads, "pretrained_learning_rate": 1e-3})
-    figures = train_reference(data, folder / "out", Preset("reference", 25, 8, reference=config))
+    figures = train_reference(data, folder / "out", Preset("reference", 30, 12, reference=config))
     return folder / "out", figures
 
 
@@ -116,7 +116,7 @@ def test_a_damaged_reference_is_refused(trained: tuple[Path, Mapping[str, Any]],
     for path in trained[0].iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / "labels.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(CheckpointError, match="labels.json of the checkpoint does not match its digest"):
+    with pytest.raises(CheckpointError, match=r"labels.json of the checkpoint does not match its digest"):
         evaluate_reference(tmp_path, data)
 
 
@@ -139,7 +139,7 @@ def test_outputs_go_to_the_most_frequent_values() -> None:
 
 
 def test_the_network_is_the_designs() -> None:
-    """ResNet-50 and a bidirectional LSTM to 512 each, then 512, 256, 128, 64 and the heads; missing sides are learned."""
+    """ResNet-50 and a bidirectional LSTM to 512 each, then 512, 256, 128, 64; what is missing is a learned vector."""
     network = ReferenceModel(load_preset("a").reference, 5, None).eval()
     widths = [tuple(one.weight.shape) for one in network.net if isinstance(one, torch.nn.Linear)]
     assert widths == [(512, 1024), (256, 512), (128, 256), (64, 128)]
