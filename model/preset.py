@@ -23,7 +23,20 @@ from model.reference.config import ReferenceConfig
 Kind = Literal["tagger", "reference"]
 
 _FOLDER = Path(__file__).parent / "presets"
-_OPEN = ("name", "fusions", "modality_dropout", "region_grid", "part_tokens", "hidden_dim", "joint_dim")
+_OPEN = (
+    "name",
+    "fusions",
+    "modality_dropout",
+    "region_grid",
+    "part_tokens",
+    "hidden_dim",
+    "joint_dim",
+    "tuned_text_layers",
+    "tuned_image_blocks",
+)
+
+
+SHIPPED = ModelConfig(tuned_text_layers=2, tuned_image_blocks=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +46,7 @@ class Preset:
     kind: Kind = "tagger"
     epochs: int = 18
     patience: int = 4
-    model: ModelConfig = field(default_factory=ModelConfig)
+    model: ModelConfig = field(default_factory=lambda: SHIPPED)
     reference: ReferenceConfig = field(default_factory=ReferenceConfig)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ from model.progress import Meter, Progress, silent
 from model.resume import Unfinished, key_of
 from model.scoring import category_matrix, score_all, stated_values
 from model.taxonomy import load_taxonomy
+from model.tuning import Tuned, Tuning
 from model.weights import Vocabulary, load_towers, save_heads, save_outcomes, seal
 
 MIN_TYPE_ROWS = 20
@@ -71,17 +72,21 @@ class _Recipe:
     seed: int
     log: Log
     meter: Meter
+    tuning: Tuning
 
     def choose_length(self, rows: torch.Tensor, watched: torch.Tensor) -> Length:
         torch.manual_seed(self.seed)
         one = (self.config, self.data, (rows, watched), self.sizes, self.epochs, self.patience, self.log)
         return choose_length(*one, self.meter.step)
 
-    def fit(self, rows: torch.Tensor, length: Length) -> FusionModel:
+    def fit(self, rows: torch.Tensor, length: Length) -> tuple[FusionModel, Tuned]:
+        """Experts that have seen ``rows``, above towers that have seen no others."""
+        tuned = self.tuning.on(rows)
         torch.manual_seed(self.seed)
         fusion = fit_network(self.config, self.data, rows, self.sizes, length, self.log, self.meter.step)
         fit_words(fusion, self.data, rows)
-        return fusion
+        tuned.give_heads(fusion)
+        return fusion, tuned
 
 
 def train(
@@ -107,13 +112,16 @@ def train(
     config.save(out / "config.json")
     origins = import_towers(out)
     rows = load_catalogue(data) if is_catalogue(data) else load_rows(data)
-    image, text = load_towers(out, config)
+    image, text = load_towers(out, replace(config, tuned_text_layers=0, tuned_image_blocks=0))
     place = choose_device(device)
     titles = [row.title or row.made_title for row in rows]
     towers = (image.to(place), text.to(place))
     features = all_features(rows, titles, towers, config, cache, log)
     values = vocabularies(rows)
-    recipe = _recipe(preset, examples_of(rows, features, values), values, epochs, seed, log, progress)
+    examples = examples_of(rows, features, values)
+    tuning = Tuning(config, towers, examples, {name: len(one) for name, one in values.items()}, cache, seed, log)
+    tuning.prepare(rows, titles, features.masked_titles)
+    recipe = _recipe(preset, examples, values, epochs, seed, log, progress, tuning)
     folds = torch.from_numpy(fold_of_rows(rows, features.images))
     key = key_of(asdict(config), recipe.epochs, recipe.patience, seed, titles, folds, *_arrays(recipe.data))
     unfinished = Unfinished(out / "unfinished", key, log)
@@ -122,8 +130,10 @@ def train(
     vocabulary, outcomes = _calibrate(recipe, rows, found, values)
     recipe.meter.begin("fitting on all training rows")
     log("fitting on all training rows")
-    fusion = recipe.fit(_rows_of(rows, "train"), length)
+    fusion, tuned = recipe.fit(_rows_of(rows, "train"), length)
     unfinished.clear()
+    tuned.save(out)
+    features = tuned.seen(features)
     remember_words(fusion, [title for row, title in zip(rows, titles, strict=True) if row.split == "train" and title])
     _round_to_half(fusion)
     save_heads(out, fusion)
@@ -147,11 +157,12 @@ def _recipe(
     seed: int,
     log: Log,
     progress: Progress,
+    tuning: Tuning,
 ) -> _Recipe:
     passes, patience = epochs or preset.epochs, 0 if epochs else preset.patience
     meter = Meter(passes * (NUM_FOLDS + 1 + bool(patience)), progress)
     sizes = {name: len(one) for name, one in values.items()}
-    return _Recipe(preset.model, data, sizes, passes, patience, seed, log, meter)
+    return _Recipe(preset.model, data, sizes, passes, patience, seed, log, meter, tuning)
 
 
 def _arrays(data: Examples) -> list[torch.Tensor]:
@@ -212,9 +223,9 @@ def _out_of_fold(
 
     def compute(fold: int) -> dict[str, torch.Tensor]:
         recipe.log(f"fold {fold + 1} of {NUM_FOLDS}")
-        fusion = recipe.fit(training[folds[training] != fold], length)
+        fusion, tuned = recipe.fit(training[folds[training] != fold], length)
         with torch.inference_mode():
-            return ask(fusion, recipe.data, training[folds[training] == fold]).tensors()
+            return ask(fusion, tuned.examples, training[folds[training] == fold]).tensors()
 
     parts = []
     for fold in range(NUM_FOLDS):

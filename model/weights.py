@@ -48,6 +48,7 @@ REQUIRED = (
     "towers/text/model.safetensors",
     "towers/text/tokenizer.json",
 )
+TUNED_FILES = {"tuned_image": "towers/image_tuned.safetensors", "tuned_text": "towers/text/tuned.safetensors"}
 _READABLE = (".json", ".safetensors", ".md", ".txt")  # no format that can carry code
 _TOWER_NAME = re.compile(r"(torchvision:)?[a-z0-9_]+")  # timm would download what begins with hf-hub:
 _CODE_NAMES = ("auto_map", "attn_implementation", "_attn_implementation", "custom_pipelines", "trust_remote_code")
@@ -202,9 +203,15 @@ def load_towers(folder: Path, config: ModelConfig) -> tuple[ImageTower, TextTowe
     with _reading("config.json"):
         image = build_image(folder, config)
     _fill(image.net, folder / "towers" / "image.safetensors")
+    if config.tuned_image_blocks:
+        image.tune()
+        _fill(image.tuned, folder / TUNED_FILES["tuned_image"])
     with _reading("towers/text"):
         text = build_text(folder, config)
     _fill(text.net, folder / "towers" / "text" / "model.safetensors")
+    if config.tuned_text_layers:
+        text.tuned = text.last_layers(config.tuned_text_layers)
+        _fill(text.tuned, folder / TUNED_FILES["tuned_text"])
     return image.eval(), text.eval()
 
 
