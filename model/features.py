@@ -17,6 +17,7 @@ from torch import nn
 
 from model.color_histogram import color_histogram
 from model.dataset import Row
+from model.engines import choose_engine, open_images
 from model.foreground import find_foreground
 from model.geometry import fit_square
 from model.image import ImageTower
@@ -103,12 +104,13 @@ def _titles(titles: Sequence[str], tower: TextTower) -> Floats:
 
 
 def _look(pictures: Sequence[Path], tower: ImageTower, side: int, log: Log) -> Mapping[str, Floats]:
-    device = next(tower.parameters()).device
+    place = next(tower.parameters()).device
+    see = open_images(tower, side, place, choose_engine(place, precision="fp32"))  # a third of torch's time on a CPU
     images: list[Floats] = []
     colors: list[Floats] = []
     for start in range(0, len(pictures), _BATCH):
         batch = [load_pixels(path, side) for path in pictures[start : start + _BATCH]]
-        images.append(tower(torch.from_numpy(np.stack(batch)).to(device)).cpu().numpy())
+        images.append(see(np.stack(batch)).cpu().numpy())
         colors += [color_histogram(find_foreground(pixels)) for pixels in batch]
         if start % (50 * _BATCH) == 0:
             log(f"pictures {start:,} of {len(pictures):,}")
