@@ -18,7 +18,7 @@ from typing import Any, Literal
 from model.config import ModelConfig
 from model.errors import ModelError
 from model.fusions.registry import FUSIONS
-from model.reference.config import ReferenceConfig
+from model.reference.config import ReferenceConfig, refuse_kinds
 
 Kind = Literal["tagger", "reference"]
 
@@ -89,6 +89,7 @@ def _counted(path: Path, found: Mapping[str, Any], key: str, default: int, *, le
 def _model(path: Path, table: Mapping[str, Any]) -> ModelConfig:
     if unknown := sorted(set(table) - set(_OPEN)):
         raise ModelError(f"{path.name}: [model] has no {unknown[0]!r} to set; it has {', '.join(_OPEN)}")
+    refuse_kinds(f"{path.name}: [model]", table, ModelConfig())
     names = table.get("fusions", ["gated"])
     for name in names:
         if name not in FUSIONS:
