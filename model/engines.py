@@ -25,6 +25,8 @@ from model.text import TextTower
 Engine = Literal["auto", "torch", "openvino"]
 Precision = Literal["auto", "fp32", "bf16"]
 
+log = logging.getLogger(__name__)
+
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
 
 
@@ -96,7 +98,10 @@ def open_images(
 ) -> Callable[..., torch.Tensor]:
     """The image tower on the chosen engine: (P, ``side``, ``side``, 3) uint8 array to (P, D) on the device."""
     if choice.engine == "openvino":
-        return OpenVinoImages(tower, side, choice)
+        try:
+            return OpenVinoImages(tower, side, choice)
+        except Exception as error:  # the tracer and OpenVINO raise what they like
+            _say_fallen("a tower of pictures", error)
     return TorchImages(tower, device)
 
 
@@ -105,8 +110,24 @@ def move_texts(tower: TextTower, choice: EngineChoice) -> None:
     if choice.engine == "openvino":
         exact = EngineChoice("openvino", "fp32", choice.num_threads)
         ids, mask = torch.ones(2, 8, dtype=torch.long), torch.ones(2, 8)
-        request = _compiled(_Encoder(tower), (ids, mask), [(-1, -1), (-1, -1)], exact)
-        tower.engine = _OpenVinoTexts(request)
+        try:
+            tower.engine = _OpenVinoTexts(_compiled(_Encoder(tower), (ids, mask), [(-1, -1), (-1, -1)], exact))
+        except Exception as error:  # as above
+            _say_fallen("the tower of titles", error)
+
+
+def engine_name(choice: EngineChoice, images: object, texts: object) -> str:
+    """As it stands in metrics, in ``doctor`` and in the model's revision: also which tower had to stay on torch."""
+    is_fallen = {"pictures": isinstance(images, TorchImages), "titles": getattr(texts, "engine", texts) is None}
+    fallen = [what for what, fell in is_fallen.items() if fell and choice.engine == "openvino"]
+    return choice.name + (f" ({' and '.join(fallen)} on torch)" if fallen else "")
+
+
+def _say_fallen(what: str, error: Exception) -> None:
+    first = (str(error).strip().splitlines() or ["no reason given"])[0][:200]
+    log.warning(
+        "%s cannot run on OpenVINO (%s: %s); it runs on torch, in fp32 and slower", what, type(error).__name__, first
+    )
 
 
 class _Encoder(torch.nn.Module):

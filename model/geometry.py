@@ -61,9 +61,7 @@ def fit_within(image: Image.Image, max_side: int) -> Image.Image:
     return scaled(image, max_side) if max(image.size) > max_side else image
 
 
-def scaled(
-    image: Image.Image, side: int, interpolation: Image.Resampling = Image.Resampling.BICUBIC
-) -> Image.Image:
+def scaled(image: Image.Image, side: int, interpolation: Image.Resampling = Image.Resampling.BICUBIC) -> Image.Image:
     """``image`` with its longer side brought to ``side`` pixels."""
     scale = side / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))

@@ -34,13 +34,14 @@ class TextTower(nn.Module):
         self._tokenizer.enable_truncation(max_tokens)
         self._tokenizer.no_padding()
         self.pooling = pooling
-        self._prefix = prefix
+        self.prefix = prefix
+        self.identity = "" if (pooling, prefix) == ("mean", "") else f"{pooling} {prefix}"  # beside its weights
         self.engine: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None  # what encodes in torch's stead
 
     def forward(self, titles: Sequence[str]) -> torch.Tensor:
         """Titles to (B, D) float32 of length 1, in order. Titles of like length are encoded together."""
         device = next(self.net.parameters()).device
-        tokens = [one.ids for one in self._tokenizer.encode_batch([self._prefix + title for title in titles])]
+        tokens = [one.ids for one in self._tokenizer.encode_batch([self.prefix + title for title in titles])]
         order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
         vectors = torch.empty(len(tokens), self.dim, device=device)
         for start in range(0, len(order), _MAX_BATCH):

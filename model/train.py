@@ -30,12 +30,12 @@ from model.features import compute_features, see_images
 from model.fit import Examples, examples_of, fit_network, fit_words, remember_words
 from model.folds import NUM_FOLDS, fold_of_rows
 from model.fusion import ATTRIBUTES, FusionModel, Logits
-from model.origin import import_towers
 from model.pool import Pool
 from model.predictor import choose_device
 from model.presence_data import learn_presence
 from model.scoring import category_matrix, score_all, stated_values
 from model.taxonomy import load_taxonomy
+from model.towers.bring import DEFAULT_IMAGE, DEFAULT_TEXT, bring_towers
 from model.weights import Vocabulary, load_towers, save_heads, save_outcomes, seal
 
 MIN_TYPE_ROWS = 20
@@ -93,13 +93,18 @@ def train(
     device: str = "auto",
     cache: Path = Path(".cache/features"),
     log: Log = lambda _: None,
+    image_tower: str = DEFAULT_IMAGE,
+    text_tower: str = DEFAULT_TEXT,
 ) -> TrainReport:
-    """Write a complete checkpoint to the folder ``out``. Raises ModelError when data or weights are missing."""
-    out.mkdir(parents=True, exist_ok=True)
-    config = ModelConfig()
-    config.save(out / "config.json")
-    origins = import_towers(out)
+    """Write a complete checkpoint to the folder ``out``. Towers as `model.towers.spec` has them.
+
+    Raises ModelError when data or weights are missing.
+    """
     rows = load_catalogue(data) if is_catalogue(data) else load_rows(data)
+    out.mkdir(parents=True, exist_ok=True)
+    own = [row.title for row in rows if row.split == "train" and row.title]
+    brought = bring_towers(out, image_tower, text_tower, titles=own, seed=seed, log=log)
+    config, origins = brought.config, brought.origins
     image, text = load_towers(out, config)
     place = choose_device(device)
     titles = [row.title or row.made_title for row in rows]

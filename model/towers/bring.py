@@ -1,5 +1,5 @@
-"""Brings the towers that were chosen into a new checkpoint's folder: weights, description, tokeniser, and the config that
-says how pictures and titles are to be shown to them.
+"""Brings the towers that were chosen into a new checkpoint's folder: weights, description, tokeniser, and the config
+that says how pictures and titles are to be shown to them.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import torch
 from model.config import ModelConfig
 from model.errors import CheckpointError
 from model.image import ImageTower
-from model.origin import import_image, import_text, save_half
+from model.origin import import_image, import_text
 from model.towers.registry import build_image, build_text
-from model.towers.source import folder_of, weights_in
+from model.towers.source import folder_of, save_half, weights_in
 from model.towers.spec import RANDOM, TowerSpec, parse_image, parse_text
 
 DEFAULT_IMAGE, DEFAULT_TEXT = "efficientnet-lite0", "all-MiniLM-L6-v2"
@@ -188,4 +188,6 @@ def _check_fit(net: torch.nn.Module, weights: Mapping[str, torch.Tensor], source
     wanted, there = {k: v.shape for k, v in net.state_dict().items()}, {k: v.shape for k, v in weights.items()}
     wrong = sorted(name for name in wanted.keys() | there.keys() if wanted.get(name) != there.get(name))
     if wrong:
-        raise CheckpointError(f"the weights of {source} do not fit the architecture: {wrong[0]} and {len(wrong) - 1} more")
+        raise CheckpointError(
+            f"the weights of {source} do not fit the architecture: {wrong[0]} and {len(wrong) - 1} more"
+        )

@@ -1,10 +1,10 @@
 """What an operator writes to choose a tower: ``KIND:[NAME=]SOURCE[,OPTION=VALUE…]``, or one of a few short names.
 
-    efficientnet-lite0                                     from its package, as the shipped checkpoint has it
-    timm:resnet50=./weights                                a timm architecture, weights from a folder
-    torchvision:resnet50=random                            a torchvision classifier, to be trained from the start
-    transformers:google/vit-base-patch16-224@<40 hex>      a hub id at a pinned commit
-    transformers:./e5-small,pooling=mean,prefix=query: 
+efficientnet-lite0                                     from its package, as the shipped checkpoint has it
+timm:resnet50=./weights                                a timm architecture, weights from a folder
+torchvision:resnet50=random                            a torchvision classifier, to be trained from the start
+transformers:google/vit-base-patch16-224@<40 hex>      a hub id at a pinned commit
+transformers:./e5-small,pooling=mean,prefix=query:
 """
 
 from __future__ import annotations
@@ -90,9 +90,7 @@ def _parse(
     return TowerSpec(kind, name, parse_source(source), options)
 
 
-def _options(
-    given: list[str], what: str, known: Mapping[str, type[int | str | float]]
-) -> dict[str, str | int | float]:
+def _options(given: list[str], what: str, known: Mapping[str, type[int | str | float]]) -> dict[str, str | int | float]:
     options: dict[str, str | int | float] = {}
     for one in given:
         name, _, value = one.partition("=")

@@ -18,7 +18,9 @@ from model.errors import CheckpointError
 def build(name: str) -> nn.Module:
     """The classifier with an identity for its last layer, weights unset. Raises CheckpointError."""
     if name not in models.list_models(module=models):
-        raise CheckpointError(f"torchvision knows no classifier {name!r}; torchvision.models.list_models() has the names")
+        raise CheckpointError(
+            f"torchvision knows no classifier {name!r}; torchvision.models.list_models() has the names"
+        )
     options = {"init_weights": True} if name in ("googlenet", "inception_v3") else {}
     net: nn.Module = models.get_model(name, weights=None, **options)
     last = _last_linear(net)

@@ -33,7 +33,22 @@ from transformers import (
     XLMRobertaModel,
 )
 
-WORDS = ("red", "green", "blue", "yellow", "black", "chair", "lamp", "rug", "shoe", "a", "photo", "of", "maker", "square")
+WORDS = (
+    "red",
+    "green",
+    "blue",
+    "yellow",
+    "black",
+    "chair",
+    "lamp",
+    "rug",
+    "shoe",
+    "a",
+    "photo",
+    "of",
+    "maker",
+    "square",
+)
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 _SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 _SEEING = {**_SIZES, "image_size": 32, "patch_size": 8}
@@ -73,12 +88,14 @@ def vit_folder(folder: Path) -> PreTrainedModel:
     )
 
 
-def clip_folder(folder: Path, **options: float) -> PreTrainedModel:
-    """A pair that crops the middle of pictures, with a tokeniser that ends a title with [SEP]."""
+def clip_folder(folder: Path, shortest: int = 40) -> PreTrainedModel:
+    """A pair that crops the middle of pictures, with a tokeniser that ends a title with [SEP]. ``shortest``: pixels of
+    the shorter side, of which 32 are left.
+    """
     torch.manual_seed(4)
     text = {**_READING, "eos_token_id": _SPECIAL.index("[SEP]"), "pad_token_id": 0, "bos_token_id": 2}
-    config = CLIPConfig(text_config=text, vision_config=_SEEING, projection_dim=32, **options)
-    processor = CLIPImageProcessor(size={"shortest_edge": 40}, crop_size={"height": 32, "width": 32})
+    config = CLIPConfig(text_config=text, vision_config=_SEEING, projection_dim=32)
+    processor = CLIPImageProcessor(size={"shortest_edge": shortest}, crop_size={"height": 32, "width": 32})
     model = _saved(folder, CLIPModel(config), processor)
     tokenizer().save_pretrained(folder)
     return model
