@@ -152,6 +152,7 @@ def _bring_text(
 
     folder = folder_of(spec.source)
     net = transformers_texts.read(folder, config.text_pooling)
+    config = replace(config, max_title_tokens=transformers_texts.most_tokens(net, config.max_title_tokens))
     write_config(net.config, own)
     transformers_texts.write_tokenizer(folder, own)
     save_half(net.state_dict(), own / "model.safetensors")

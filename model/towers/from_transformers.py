@@ -54,6 +54,12 @@ def without_pooler(model: PreTrainedModel, *, with_pooler: bool) -> PreTrainedMo
     return model
 
 
+def built(config: PretrainedConfig) -> PreTrainedModel:
+    """The model of a config, weights unset, float32 whatever the config says."""
+    model: PreTrainedModel = AutoModel.from_config(config).float()
+    return model
+
+
 def described_in(folder: Path) -> PretrainedConfig:
     """What ``config.json`` in a folder says. Raises CheckpointError where it asks for code of its own."""
     path = folder / "config.json"
@@ -69,9 +75,17 @@ def described_in(folder: Path) -> PretrainedConfig:
 
 def write_config(config: PretrainedConfig, folder: Path) -> None:
     """Write ``config.json`` so that ``described_in`` reads the same."""
-    told = {**config.to_dict(), "model_type": config.model_type}
-    kept = {name: value for name, value in told.items() if name not in CODE_NAMES}
+    kept = _plain({**config.to_dict(), "model_type": config.model_type})
     (folder / "config.json").write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+
+
+def _plain(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what asks for code, and without a precision: a checkpoint's weights are float32 when they are read."""
+    return {
+        name: _plain(value) if isinstance(value, dict) else value
+        for name, value in told.items()
+        if name not in (*CODE_NAMES, "dtype", "torch_dtype")
+    }
 
 
 def refuse_code(told: Mapping[str, Any], name: str) -> None:

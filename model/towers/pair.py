@@ -16,10 +16,10 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 from torch.nn.functional import interpolate, normalize
-from transformers import AutoModel, AutoTokenizer, PreTrainedModel
+from transformers import AutoTokenizer, PreTrainedModel
 
 from model.errors import CheckpointError
-from model.towers.from_transformers import described_in, read_model, write_config
+from model.towers.from_transformers import built, described_in, read_model, write_config
 from model.towers.source import folder_of, save_half
 from model.towers.spec import Source
 from model.towers.transformers_images import preprocessing
@@ -87,7 +87,7 @@ def open_pair(folder: Path, settings: Mapping[str, Any], side: int) -> tuple[Pre
     """
     own = folder / "towers" / "pair"
     try:
-        model = AutoModel.from_config(described_in(own)).eval()
+        model = built(described_in(own)).eval()
         return model, Pair(own, model, settings, side)
     except (KeyError, TypeError) as error:
         raise CheckpointError(

@@ -12,10 +12,10 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoModel, PreTrainedModel
+from transformers import PreTrainedModel
 
 from model.errors import CheckpointError
-from model.towers.from_transformers import described_in, own_config, read_model, without_pooler
+from model.towers.from_transformers import built, described_in, own_config, read_model, without_pooler
 
 POOLINGS = ("pooler", "mean", "cls")
 _RESAMPLE = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}  # as Pillow numbers them
@@ -51,7 +51,7 @@ def read(folder: Path, pooling: str) -> PooledVision:
 
 def build(folder: Path, pooling: str) -> PooledVision:
     """The model that ``config.json`` in a folder describes, weights unset. Raises CheckpointError."""
-    model = AutoModel.from_config(described_in(folder))
+    model = built(described_in(folder))
     return PooledVision(without_pooler(model, with_pooler=pooling == "pooler"), pooling)
 
 

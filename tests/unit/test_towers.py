@@ -155,6 +155,26 @@ def test_transformers_towers_read_as_transformers_does(
     assert (config.text_dim, config.text_tower) == (32, "transformers")
 
 
+def test_a_title_longer_than_an_encoder_has_places_for_is_cut(tmp_path: Path) -> None:
+    """Not refused, and not the end of the batch."""
+    xlmr_folder(tmp_path / "source")
+    config = bring_towers(tmp_path / "out", "timm:test_vit=random", f"transformers:{tmp_path / 'source'}").config
+    tower = load_towers(tmp_path / "out", config)[1]
+    with torch.inference_mode():
+        found = tower(["red chair " * 100, "lamp"])
+    assert config.max_title_tokens == 30
+    assert bool(torch.isfinite(found).all())
+
+
+def test_a_tower_published_in_half_precision_is_run_in_single(tmp_path: Path) -> None:
+    """What its description says of precision is about its file."""
+    vit_folder(tmp_path / "source").half().save_pretrained(tmp_path / "source")
+    assert "float16" in (tmp_path / "source" / "config.json").read_text()
+    _, tower = brought(tmp_path / "out", image=f"transformers:{tmp_path / 'source'}")
+    assert {value.dtype for value in tower.net.parameters()} == {torch.float32}
+    assert bool(torch.isfinite(seen(tower, photo())[1]).all())
+
+
 def test_an_lstm_reads_a_title_alone_as_in_company(tmp_path: Path) -> None:
     """However wide its neighbours make the batch; both directions count, and its words are kept with it."""
     config, _ = brought(tmp_path, image="timm:test_vit=random", text="lstm")

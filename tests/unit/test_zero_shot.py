@@ -204,7 +204,7 @@ def labelled(folder: Path, count: int) -> list[Row]:
 def test_outcomes_buy_a_threshold_for_these_very_prompts(
     checkpoint: Path, loaded: Checkpoint, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Calibrated on labelled pictures a prompted attribute is accepted; with other prompts it is not, and that is said."""
+    """Calibrated on labelled pictures it is accepted; with other prompts it is not, and that is said."""
     taxonomy = declared(tmp_path, TINT)
     none: Any = None  # features: no trained attribute is labelled
     rows = labelled(tmp_path, 240)
