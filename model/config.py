@@ -34,6 +34,10 @@ class ModelConfig:
     color_dim: int = HISTOGRAM_DIM  # of the colour histogram
     hidden_dim: int = 512
     joint_dim: int = 128  # of the space in which pictures and titles are compared
+    fusions: tuple[str, ...] = ("gated",)  # experts that see both sides (`model.fusions`); (): stacking alone
+    modality_dropout: float = 0.25  # how often training hides the picture, and how often the title
+    region_grid: int = 4  # a picture is this many regions squared, where a fusion looks at regions
+    part_tokens: int = 32  # a title is its first tokens, where a fusion looks at tokens
     image_means: tuple[float, ...] = ()  # red, green, blue, of 0-255; (): image_mean for all
     image_stds: tuple[float, ...] = ()
     image_fit: str = "letterbox"  # see `model.geometry.Framing`

@@ -25,7 +25,7 @@ from model.extract import Extractor
 from model.features import Features, compute_features, see_images
 from model.figures import auroc, details_of, figures_of, paired_gain, recall_at
 from model.fit import label_ids
-from model.fusion import ATTRIBUTES, EXPERTS, FusionModel, Inputs, Logits, bag_tensors
+from model.fusion import ATTRIBUTES, SINGLE_SIDED, FusionModel, Inputs, Logits, bag_tensors
 from model.ngrams import bags
 from model.pool import SIDES
 from model.predictor import choose_device
@@ -147,8 +147,8 @@ class Asked:
             known = plain.known(name)
             truth = plain.truth[name][known]
             right[name] = {}
-            for expert in EXPERTS:
-                scores = logits[name][expert].numpy()
+            for expert, one in logits[name].items():
+                scores = one.numpy()
                 scores = scores[:, self._published] if name == "product_type" else scores
                 right[name][expert] = scores[known].argmax(axis=1) == truth
             right[name]["title (pool)"] = plain.scores[name]["text"][known].argmax(axis=1) == truth
@@ -272,7 +272,7 @@ def _gains(right: Mapping[str, Mapping[str, Bools]], plain: Scored, masked: Scor
     """Fused less the best single side, paired, with a 95 % interval; masked colour beside it."""
     found = {}
     for name, by_expert in right.items():
-        single = {expert: one for expert, one in by_expert.items() if expert != "gated"}
+        single = {expert: one for expert, one in by_expert.items() if expert in (*SINGLE_SIDED, "title (pool)")}
         best = max(single, key=lambda expert: float(single[expert].mean()))
         found[name] = {"over": best} | paired_gain(_right(plain, name, "fused"), single[best])
     if "color" not in right:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,7 @@ from model.text import TextTower
 from model.types import Pixels
 
 Floats = npt.NDArray[np.float32]
+Array = npt.NDArray[Any]
 Log = Callable[[str], None]
 
 _BATCH = 32
@@ -54,8 +56,8 @@ def compute_features(
     mask = Mask(load_taxonomy())
     masked = [mask.hide(title) for title in titles]
     seen = _see(rows, image, side, cache, log)
-    said = _cached(cache, "titles", (text, *titles), lambda: {"titles": _titles(titles, text)})
-    hidden = _cached(cache, "titles", (text, *masked), lambda: {"titles": _titles(masked, text)})
+    said = cached(cache, "titles", (text, *titles), lambda: {"titles": _titles(titles, text)})
+    hidden = cached(cache, "titles", (text, *masked), lambda: {"titles": _titles(masked, text)})
     return Features(seen["images"], seen["colors"], said["titles"], hidden["titles"], tuple(masked))
 
 
@@ -67,12 +69,13 @@ def see_images(rows: Sequence[Row], tower: ImageTower, side: int, cache: Path, l
 def _see(rows: Sequence[Row], tower: ImageTower, side: int, cache: Path, log: Log) -> Mapping[str, Floats]:
     pictures = [row.image for row in rows]
     names = [f"{path.parent.name}/{path.name}" for path in pictures]
-    return _cached(cache, "pictures", (tower, side, *names), lambda: _look(pictures, tower, side, log))
+    return cached(cache, "pictures", (tower, side, *names), lambda: _look(pictures, tower, side, log))
 
 
-def _cached(
-    cache: Path, kind: str, key: Sequence[object], compute: Callable[[], Mapping[str, Floats]]
-) -> Mapping[str, Floats]:
+def cached(
+    cache: Path, kind: str, key: Sequence[object], compute: Callable[[], Mapping[str, Array]]
+) -> Mapping[str, Any]:
+    """Arrays by name from a file of ``cache`` that is named after ``key``; computed where there is none."""
     digest = hashlib.sha256()
     for part in key:
         digest.update(_weights_of(part) if isinstance(part, nn.Module) else f"{part}\0".encode())
@@ -104,7 +107,7 @@ def _look(pictures: Sequence[Path], tower: ImageTower, side: int, log: Log) -> M
     colors: list[Floats] = []
     for start in range(0, len(pictures), _BATCH):
         framing = replace(tower.framing, side=side)
-        batch = [_pixels(path, framing) for path in pictures[start : start + _BATCH]]
+        batch = [load_pixels(path, framing) for path in pictures[start : start + _BATCH]]
         images.append(tower(torch.from_numpy(np.stack(batch)).to(device)).cpu().numpy())
         colors += [color_histogram(find_foreground(pixels)) for pixels in batch]
         if start % (50 * _BATCH) == 0:
@@ -112,6 +115,7 @@ def _look(pictures: Sequence[Path], tower: ImageTower, side: int, log: Log) -> M
     return {"images": np.concatenate(images).astype(np.float32), "colors": np.stack(colors)}
 
 
-def _pixels(path: Path, framing: Framing) -> Pixels:
+def load_pixels(path: Path, framing: Framing) -> Pixels:
+    """(S, S, 3) sRGB of a picture's file."""
     with Image.open(path) as image:
         return np.asarray(framing.square(image.convert("RGB")), np.uint8)

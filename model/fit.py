@@ -17,6 +17,7 @@ from model.errors import ModelError
 from model.features import Features
 from model.fusion import ATTRIBUTES, BagLinear, FusionModel, Inputs, Logits, bag_tensors
 from model.ngrams import NUM_COLUMNS, Bags, bags, count_documents, idf, word_bits
+from model.parts import PartFeatures
 from model.taxonomy import load_taxonomy
 
 _BATCH = 256
@@ -42,6 +43,7 @@ class Examples:
     has_title: torch.Tensor  # a made-up one counts
     is_made: torch.Tensor
     labels: Mapping[str, torch.Tensor]
+    parts: PartFeatures | None = None  # only for fusions that need them
 
     def inputs(self, rows: torch.Tensor, hide: torch.Tensor | None = None) -> Inputs:
         """A batch of ``rows`` (B,); titles of those to ``hide`` (B,) bool lose their telling words."""
@@ -50,10 +52,14 @@ class Examples:
             titles = torch.where(hide[:, None], self.masked[rows], titles)
             chosen = _mixed(chosen, self.masked_bags.take(rows.numpy()), hide.numpy())
         there = torch.ones(len(rows), dtype=torch.bool)
-        return Inputs(self.images[rows], self.colors[rows], titles, *bag_tensors(chosen), there, self.has_title[rows])
+        vectors = (self.images[rows], self.colors[rows], titles)
+        parts = self.parts.take(rows, ~there if hide is None else hide) if self.parts is not None else None
+        return Inputs(*vectors, *bag_tensors(chosen), there, self.has_title[rows], parts)
 
 
-def examples_of(rows: Sequence[Row], features: Features, values: Mapping[str, tuple[str, ...]]) -> Examples:
+def examples_of(
+    rows: Sequence[Row], features: Features, values: Mapping[str, tuple[str, ...]], parts: PartFeatures | None = None
+) -> Examples:
     """Rows and their features as tensors, n-grams weighted by how rare they are among the training titles."""
     titles = [row.title or row.made_title for row in rows]
     known = [title for row, title in zip(rows, titles, strict=True) if row.split == "train" and title]
@@ -68,6 +74,7 @@ def examples_of(rows: Sequence[Row], features: Features, values: Mapping[str, tu
         torch.tensor([bool(title) for title in titles]),
         torch.tensor([not row.title for row in rows]),
         {name: torch.from_numpy(label_ids(rows, name, values[name])) for name in values},
+        parts,
     )
 
 
@@ -103,7 +110,7 @@ def fit_network(
     log: Callable[[str], None],
 ) -> FusionModel:
     """A fusion model whose network has seen ``rows`` for ``epochs`` passes; its ``words`` are still blank."""
-    fusion = FusionModel(config, sizes).train()
+    fusion = FusionModel(config, sizes, config.modality_dropout).train()
     parameters = [value for name, value in fusion.named_parameters() if not name.startswith("words.")]
     optimiser = torch.optim.AdamW(parameters, lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
     num_steps = epochs * -(-len(rows) // _BATCH)
@@ -135,7 +142,7 @@ def _loss(fusion: FusionModel, data: Examples, batch: torch.Tensor) -> torch.Ten
         known = wanted >= 0
         titled = known & inputs.has_title
         one: Logits = logits[name]
-        losses += [_cross_entropy(one[expert][known], wanted[known]) for expert in ("gated", "image")]
+        losses += [_cross_entropy(one[expert][known], wanted[known]) for expert in one if expert != "text"]
         losses.append(_cross_entropy(one["text"][titled], wanted[titled]))
     scenes = data.labels["scene"][batch]
     losses.append(_cross_entropy(fusion.scene(inputs.images)[scenes >= 0], scenes[scenes >= 0]))

@@ -29,13 +29,17 @@ class ImageTower(nn.Module):
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """(B, S, S, 3) uint8 sRGB to (B, D) float32: pooled features."""
+        features: torch.Tensor = self.net(self.scaled(pixels))
+        return features
+
+    def scaled(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(B, S, S, 3) uint8 sRGB to (B, 3, S, S) as the network was trained on them."""
         values = pixels.permute(0, 3, 1, 2).float()
         if self._means is None or self._stds is None:
             scaled = (values - self._mean) / self._std
         else:
             scaled = (values - self._means) / self._stds
-        features: torch.Tensor = self.net(scaled.contiguous(memory_format=torch.channels_last))
-        return features
+        return scaled.contiguous(memory_format=torch.channels_last)
 
 
 def _built_by_timm(name: str) -> nn.Module:

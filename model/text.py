@@ -41,7 +41,7 @@ class TextTower(nn.Module):
     def forward(self, titles: Sequence[str]) -> torch.Tensor:
         """Titles to (B, D) float32 of length 1, in order. Titles of like length are encoded together."""
         device = next(self.net.parameters()).device
-        tokens = [one.ids for one in self._tokenizer.encode_batch([self.prefix + title for title in titles])]
+        tokens = self._tokens(titles)
         order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
         vectors = torch.empty(len(tokens), self.dim, device=device)
         for start in range(0, len(order), _MAX_BATCH):
@@ -49,6 +49,17 @@ class TextTower(nn.Module):
             ids, mask = _padded([tokens[index] for index in chosen])
             vectors[chosen] = (self.engine or self.encode)(ids.to(device), mask.to(device))
         return vectors
+
+    def states(self, titles: Sequence[str], limit: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """The states of titles' first ``limit`` tokens, (B, T, D), and their mask (B, T), 1 where a token stands."""
+        device = next(self.net.parameters()).device
+        ids, mask = _padded([ids[:limit] for ids in self._tokens(titles)])
+        ids, mask = ids.to(device), mask.to(device)
+        states: torch.Tensor = self.net(input_ids=ids, attention_mask=mask).last_hidden_state
+        return states.float(), mask
+
+    def _tokens(self, titles: Sequence[str]) -> list[list[int]]:
+        return [one.ids for one in self._tokenizer.encode_batch([self.prefix + title for title in titles])]
 
     @property
     def dim(self) -> int:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
@@ -27,7 +27,7 @@ from safetensors.torch import load_file, save_file
 from model.calibrate import Outcomes
 from model.config import ModelConfig
 from model.errors import CheckpointError
-from model.fusion import FusionModel
+from model.fusion import FusionModel, under_todays_names
 from model.image import ImageTower
 from model.place import SHIPPED as SHIPPED  # part of this file's face, as is locate
 from model.place import locate as locate
@@ -179,8 +179,9 @@ def load(folder: Path) -> Checkpoint:
     with _reading("labels.json"):
         vocabulary = Vocabulary.from_json(json.loads((folder / "labels.json").read_text(encoding="utf-8")))
     image, text = load_towers(folder, config)
-    fusion = FusionModel(config, {name: len(values) for name, values in vocabulary.values.items()})
-    _fill(fusion, folder / "heads.safetensors")
+    with _reading("config.json"):
+        fusion = FusionModel(config, {name: len(values) for name, values in vocabulary.values.items()})
+    _fill(fusion, folder / "heads.safetensors", under_todays_names)
     with _reading("calibration.safetensors"):
         outcomes = _load_outcomes(folder / "calibration.safetensors")
     with _reading("text_presence.safetensors"):
@@ -263,9 +264,12 @@ def _reading(name: str) -> Iterator[None]:
         raise CheckpointError(f"{name} of the checkpoint cannot be read: {words}; copy the folder again") from error
 
 
-def _fill(module: torch.nn.Module, path: Path) -> None:
+_Weights = Mapping[str, torch.Tensor]
+
+
+def _fill(module: torch.nn.Module, path: Path, renamed: Callable[[_Weights], _Weights] = dict) -> None:
     with _reading(path.name):
-        found = load_file(path)
+        found = renamed(load_file(path))
     weights = {name: value.float() if value.is_floating_point() else value for name, value in found.items()}
     try:
         module.load_state_dict(weights)

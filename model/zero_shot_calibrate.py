@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import torch
-from PIL import Image
 
 from model.calibrate import Outcomes, fit_temperature
 from model.dataset import Row
 from model.engines import EngineChoice
+from model.features import load_pixels
 from model.geometry import Framing
 from model.prompts import Prompted
-from model.types import Pixels
 from model.weights import Calibrated, Checkpoint
 from model.zero_shot import ZeroShot, open_zero_shot
 
@@ -61,12 +59,7 @@ def _similar(zero_shot: ZeroShot, name: str, rows: Sequence[Row], framing: Frami
     starts = range(0, len(rows), _BATCH)
     with torch.inference_mode():
         parts = [
-            zero_shot.similarities(name, [_pixels(row, framing) for row in rows[start : start + _BATCH]])
+            zero_shot.similarities(name, [load_pixels(row.image, framing) for row in rows[start : start + _BATCH]])
             for start in starts
         ]
     return torch.cat(parts).clone()
-
-
-def _pixels(row: Row, framing: Framing) -> Pixels:
-    with Image.open(row.image) as image:
-        return np.asarray(framing.square(image.convert("RGB")), np.uint8)

@@ -31,14 +31,25 @@ class PooledVision(nn.Module):
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """See the class."""
-        found = self.model(pixel_values=pictures.contiguous())
         if self._pooling == "pooler":
-            vector: torch.Tensor = found.pooler_output.flatten(1)
+            vector: torch.Tensor = self.model(pixel_values=pictures.contiguous()).pooler_output.flatten(1)
             return vector
-        states: torch.Tensor = found.last_hidden_state  # (B, T, D), or (B, D, H, W) of a convolutional one
+        states = self.forward_features(pictures)
         if states.ndim == 4:
             return states.mean(dim=(2, 3))
         return states.mean(dim=1) if self._pooling == "mean" else states[:, 0]
+
+    def forward_features(self, pictures: torch.Tensor) -> torch.Tensor:
+        """(B, T, D) of tokens, or (B, D, H, W) of a convolutional network: before anything is pooled."""
+        states: torch.Tensor = self.model(pixel_values=pictures.contiguous()).last_hidden_state
+        return states
+
+    @property
+    def num_prefix_tokens(self) -> int:
+        """Tokens before those of the picture's square patches."""
+        config = self.model.config
+        patches = (int(config.image_size) // int(config.patch_size)) ** 2
+        return int(self.forward_features(torch.zeros(1, 3, config.image_size, config.image_size)).shape[1]) - patches
 
 
 def read(folder: Path, pooling: str) -> PooledVision:
