@@ -18,7 +18,6 @@ import numpy.typing as npt
 import torch
 
 from model.errors import CheckpointError
-from model.image import ImageTower
 from model.openvino_runtime import has_openvino, open_core, openvino_runtime
 from model.text import TextTower
 
@@ -70,7 +69,7 @@ def choose_engine(
 class TorchImages:
     """The image tower on torch: (P, S, S, 3) uint8 to (P, D) on the device."""
 
-    def __init__(self, tower: ImageTower, device: torch.device) -> None:
+    def __init__(self, tower: torch.nn.Module, device: torch.device) -> None:
         self._tower = tower.to(device).to(memory_format=torch.channels_last)
         self._device = device
 
@@ -83,7 +82,7 @@ class TorchImages:
 class OpenVinoImages:
     """The image tower on OpenVINO: (P, S, S, 3) uint8 to (P, D) on the CPU."""
 
-    def __init__(self, tower: ImageTower, side: int, choice: EngineChoice) -> None:
+    def __init__(self, tower: torch.nn.Module, side: int, choice: EngineChoice) -> None:
         example = torch.zeros(2, side, side, 3, dtype=torch.uint8)
         self._request = _compiled(tower, (example,), [(-1, side, side, 3)], choice)
 
@@ -94,7 +93,7 @@ class OpenVinoImages:
 
 
 def open_images(
-    tower: ImageTower, side: int, device: torch.device, choice: EngineChoice
+    tower: torch.nn.Module, side: int, device: torch.device, choice: EngineChoice
 ) -> Callable[..., torch.Tensor]:
     """The image tower on the chosen engine: (P, ``side``, ``side``, 3) uint8 array to (P, D) on the device."""
     if choice.engine == "openvino":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import isqrt
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,8 @@ def regions_of(tower: ImageTower, pixels: torch.Tensor, grid: int) -> torch.Tens
         raise ModelError("a torchvision tower has no regions to attend to; take it from timm, or another fusion")
     features: torch.Tensor = net.forward_features(tower.scaled(pixels))
     if features.ndim == 3:
-        patches = features[:, net.num_prefix_tokens :]
+        num_others = features.shape[1] - isqrt(features.shape[1]) ** 2  # class token and registers come first
+        patches = features[:, getattr(net, "num_prefix_tokens", num_others) :]
         side = round(patches.shape[1] ** 0.5)
         if side * side != patches.shape[1]:
             raise ModelError("the image tower's patches form no square; it has no regions to attend to")

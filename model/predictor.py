@@ -94,16 +94,15 @@ class TorchPredictor:
 
     def _predict(self, listings: Sequence[ListingInput]) -> list[Prediction]:
         started = time.perf_counter()
-        pictures = self._see([pixels for one in listings for pixels in one.images])  # (P, Di)
+        shown = [pixels for one in listings for pixels in one.images]
+        pictures = self._see(shown)  # (P, Di)
+        prompted = self._zero_shot.scores(shown) if self._zero_shot is not None else {}
         seen = time.perf_counter()
         titles = self._read(listings)
         said = time.perf_counter()
         foregrounds = [[find_foreground(pixels) for pixels in one.images] for one in listings]
         inputs = self._inputs(listings, pictures, foregrounds, titles)
         logits = self._fusion(inputs)
-        prompted = (
-            self._zero_shot.scores([pixels for one in listings for pixels in one.images]) if self._zero_shot else {}
-        )
         scenes = torch.softmax(self._fusion.scene(pictures) / self._vocabulary.scene_temperature, dim=1).cpu().numpy()
         found = _Found(
             titles,

@@ -148,7 +148,7 @@ def _fit(tower: TextTower, titles: Sequence[Sequence[int]], epochs: int, seed: i
             told = torch.gather(scores, 1, ids)[hidden]
             loss = -told.mean() if len(told) else scores.sum() * 0
             optimiser.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             total += float(loss.detach()) * min(_BATCH, len(order) - start)
         log(f"words: epoch {epoch + 1} of {epochs}, loss {total / max(1, len(order)):.3f}")

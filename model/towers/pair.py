@@ -76,8 +76,10 @@ class Pair:
         given = {"input_ids": torch.tensor([one.ids for one in tokens])}
         if self._has_mask:
             given["attention_mask"] = torch.tensor([one.attention_mask for one in tokens])
+        device = next(self._model.parameters()).device
         with torch.inference_mode():
-            return normalize(_vectors(self._model.get_text_features(**given)), dim=-1)
+            found = self._model.get_text_features(**{name: one.to(device) for name, one in given.items()})
+            return normalize(_vectors(found), dim=-1).cpu()
 
 
 def open_pair(folder: Path, settings: Mapping[str, Any], side: int) -> tuple[PreTrainedModel, Pair]:

@@ -44,13 +44,6 @@ class PooledVision(nn.Module):
         states: torch.Tensor = self.model(pixel_values=pictures.contiguous()).last_hidden_state
         return states
 
-    @property
-    def num_prefix_tokens(self) -> int:
-        """Tokens before those of the picture's square patches."""
-        config = self.model.config
-        patches = (int(config.image_size) // int(config.patch_size)) ** 2
-        return int(self.forward_features(torch.zeros(1, 3, config.image_size, config.image_size)).shape[1]) - patches
-
 
 def read(folder: Path, pooling: str) -> PooledVision:
     """The model in a folder of transformers' own layout. Raises CheckpointError."""

@@ -85,7 +85,7 @@ def learned(tower: nn.Module, dim: int, run: Callable[[], torch.Tensor], rate: f
     for step in range(300):
         tower.train()
         optimiser.zero_grad()
-        cross_entropy(head(run()), own).backward()
+        cross_entropy(head(run()), own).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         if step % 20 == 19:
             tower.eval()

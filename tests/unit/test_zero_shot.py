@@ -68,7 +68,7 @@ def learn(model: PreTrainedModel, pictures: torch.nn.Module) -> None:
         scores = model.logit_scale.exp() * pictures(shown) @ told.T
         own = torch.arange(len(COLORS))
         optimiser.zero_grad()
-        (cross_entropy(scores, own) + cross_entropy(scores.T, own)).backward()
+        (cross_entropy(scores, own) + cross_entropy(scores.T, own)).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     model.eval()
 
