@@ -16,7 +16,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 from torch.nn.functional import interpolate, normalize
-from transformers import AutoTokenizer, PreTrainedModel
+from transformers import AutoTokenizer
 
 from model.errors import CheckpointError
 from model.towers.from_transformers import built, described_in, read_model, write_config
@@ -31,7 +31,7 @@ _SAMPLED = ("bilinear", "bicubic")
 class PairImages(nn.Module):
     """The picture side: (B, S, S, 3) uint8 sRGB to (B, J) of length 1. ``side``: S, of the checkpoint's squares."""
 
-    def __init__(self, model: PreTrainedModel, settings: Mapping[str, Any], side: int) -> None:
+    def __init__(self, model: Any, settings: Mapping[str, Any], side: int) -> None:
         super().__init__()
         self._model = model
         self._is_resized = side != settings["side"]
@@ -56,7 +56,7 @@ class PairImages(nn.Module):
 class Pair:
     """Both sides, and how sharply similarities are told apart. ``settings``: the config's ``pair``."""
 
-    def __init__(self, folder: Path, model: PreTrainedModel, settings: Mapping[str, Any], side: int) -> None:
+    def __init__(self, folder: Path, model: Any, settings: Mapping[str, Any], side: int) -> None:
         self.images = PairImages(model, settings, side).eval()
         self._model = model
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -82,14 +82,14 @@ class Pair:
             return normalize(_vectors(found), dim=-1).cpu()
 
 
-def open_pair(folder: Path, settings: Mapping[str, Any], side: int) -> tuple[PreTrainedModel, Pair]:
+def open_pair(folder: Path, settings: Mapping[str, Any], side: int) -> tuple[nn.Module, Pair]:
     """The pair in a checkpoint's folder, weights unset: the module to fill, and what uses it.
 
     Raises CheckpointError.
     """
     own = folder / "towers" / "pair"
     try:
-        model = built(described_in(own)).eval()
+        model: Any = built(described_in(own)).eval()  # type: ignore[no-untyped-call]
         return model, Pair(own, model, settings, side)
     except (KeyError, TypeError) as error:
         raise CheckpointError(
@@ -103,7 +103,7 @@ def bring_pair(source: Source, out: Path) -> dict[str, Any]:
     config = described_in(folder)
     if not hasattr(config, "vision_config") or not hasattr(config, "text_config"):
         raise CheckpointError(f"{source}: {config.model_type} is no pair of towers; take CLIP's or SigLIP's kind")
-    model = read_model(folder, config, with_pooler=True)
+    model: Any = read_model(folder, config, with_pooler=True)
     if not hasattr(model, "logit_scale") or not hasattr(model, "get_image_features"):
         raise CheckpointError(f"{source}: {config.model_type} compares no pictures with sentences; take CLIP's kind")
     shown = preprocessing(folder)

@@ -305,4 +305,4 @@ def test_a_crop_of_a_long_strip_costs_no_more_than_its_middle() -> None:
     strip.paste(GREEN, (29_999, 0, 30_001, 2))
     found = np.asarray(Framing(32, "crop").square(strip), np.int16)
     assert found.shape == (32, 32, 3)
-    assert np.abs(found[16, 16] - GREEN).max() <= 12
+    assert np.abs(found[16, 16] - GREEN).max() <= 40  # enlarged sixteen times, colours shoot over

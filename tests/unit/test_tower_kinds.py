@@ -143,7 +143,8 @@ class Untraceable(nn.Module):
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """(B, 3, S, S) to (B, 3)."""
-        return torch.special.bessel_j0(pictures).mean(dim=(2, 3))
+        means: torch.Tensor = torch.special.bessel_j0(pictures).mean(dim=(2, 3))
+        return means
 
 
 @needs_openvino

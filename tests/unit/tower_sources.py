@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import timm
@@ -50,9 +51,9 @@ WORDS = (
     "square",
 )
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
-_SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
-_SEEING = {**_SIZES, "image_size": 32, "patch_size": 8}
-_READING = {**_SIZES, "vocab_size": len(WORDS) + len(_SPECIAL), "max_position_embeddings": 32}
+_SIZES: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+_SEEING: dict[str, Any] = {**_SIZES, "image_size": 32, "patch_size": 8}
+_READING: dict[str, Any] = {**_SIZES, "vocab_size": len(WORDS) + len(_SPECIAL), "max_position_embeddings": 32}
 
 
 def photo(width: int = 90, height: int = 60, seed: int = 0) -> Image.Image:
@@ -120,7 +121,13 @@ def bert_folder(folder: Path) -> PreTrainedModel:
 def distilbert_folder(folder: Path) -> PreTrainedModel:
     """An encoder whose config names its sizes otherwise, without a pooler."""
     torch.manual_seed(7)
-    sizes = {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64, "vocab_size": _READING["vocab_size"]}
+    sizes: dict[str, Any] = {
+        "dim": 32,
+        "n_layers": 2,
+        "n_heads": 2,
+        "hidden_dim": 64,
+        "vocab_size": _READING["vocab_size"],
+    }
     return _reading(folder, DistilBertModel(DistilBertConfig(**sizes)))
 
 
@@ -139,7 +146,7 @@ def tokenizer(max_length: int = 32) -> PreTrainedTokenizerFast:
     own.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=own, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",
         eos_token="[SEP]", model_max_length=max_length,
     )  # fmt: skip
@@ -151,7 +158,8 @@ def _reading(folder: Path, model: PreTrainedModel) -> PreTrainedModel:
     return model
 
 
-def _saved(folder: Path, model: PreTrainedModel, *others: object) -> PreTrainedModel:
+def _saved(folder: Path, model: Any, *others: Any) -> PreTrainedModel:
     for one in (model, *others):
-        one.save_pretrained(folder)  # type: ignore[attr-defined]  # every one has it
-    return model.eval()
+        one.save_pretrained(folder)
+    ready: PreTrainedModel = model.eval()
+    return ready
