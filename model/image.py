@@ -5,6 +5,8 @@ Any other network can take its place (`model.towers`): normalised pictures (B, 3
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -16,7 +18,7 @@ class ImageTower(nn.Module):
 
     def __init__(self, config: ModelConfig, net: nn.Module | None = None) -> None:
         super().__init__()
-        self.net = net if net is not None else _built_by_timm(config.image_tower)
+        self.net: Any = net if net is not None else _built_by_timm(config.image_tower)
         self.framing = config.framing
         usual = ModelConfig(image_side=config.image_side)
         shown = [(one.framing, one.image_means, one.image_stds, one.image_pooling) for one in (config, usual)]

@@ -38,9 +38,16 @@ def train(
         from model.report import figures_tables
         from model.train import train as fit
 
-        towers = {"image_tower": image_tower, "text_tower": text_tower}
-        told = partial(typer.echo, err=True)
-        report = fit(data, out, seed=seed, epochs=epochs, device=device, log=told, **towers)
+        report = fit(
+            data,
+            out,
+            seed=seed,
+            epochs=epochs,
+            device=device,
+            log=partial(typer.echo, err=True),
+            image_tower=image_tower,
+            text_tower=text_tower,
+        )
         _show(figures_tables(report.figures), report.figures, as_json=not is_terminal())
 
 
