@@ -85,7 +85,8 @@ class ModelConfig:
                 f"the checkpoint has format {found.get('format')!r} (unknown fields: {sorted(unknown)}); "
                 f"this program reads format {FORMAT}: train it again with 'hangtag train'"
             )
-        config = cls(**{name: tuple(one) if isinstance(one, list) else one for name, one in found.items()})
+        values: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in found.items()}
+        config = cls(**values)
         config.check(path.name)
         return config
 

@@ -18,12 +18,13 @@ import numpy.typing as npt
 import torch
 
 from model.errors import CheckpointError
-from model.image import ImageTower
 from model.openvino_runtime import has_openvino, open_core, openvino_runtime
 from model.text import TextTower
 
 Engine = Literal["auto", "torch", "openvino"]
 Precision = Literal["auto", "fp32", "bf16"]
+
+log = logging.getLogger(__name__)
 
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
 
@@ -68,7 +69,7 @@ def choose_engine(
 class TorchImages:
     """The image tower on torch: (P, S, S, 3) uint8 to (P, D) on the device."""
 
-    def __init__(self, tower: ImageTower, device: torch.device) -> None:
+    def __init__(self, tower: torch.nn.Module, device: torch.device) -> None:
         self._tower = tower.to(device).to(memory_format=torch.channels_last)
         self._device = device
 
@@ -81,7 +82,7 @@ class TorchImages:
 class OpenVinoImages:
     """The image tower on OpenVINO: (P, S, S, 3) uint8 to (P, D) on the CPU."""
 
-    def __init__(self, tower: ImageTower, side: int, choice: EngineChoice) -> None:
+    def __init__(self, tower: torch.nn.Module, side: int, choice: EngineChoice) -> None:
         example = torch.zeros(2, side, side, 3, dtype=torch.uint8)
         self._request = _compiled(tower, (example,), [(-1, side, side, 3)], choice)
 
@@ -92,11 +93,14 @@ class OpenVinoImages:
 
 
 def open_images(
-    tower: ImageTower, side: int, device: torch.device, choice: EngineChoice
+    tower: torch.nn.Module, side: int, device: torch.device, choice: EngineChoice
 ) -> Callable[..., torch.Tensor]:
     """The image tower on the chosen engine: (P, ``side``, ``side``, 3) uint8 array to (P, D) on the device."""
     if choice.engine == "openvino":
-        return OpenVinoImages(tower, side, choice)
+        try:
+            return OpenVinoImages(tower, side, choice)
+        except Exception as error:  # the tracer and OpenVINO raise what they like
+            _say_fallen("a tower of pictures", error)
     return TorchImages(tower, device)
 
 
@@ -105,8 +109,24 @@ def move_texts(tower: TextTower, choice: EngineChoice) -> None:
     if choice.engine == "openvino":
         exact = EngineChoice("openvino", "fp32", choice.num_threads)
         ids, mask = torch.ones(2, 8, dtype=torch.long), torch.ones(2, 8)
-        request = _compiled(_Encoder(tower), (ids, mask), [(-1, -1), (-1, -1)], exact)
-        tower.engine = _OpenVinoTexts(request)
+        try:
+            tower.engine = _OpenVinoTexts(_compiled(_Encoder(tower), (ids, mask), [(-1, -1), (-1, -1)], exact))
+        except Exception as error:  # as above
+            _say_fallen("the tower of titles", error)
+
+
+def engine_name(choice: EngineChoice, images: object, texts: object) -> str:
+    """As it stands in metrics, in ``doctor`` and in the model's revision: also which tower had to stay on torch."""
+    is_fallen = {"pictures": isinstance(images, TorchImages), "titles": getattr(texts, "engine", texts) is None}
+    fallen = [what for what, fell in is_fallen.items() if fell and choice.engine == "openvino"]
+    return choice.name + (f" ({' and '.join(fallen)} on torch)" if fallen else "")
+
+
+def _say_fallen(what: str, error: Exception) -> None:
+    first = (str(error).strip().splitlines() or ["no reason given"])[0][:200]
+    log.warning(
+        "%s cannot run on OpenVINO (%s: %s); it runs on torch, in fp32 and slower", what, type(error).__name__, first
+    )
 
 
 class _Encoder(torch.nn.Module):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from model.color_histogram import color_histogram
 from model.dataset import Row
 from model.engines import choose_engine, open_images
 from model.foreground import find_foreground
-from model.geometry import fit_square
+from model.geometry import Framing
 from model.image import ImageTower
 from model.masking import Mask
 from model.part_features import PartFeatures
@@ -93,7 +93,8 @@ def cached(
 
 
 def _weights_of(tower: nn.Module) -> bytes:
-    return np.concatenate([p.detach().cpu().float().numpy().ravel()[:64] for p in tower.parameters()]).tobytes()
+    weights = np.concatenate([p.detach().cpu().float().numpy().ravel()[:64] for p in tower.parameters()]).tobytes()
+    return weights + str(getattr(tower, "identity", "")).encode()
 
 
 def _titles(titles: Sequence[str], tower: TextTower) -> Floats:
@@ -109,7 +110,8 @@ def _look(pictures: Sequence[Path], tower: ImageTower, side: int, log: Log) -> M
     images: list[Floats] = []
     colors: list[Floats] = []
     for start in range(0, len(pictures), _BATCH):
-        batch = [load_pixels(path, side) for path in pictures[start : start + _BATCH]]
+        framing = replace(tower.framing, side=side)
+        batch = [load_pixels(path, framing) for path in pictures[start : start + _BATCH]]
         images.append(see(np.stack(batch)).cpu().numpy())
         colors += [color_histogram(find_foreground(pixels)) for pixels in batch]
         if start % (50 * _BATCH) == 0:
@@ -117,7 +119,7 @@ def _look(pictures: Sequence[Path], tower: ImageTower, side: int, log: Log) -> M
     return {"images": np.concatenate(images).astype(np.float32), "colors": np.stack(colors)}
 
 
-def load_pixels(path: Path, side: int) -> Pixels:
+def load_pixels(path: Path, framing: Framing) -> Pixels:
     """(S, S, 3) sRGB of a picture's file."""
     with Image.open(path) as image:
-        return np.asarray(fit_square(image.convert("RGB"), side), np.uint8)
+        return np.asarray(framing.square(image.convert("RGB")), np.uint8)

@@ -2,11 +2,11 @@
 
 Several experts answer for every attribute. ``image`` sees the picture: the tower's features, a colour histogram.
 ``text`` reads the encoder's vector of the title, ``words`` its n-grams as well. ``tuned_image`` and ``tuned_text`` are
-the heads beneath which a tower's last stages were tuned, where they were (`model.tune`). Those named in the configuration's
-``fusions`` see picture and title at once (`model.fusions`), a missing side as a learned vector; training drops sides at
-random, so that they know how to do without. ``words`` is linear, the others are small networks. What is published is a
-pool of them (see `model.pool`): on small data that beats any single one, and the single-sided experts are needed
-anyway, to say what a tag would be without picture or title.
+the heads that were fitted together with a tower's last stages, where those were tuned (`model.tune`). Those named in
+the configuration's ``fusions`` see picture and title at once (`model.fusions`), a missing side as a learned vector;
+training drops sides at random, so that they know how to do without. ``words`` is linear, the others are small networks.
+What is published is a pool of them (see `model.pool`): on small data that beats any single one, and the single-sided
+experts are needed anyway, to say what a tag would be without picture or title.
 """
 
 from __future__ import annotations

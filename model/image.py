@@ -1,12 +1,13 @@
 """Image tower: pictures to vectors. EfficientNet (Tan & Le 2019) in its "lite" form, built by timm.
 
-Any other network can take its place (`model.towers`): normalised pictures (B, 3, S, S) in, features (B, D) out. Where its
-last stages were tuned (`model.tune`) they stand there twice: what they saw as they came, then what they see tuned.
+Any other network can take its place (`model.towers`): normalised pictures (B, 3, S, S) in, features (B, D) out. Where
+its last stages were tuned (`model.tune`) they stand there twice: what they saw as they came, then what they see tuned.
 """
 
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 from torch import nn
@@ -20,10 +21,13 @@ class ImageTower(nn.Module):
 
     def __init__(self, config: ModelConfig, net: nn.Module | None = None) -> None:
         super().__init__()
-        self.net = net if net is not None else _built_by_timm(config.image_tower)
+        self.net: Any = net if net is not None else _built_by_timm(config.image_tower)
         self.framing = config.framing
         self.tuned: nn.Module | None = None
         self._num_tuned = config.tuned_image_blocks
+        usual = ModelConfig(image_side=config.image_side)
+        shown = [(one.framing, one.image_means, one.image_stds, one.image_pooling) for one in (config, usual)]
+        self.identity = "" if shown[0] == shown[1] else repr(shown[0])  # what beside weights makes its features
         self._mean, self._std = config.image_mean, config.image_std
         self._means: torch.Tensor | None  # (3, 1, 1), on the tower's device, but no part of its weights
         self._stds: torch.Tensor | None
@@ -61,7 +65,7 @@ def first_stages(net: nn.Module, scaled: torch.Tensor, num_tuned: int) -> torch.
 
 
 def last_stages(net: nn.Module, num_tuned: int) -> nn.Sequential:
-    """The rest, (B, C, H, W) to (B, D), sharing the network's weights. Raises ModelError for another kind of network."""
+    """The rest, (B, C, H, W) to (B, D), sharing the network's weights. Raises ModelError for another kind."""
     if not all(hasattr(net, name) for name in ("conv_stem", "bn1", "blocks", "conv_head", "bn2", "global_pool")):
         raise ModelError(f"{type(net).__name__} has no EfficientNet's blocks to tune; set tuned_image_blocks to 0")
     return nn.Sequential(*list(net.blocks)[-num_tuned:], net.conv_head, net.bn2, net.global_pool).eval()

@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ from model.association import pair_features, probabilities, sides_of
 from model.calibrate import thresholds_of
 from model.color import named_colors
 from model.color_histogram import color_histogram
-from model.engines import Engine, EngineChoice, Precision, choose_engine, move_texts, open_images
+from model.engines import Engine, EngineChoice, Precision, choose_engine, engine_name, move_texts, open_images
 from model.errors import CheckpointError, OutOfMemoryError
 from model.foreground import Foreground, find_foreground
 from model.fusion import Inputs, Logits, bag_tensors
@@ -29,11 +30,13 @@ from model.labels import Labels, Side
 from model.ngrams import bags, is_familiar
 from model.parts import parts_of_listings
 from model.pool import SIDES
+from model.prompts import Prompted
 from model.repeats import SeenPictures
 from model.scoring import category_matrix
-from model.taxonomy import load_taxonomy
+from model.taxonomy import Taxonomy, load_taxonomy
 from model.types import ColorArea, ListingInput, ModelInfo, Prediction, Scores, Timings, Vector
 from model.weights import Checkpoint, Vocabulary, load, locate
+from model.zero_shot import by_listing, calibrated, open_zero_shot, threshold_of
 
 DEFAULT_TARGET = 0.95
 _MAX_PICTURES = 32
@@ -44,24 +47,34 @@ class TorchPredictor:
     """See `model.types.Predictor`."""
 
     def __init__(
-        self, checkpoint: Checkpoint, device: torch.device, targets: Mapping[str, float], choice: EngineChoice
+        self,
+        checkpoint: Checkpoint,
+        device: torch.device,
+        targets: Mapping[str, float],
+        choice: EngineChoice,
+        taxonomy: Taxonomy | None = None,
     ) -> None:
+        taxonomy = taxonomy or load_taxonomy()
         self._config = checkpoint.config
         self._vocabulary = checkpoint.vocabulary
         self._device = device
-        self._image = SeenPictures(open_images(checkpoint.image, checkpoint.config.image_side, device, choice))
+        images = open_images(checkpoint.image, checkpoint.config.image_side, device, choice)
+        self._image = SeenPictures(images)
         self._text = checkpoint.text.to(device)
         self._towers = (checkpoint.image.to(device), self._text)  # asked once more by fusions that look at parts
         move_texts(self._text, choice)
         self._fusion = checkpoint.fusion.to(device)
         self._idf = checkpoint.fusion.idf.cpu().numpy()
         self._word_bits = checkpoint.fusion.word_bits.cpu().numpy()
-        categories, self._to_category = category_matrix(checkpoint.vocabulary.values["product_type"], load_taxonomy())
+        categories, self._to_category = category_matrix(checkpoint.vocabulary.values["product_type"], taxonomy)
         types = checkpoint.vocabulary.values["product_type"]
         self._presence = checkpoint.presence
         self._published = [types.index(name) for name in checkpoint.vocabulary.published_types]
-        self.labels = labels_of(checkpoint, categories, targets)
-        self.info = _info(checkpoint, device, self.labels, choice.name)
+        asked = taxonomy.prompts
+        self._zero_shot = open_zero_shot(checkpoint, device, choice, asked) if asked else None
+        self.labels = labels_of(checkpoint, categories, targets, taxonomy.prompts)
+        engine = engine_name(choice, images, self._text)
+        self.info = _info(checkpoint, device, self.labels, engine, taxonomy.prompts)
         self.timings = Timings()
 
     def warm_up(self) -> None:
@@ -83,7 +96,9 @@ class TorchPredictor:
 
     def _predict(self, listings: Sequence[ListingInput]) -> list[Prediction]:
         started = time.perf_counter()
-        pictures = self._see([pixels for one in listings for pixels in one.images])  # (P, Di)
+        shown = [pixels for one in listings for pixels in one.images]
+        pictures = self._see(shown)  # (P, Di)
+        prompted = self._zero_shot.scores(shown) if self._zero_shot is not None else {}
         seen = time.perf_counter()
         titles = self._read(listings)
         said = time.perf_counter()
@@ -99,6 +114,7 @@ class TorchPredictor:
             self._association(inputs, logits),
             [_colors(one) for one in foregrounds],
             self._presence.probabilities(pictures.cpu().numpy()).tolist() if self._presence else (),
+            by_listing(prompted, [len(one.images) for one in listings]),
         )
         self.timings = Timings({"image": seen - started, "text": said - seen, "heads": time.perf_counter() - said})
         return _to_predictions(listings, found)
@@ -190,6 +206,7 @@ class _Found:
     association: Vector
     colors: Sequence[tuple[ColorArea, ...]]
     has_text: Sequence[float]  # picture by picture; empty where the checkpoint does not say
+    prompted: Sequence[Mapping[str, Vector]]  # what answers prompts, by attribute
 
 
 def _over(found: tuple[_BySide, _BySide], change: Callable[[Vector], Vector]) -> tuple[_BySide, _BySide]:
@@ -206,7 +223,8 @@ def _to_predictions(listings: Sequence[ListingInput], found: _Found) -> list[Pre
         has_image, has_title = bool(one.images), found.has_title[row]
         predictions.append(
             Prediction(
-                {name: _row_scores(by_side, row, has_image, has_title) for name, by_side in found.scores.items()},
+                {name: _row_scores(by_side, row, has_image, has_title) for name, by_side in found.scores.items()}
+                | {name: Scores(scores, scores, None) for name, scores in found.prompted[row].items()},
                 own.mean(axis=0) if has_image else None,
                 tuple(own),
                 float(found.association[row]) if has_image and has_title else None,
@@ -233,13 +251,14 @@ def load_predictor(
     engine: Engine = "auto",
     precision: Precision = "auto",
     num_threads: int = 0,
+    taxonomy: Taxonomy | None = None,
 ) -> TorchPredictor:
     """Load onto a device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; see `model.engines`. Raises CheckpointError."""
     place = choose_device(device)
     if num_threads:
         torch.set_num_threads(num_threads)
     choice = choose_engine(place, engine, precision, num_threads)
-    return TorchPredictor(load(locate(checkpoint)), place, precision_targets or {}, choice)
+    return TorchPredictor(load(locate(checkpoint)), place, precision_targets or {}, choice, taxonomy)
 
 
 def choose_device(device: str) -> torch.device:
@@ -257,7 +276,12 @@ def choose_device(device: str) -> torch.device:
     return chosen
 
 
-def labels_of(checkpoint: Checkpoint, categories: tuple[str, ...], targets: Mapping[str, float]) -> Labels:
+def labels_of(
+    checkpoint: Checkpoint,
+    categories: tuple[str, ...],
+    targets: Mapping[str, float],
+    prompts: Mapping[str, Prompted] = MappingProxyType({}),
+) -> Labels:
     """Vocabularies as published, and the thresholds that the precision targets buy."""
     vocabulary: Vocabulary = checkpoint.vocabulary
     values = {**vocabulary.values, "product_type": vocabulary.published_types, "category": categories}
@@ -268,14 +292,26 @@ def labels_of(checkpoint: Checkpoint, categories: tuple[str, ...], targets: Mapp
         name: {side: weights.stated for side, weights in pool.stated.items()} for name, pool in vocabulary.pools.items()
     }
     stated["category"] = stated["product_type"]
-    return Labels(values, thresholds, stated, vocabulary.doubts)
+    known = calibrated(vocabulary, prompts)
+    for name, one in prompts.items():
+        values[name] = one.values
+        outcomes = checkpoint.outcomes.get(name, {}) if name in known else {}
+        thresholds[name] = threshold_of(one, outcomes, targets.get(name, DEFAULT_TARGET))
+    doubts = {**vocabulary.doubts, **dict.fromkeys(prompts, 0.0)}  # how sure they are nobody measured: no conflicts
+    return Labels(values, thresholds, stated, doubts)
 
 
-def _info(checkpoint: Checkpoint, device: torch.device, labels: Labels, engine: str) -> ModelInfo:
+def _info(
+    checkpoint: Checkpoint, device: torch.device, labels: Labels, engine: str, prompts: Mapping[str, Prompted]
+) -> ModelInfo:
     config = checkpoint.config
-    whole = hashlib.sha256(repr((sorted(checkpoint.digests.items()), engine, labels.thresholds)).encode())
+    asked = {name: one.digest for name, one in sorted(prompts.items())}
+    told = (sorted(checkpoint.digests.items()), engine, labels.thresholds, *([asked] if asked else []))
+    whole = hashlib.sha256(repr(told).encode())
     towers = [item for item in sorted(checkpoint.digests.items()) if item[0].startswith("towers/text/")]
-    text = hashlib.sha256(repr((towers, config.max_title_tokens, "mean", engine.split()[0])).encode())
+    text = hashlib.sha256(
+        repr((towers, config.max_title_tokens, config.text_pooling + config.text_prefix, engine.split()[0])).encode()
+    )
     return ModelInfo(
         config.name,
         whole.hexdigest()[:16],

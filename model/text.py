@@ -36,8 +36,9 @@ class TextTower(nn.Module):
         self._tokenizer.enable_truncation(max_tokens)
         self._tokenizer.no_padding()
         self.pooling = pooling
-        self._prefix = prefix
+        self.prefix = prefix
         self.tuned: TunedLayers | None = None
+        self.identity = "" if (pooling, prefix) == ("mean", "") else f"{pooling} {prefix}"  # beside its weights
         self.engine: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None  # what encodes in torch's stead
 
     def forward(self, titles: Sequence[str]) -> torch.Tensor:
@@ -58,12 +59,13 @@ class TextTower(nn.Module):
 
     def token_ids(self, titles: Sequence[str]) -> list[list[int]]:
         """Each title's tokens."""
-        return [one.ids for one in self._tokenizer.encode_batch([self._prefix + title for title in titles])]
+        return [one.ids for one in self._tokenizer.encode_batch([self.prefix + title for title in titles])]
 
     def states(self, titles: Sequence[str], limit: int) -> tuple[torch.Tensor, torch.Tensor]:
         """The states of titles' first ``limit`` tokens, (B, T, D), and their mask (B, T), 1 where a token stands."""
-        ids, mask = _padded([one.ids[:limit] for one in self._tokenizer.encode_batch(list(titles))])
-        ids, mask = ids.to(self.net.device), mask.to(self.net.device)
+        device = next(self.net.parameters()).device
+        ids, mask = _padded([ids[:limit] for ids in self.token_ids(titles)])
+        ids, mask = ids.to(device), mask.to(device)
         states: torch.Tensor = self.net(input_ids=ids, attention_mask=mask).last_hidden_state
         return states.float(), mask
 

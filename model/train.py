@@ -31,7 +31,6 @@ from model.features import see_images
 from model.fit import Examples, Length, choose_length, examples_of, fit_network, fit_words, remember_words
 from model.folds import NUM_FOLDS, fold_of_rows
 from model.fusion import ATTRIBUTES, FusionModel
-from model.origin import import_towers
 from model.out_of_fold import OutOfFold, ask, together
 from model.parts import all_features
 from model.pool import Pool
@@ -42,6 +41,7 @@ from model.progress import Meter, Progress, silent
 from model.resume import Unfinished, key_of
 from model.scoring import category_matrix, score_all, stated_values
 from model.taxonomy import load_taxonomy
+from model.towers.bring import DEFAULT_IMAGE, DEFAULT_TEXT, bring_towers
 from model.tuning import Tuned, Tuning
 from model.weights import Vocabulary, load_towers, save_heads, save_outcomes, seal
 
@@ -100,18 +100,22 @@ def train(
     cache: Path = Path(".cache/features"),
     log: Log = lambda _: None,
     progress: Progress = silent,
+    image_tower: str = DEFAULT_IMAGE,
+    text_tower: str = DEFAULT_TEXT,
 ) -> TrainReport:
-    """Write a complete checkpoint to the folder ``out``. Raises ModelError when data or weights are missing.
+    """Write a complete checkpoint to the folder ``out``. Towers as `model.towers.spec` has them. Raises ModelError when
+    data or weights are missing.
 
     What a run that was killed had finished is found in ``out/unfinished``. ``epochs``: so many passes, no early
     stopping.
     """
     preset = preset or Preset()
-    out.mkdir(parents=True, exist_ok=True)
-    config = preset.model
-    config.save(out / "config.json")
-    origins = import_towers(out)
     rows = load_catalogue(data) if is_catalogue(data) else load_rows(data)
+    out.mkdir(parents=True, exist_ok=True)
+    own = [row.title for row in rows if row.split == "train" and row.title]
+    brought = bring_towers(out, image_tower, text_tower, preset.model, titles=own, seed=seed, log=log)
+    config, origins = brought.config, brought.origins
+    preset = replace(preset, model=config)
     image, text = load_towers(out, replace(config, tuned_text_layers=0, tuned_image_blocks=0))
     place = choose_device(device)
     titles = [row.title or row.made_title for row in rows]

@@ -1,7 +1,7 @@
 """Tunes the towers on any rows of the training data: once for every fold, and once for the checkpoint.
 
-Scores of a fold are out of fold only if its rows were hidden from the towers as well as from the experts, so there are as
-many tuned towers as fits. What was tuned is kept in the cache: the same rows, labels and plan give the same weights.
+Scores of a fold are out of fold only if its rows were hidden from the towers as well as from the experts, so there are
+as many tuned towers as fits. What was tuned is kept in the cache: the same rows, labels and plan give the same weights.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from model.features import Features
 from model.fit import Examples
 from model.fusion import ATTRIBUTES, FusionModel
 from model.image import ImageTower
-from model.origin import save_half
 from model.resume import key_of
 from model.stages import Views, features_of, look
 from model.text import TextTower, TunedLayers
+from model.towers.source import save_half
 from model.tune import Course, Lessons, Log, kept
 from model.tuned_heads import TunedHeads
 from model.tuned_image import PLAN as IMAGE_PLAN
@@ -34,7 +34,6 @@ from model.tuned_image import tune_image
 from model.tuned_text import PLAN as TEXT_PLAN
 from model.tuned_text import States, tune_text
 from model.weights import TUNED_FILES
-
 
 Module = TypeVar("Module", bound=nn.Module)
 

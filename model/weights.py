@@ -15,9 +15,9 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.numpy import load_file as load_arrays
@@ -36,6 +36,9 @@ from model.reference.config import is_reference
 from model.text import TextTower
 from model.text_presence import TextPresence, load_presence
 from model.towers.registry import build_image, build_text
+
+if TYPE_CHECKING:
+    from model.towers.pair import Pair  # imports transformers, which only a checkpoint with a pair needs
 
 # What is read from a checkpoint: a file without a digest would be read unverified.
 REQUIRED = (
@@ -56,6 +59,14 @@ _DESCRIPTIONS = ("towers/image/config.json", "towers/text/config.json", "towers/
 
 
 @dataclass(frozen=True, slots=True)
+class Calibrated:
+    """An attribute declared by prompts, calibrated on outcomes; it holds for the prompts with that digest alone."""
+
+    prompts: str
+    temperature: float
+
+
+@dataclass(frozen=True, slots=True)
 class Vocabulary:
     """Values by attribute in the heads' order, and how the heads are pooled.
 
@@ -69,6 +80,7 @@ class Vocabulary:
     scene_temperature: float
     association: tuple[float, ...]  # weights of the pair's features and, last, the offset (see `model.association`)
     doubts: Mapping[str, float]  # see `model.labels.Labels`
+    prompted: Mapping[str, Calibrated] = field(default_factory=dict)  # attributes declared by prompts
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -84,6 +96,7 @@ class Vocabulary:
             found["scene_temperature"],
             tuple(found["association"]),
             found["doubts"],
+            {name: Calibrated(**one) for name, one in found.get("prompted", {}).items()},
         )
 
 
@@ -99,6 +112,7 @@ class Checkpoint:
     outcomes: Mapping[str, dict[str, Outcomes]]  # attribute -> side
     digests: Mapping[str, str]
     presence: TextPresence | None = None
+    pair: Pair | None = None
 
 
 def verify(folder: Path) -> dict[str, str]:
@@ -178,7 +192,17 @@ def load(folder: Path) -> Checkpoint:
         outcomes = _load_outcomes(folder / "calibration.safetensors")
     with _reading("text_presence.safetensors"):
         presence = load_presence(folder, config.image_dim)
-    return Checkpoint(config, vocabulary, fusion.eval(), image, text, outcomes, digests, presence)
+    pair = _load_pair(folder, config) if config.pair else None
+    return Checkpoint(config, vocabulary, fusion.eval(), image, text, outcomes, digests, presence, pair)
+
+
+def _load_pair(folder: Path, config: ModelConfig) -> Pair:
+    from model.towers.pair import open_pair
+
+    with _reading("towers/pair"):
+        model, pair = open_pair(folder, config.pair, config.image_side)
+    _fill(model, folder / "towers" / "pair" / "model.safetensors")
+    return pair
 
 
 def _load_outcomes(path: Path) -> dict[str, dict[str, Outcomes]]:

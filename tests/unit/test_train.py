@@ -216,6 +216,28 @@ def test_a_trained_checkpoint_serves(trained: TrainReport) -> None:
     assert foreign.title_vector is not None
 
 
+def test_other_towers_are_trained_on_by_the_same_command(data: Path, trained: TrainReport) -> None:
+    """A timm model and an LSTM of the catalogue's own titles: measured, served, and named in the card."""
+    found = train(
+        data,
+        trained.folder.parent / "other",
+        epochs=4,
+        cache=trained.folder.parent / "cache",
+        image_tower="timm:test_vit=random,fit=letterbox,side=64",
+        text_tower="lstm,dim=64,epochs=4",
+    )
+    assert found.figures["product_type"]["fused"]["accuracy"] > 0.9
+    card = (found.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "| image tower | timm, random, frozen, 64 pixels, letterbox |" in card
+    assert "| text tower | lstm, 96 training titles" in card
+    predictor = load_predictor(str(found.folder), "cpu")
+    assert (predictor.info.image_side, predictor.info.text_dim) == (64, 64)
+    pixels = np.asarray(picture("rug", "red", 1).resize((64, 64)))
+    (known,) = predictor.predict([ListingInput("maker 3 rug model 3, red", (pixels,))])
+    types = predictor.labels.values["product_type"]
+    assert types[int(known.attributes["product_type"].fused.argmax())] == "rug"
+
+
 def test_missing_data_is_named(tmp_path: Path) -> None:
     """The message says which file and which option."""
     with pytest.raises(ModelError, match=r"abo/listings.csv is missing; --data"):

@@ -33,6 +33,10 @@ def train(
         int | None, typer.Option(min=1, help="Passes over the data, all of them. Default: early stopping.")
     ] = None,
     device: _Device = "auto",
+    image_tower: Annotated[
+        str, typer.Option(help="Short name or KIND:[NAME=]SOURCE[,OPTION=VALUE]; docs/model.md has the kinds.")
+    ] = "efficientnet-lite0",
+    text_tower: Annotated[str, typer.Option(help="The same for titles; lstm learns one here.")] = "all-MiniLM-L6-v2",
 ) -> None:
     """Fit a checkpoint and measure it. About half an hour on two cores."""
     settings_of(context)
@@ -51,9 +55,27 @@ def train(
             from model.report import figures_tables
             from model.train import train as fit
 
-            figures = fit(data, out, preset=chosen, device=device, **how).figures
+            figures = fit(
+                data, out, preset=chosen, device=device, image_tower=image_tower, text_tower=text_tower, **how
+            ).figures
             table = figures_tables(figures)
     _show(table, figures, as_json=not is_terminal())
+
+
+def add_pair(
+    context: typer.Context,
+    source: Annotated[str, typer.Argument(help="Folder of a CLIP or SigLIP model, or its hub id, org/name@<commit>.")],
+    out: Annotated[Path, typer.Option(help="Folder for the new checkpoint.")],
+    checkpoint: Annotated[Path | None, typer.Option(help="The one to add it to; default: the shipped one.")] = None,
+) -> None:
+    """Add a pair of towers to a checkpoint: it answers attributes that the taxonomy declares by prompts."""
+    settings_of(context)
+    with plain_errors():
+        from model.towers.add_pair import add_pair as add
+        from model.weights import SHIPPED
+
+        done = add(checkpoint or SHIPPED, source, out)
+        typer.echo(f"{source}: {done}", err=True)
 
 
 def evaluate(
