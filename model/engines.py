@@ -1,7 +1,8 @@
 """What the towers run on: torch on any device, or OpenVINO on a CPU (``hangtag[openvino]``).
 
 An engine takes a tower as the checkpoint gives it and runs it; whoever calls it need not know which one it is. On a CPU
-OpenVINO needs a third of torch's processor time, and a seventh in bf16 where the CPU computes in it (`make bench`).
+OpenVINO needs a third of torch's processor time, and a seventh in bf16 where the CPU computes in it (`make bench`). In
+int8 it runs a tower whose checkpoint knows what to round to (`model.quantise`).
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ import torch
 from model.errors import CheckpointError
 from model.image import ImageTower
 from model.openvino_runtime import has_openvino, open_core, openvino_runtime
+from model.quantise import Quantisation, rounded
 from model.text import TextTower
 
 Engine = Literal["auto", "torch", "openvino"]
-Precision = Literal["auto", "fp32", "bf16"]
+Precision = Literal["auto", "fp32", "bf16", "int8"]
 
-_HINTS = {"fp32": "f32", "bf16": "bf16"}
+_HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}  # of int8 what is left when the rounded layers are taken out
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class EngineChoice:
     """An engine and the precision it computes in. ``num_threads`` 0: the engine's own default."""
 
     engine: Literal["torch", "openvino"]
-    precision: Literal["fp32", "bf16"]
+    precision: Literal["fp32", "bf16", "int8"]
     num_threads: int = 0
 
     @property
@@ -43,10 +45,15 @@ class EngineChoice:
 
 
 def choose_engine(
-    device: torch.device, engine: Engine = "auto", precision: Precision = "auto", num_threads: int = 0
+    device: torch.device,
+    engine: Engine = "auto",
+    precision: Precision = "auto",
+    num_threads: int = 0,
+    quantisation: Quantisation | None = None,
 ) -> EngineChoice:
-    """``auto`` is OpenVINO on a CPU where it is installed, in bf16 where the CPU has instructions for it. Raises
-    CheckpointError for what this machine or this engine cannot do.
+    """``auto`` is OpenVINO on a CPU where it is installed: in int8 where the checkpoint's measurement says that no tag
+    suffers, else in bf16 where the CPU has instructions for it. Raises CheckpointError for what this machine, this
+    engine or this checkpoint cannot do.
     """
     on_cpu = device.type == "cpu"
     if engine == "openvino" and not on_cpu:
@@ -54,15 +61,27 @@ def choose_engine(
     if engine == "openvino" and not has_openvino():
         raise CheckpointError("model.engine=openvino, but it is not installed: pip install 'hangtag[openvino]'")
     if engine == "torch" or not on_cpu or not has_openvino():
-        if precision == "bf16":
-            raise CheckpointError("model.precision=bf16 needs model.engine=openvino; set one or the other")
+        if precision in ("bf16", "int8"):
+            raise CheckpointError(f"model.precision={precision} needs model.engine=openvino; set one or the other")
         return EngineChoice("torch", "fp32", num_threads)
+    return EngineChoice("openvino", _choose_precision(precision, quantisation), num_threads)
+
+
+def _choose_precision(precision: Precision, quantisation: Quantisation | None) -> Literal["fp32", "bf16", "int8"]:
+    """OpenVINO's, on a CPU."""
+    if precision == "int8" and quantisation is None:
+        raise CheckpointError(
+            "model.precision=int8, but nobody measured what the checkpoint's layers see; run hangtag train --quantise, "
+            "or set model.precision to auto"
+        )
+    if precision == "auto" and quantisation is not None and quantisation.is_harmless:
+        return "int8"
     has_bf16 = "BF16" in open_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if precision == "auto":
-        return EngineChoice("openvino", "bf16" if has_bf16 else "fp32", num_threads)
+        return "bf16" if has_bf16 else "fp32"
     if precision == "bf16" and not has_bf16:
         raise CheckpointError("model.precision=bf16, but this CPU has no bf16 instructions; set it to auto or fp32")
-    return EngineChoice("openvino", precision, num_threads)
+    return precision
 
 
 class TorchImages:
@@ -81,9 +100,14 @@ class TorchImages:
 class OpenVinoImages:
     """The image tower on OpenVINO: (P, S, S, 3) uint8 to (P, D) on the CPU."""
 
-    def __init__(self, tower: ImageTower, side: int, choice: EngineChoice) -> None:
+    def __init__(
+        self, tower: ImageTower, side: int, choice: EngineChoice, quantisation: Quantisation | None = None
+    ) -> None:
         example = torch.zeros(2, side, side, 3, dtype=torch.uint8)
-        self._request = _compiled(tower, (example,), [(-1, side, side, 3)], choice)
+        module: torch.nn.Module = tower
+        if choice.precision == "int8" and quantisation is not None:
+            module = rounded(tower, quantisation.ranges)
+        self._request = _compiled(module, (example,), [(-1, side, side, 3)], choice)
 
     def __call__(self, pictures: npt.NDArray[np.uint8]) -> torch.Tensor:
         """Features of a batch."""
@@ -92,11 +116,18 @@ class OpenVinoImages:
 
 
 def open_images(
-    tower: ImageTower, side: int, device: torch.device, choice: EngineChoice
+    tower: ImageTower,
+    side: int,
+    device: torch.device,
+    choice: EngineChoice,
+    quantisation: Quantisation | None = None,
 ) -> Callable[..., torch.Tensor]:
-    """The image tower on the chosen engine: (P, ``side``, ``side``, 3) uint8 array to (P, D) on the device."""
+    """The image tower on the chosen engine: (P, ``side``, ``side``, 3) uint8 array to (P, D) on the device.
+
+    ``quantisation`` is what int8 needs.
+    """
     if choice.engine == "openvino":
-        return OpenVinoImages(tower, side, choice)
+        return OpenVinoImages(tower, side, choice, quantisation)
     return TorchImages(tower, device)
 
 
@@ -137,6 +168,8 @@ def _compiled(
 ) -> Any:
     """An inference request on the CPU plugin for a traced module."""
     model = _converted(module, example)
+    if choice.precision == "int8":
+        _fold_constants(model)
     model.reshape({place: list(shape) for place, shape in enumerate(shapes)})
     config: dict[str, Any] = {
         "INFERENCE_PRECISION_HINT": _HINTS[choice.precision],
@@ -160,6 +193,15 @@ def _converted(module: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> An
         frontend = FrontEndManager().load_by_framework("pytorch")
         decoder = TorchScriptPythonDecoder(traced)  # the frontend keeps no hold on it
         return frontend.convert(frontend.load(decoder))
+
+
+def _fold_constants(model: Any) -> None:
+    """The CPU plugin takes rounded layers for such only where the steps are constants, not sums to be worked out."""
+    from openvino.passes import ConstantFolding, Manager
+
+    manager = Manager()
+    manager.register_pass(ConstantFolding())
+    manager.run_passes(model)
 
 
 @contextmanager

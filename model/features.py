@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +62,18 @@ def compute_features(
 def see_images(rows: Sequence[Row], tower: ImageTower, side: int, cache: Path, log: Log) -> Floats:
     """(N, Di) what the image tower sees in the rows' pictures; what ``cache`` has is read from there."""
     return _see(rows, tower, side, cache, log)["images"]
+
+
+def look_at(rows: Sequence[Row], see: Callable[[npt.NDArray[np.uint8]], torch.Tensor], side: int) -> Floats:
+    """(N, Di) what an engine sees in the rows' pictures; nothing is kept."""
+    found = [see(batch).float().cpu().numpy() for batch in batches_of([row.image for row in rows], side)]
+    return np.concatenate(found).astype(np.float32)
+
+
+def batches_of(pictures: Sequence[Path], side: int) -> Iterator[npt.NDArray[np.uint8]]:
+    """(P, ``side``, ``side``, 3) a few at a time, in order."""
+    for start in range(0, len(pictures), _BATCH):
+        yield np.stack([_pixels(path, side) for path in pictures[start : start + _BATCH]])
 
 
 def _see(rows: Sequence[Row], tower: ImageTower, side: int, cache: Path, log: Log) -> Mapping[str, Floats]:

@@ -48,7 +48,9 @@ class TorchPredictor:
         self._config = checkpoint.config
         self._vocabulary = checkpoint.vocabulary
         self._device = device
-        self._image = SeenPictures(open_images(checkpoint.image, checkpoint.config.image_side, device, choice))
+        self._image = SeenPictures(
+            open_images(checkpoint.image, checkpoint.config.image_side, device, choice, checkpoint.quantisation)
+        )
         self._text = checkpoint.text.to(device)
         move_texts(self._text, choice)
         self._fusion = checkpoint.fusion.to(device)
@@ -235,8 +237,9 @@ def load_predictor(
     place = choose_device(device)
     if num_threads:
         torch.set_num_threads(num_threads)
-    choice = choose_engine(place, engine, precision, num_threads)
-    return TorchPredictor(load(locate(checkpoint)), place, precision_targets or {}, choice)
+    found = load(locate(checkpoint))
+    choice = choose_engine(place, engine, precision, num_threads, found.quantisation)
+    return TorchPredictor(found, place, precision_targets or {}, choice)
 
 
 def choose_device(device: str) -> torch.device:

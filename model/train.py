@@ -32,6 +32,7 @@ from model.folds import NUM_FOLDS, fold_of_rows
 from model.fusion import ATTRIBUTES, FusionModel, Logits
 from model.origin import import_towers
 from model.pool import Pool
+from model.precision import learn_int8, part_of
 from model.predictor import choose_device
 from model.presence_data import learn_presence
 from model.scoring import category_matrix, score_all, stated_values
@@ -99,7 +100,7 @@ def train(
     config = ModelConfig()
     config.save(out / "config.json")
     origins = import_towers(out)
-    rows = load_catalogue(data) if is_catalogue(data) else load_rows(data)
+    rows = rows_of(data)
     image, text = load_towers(out, config)
     place = choose_device(device)
     titles = [row.title or row.made_title for row in rows]
@@ -121,11 +122,21 @@ def train(
     presence = learn_presence(features.images, rows, see, cache)
     if presence is not None:
         presence.save(out)
+    test = [index for index in _rows_of(rows, "test").tolist() if rows[index].title]
+    if test:
+        compared = (part_of(features, test), [rows[index] for index in test])
+        training = [row for row in rows if row.split == "train"]
+        learn_int8(image, (fusion, vocabulary), training, compared, config.image_side, log).save(out)
     (out / "labels.json").write_text(json.dumps(vocabulary.to_json(), indent=1) + "\n", encoding="utf-8")
     figures = evaluate_features(fusion, vocabulary, outcomes, features, rows)
     write_card(out, config, vocabulary, origins, rows, figures)
     seal(out)
     return TrainReport(out, figures)
+
+
+def rows_of(data: Path) -> list[Row]:
+    """What to train on: a folder with the training data, or a team's own file. Raises ModelError."""
+    return load_catalogue(data) if is_catalogue(data) else load_rows(data)
 
 
 def vocabularies(rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:

@@ -32,6 +32,7 @@ from model.image import ImageTower
 from model.place import SHIPPED as SHIPPED  # part of this file's face, as is locate
 from model.place import locate as locate
 from model.pool import Pool
+from model.quantise import Quantisation, load_quantisation
 from model.text import TextTower
 from model.text_presence import TextPresence, load_presence
 
@@ -95,6 +96,7 @@ class Checkpoint:
     outcomes: Mapping[str, dict[str, Outcomes]]  # attribute -> side
     digests: Mapping[str, str]
     presence: TextPresence | None = None
+    quantisation: Quantisation | None = None  # None: int8 is not offered
 
 
 def verify(folder: Path) -> dict[str, str]:
@@ -169,7 +171,9 @@ def load(folder: Path) -> Checkpoint:
         outcomes = _load_outcomes(folder / "calibration.safetensors")
     with _reading("text_presence.safetensors"):
         presence = load_presence(folder, config.image_dim)
-    return Checkpoint(config, vocabulary, fusion.eval(), image, text, outcomes, digests, presence)
+    with _reading("int8.safetensors"):
+        quantisation = load_quantisation(folder, image)
+    return Checkpoint(config, vocabulary, fusion.eval(), image, text, outcomes, digests, presence, quantisation)
 
 
 def _load_outcomes(path: Path) -> dict[str, dict[str, Outcomes]]:

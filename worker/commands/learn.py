@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -16,20 +16,31 @@ _Data = Annotated[
     Path,
     typer.Option(help="Folder with the training data, or a .jsonl or .csv file of your own listings."),
 ]
+EngineName = Literal["auto", "torch", "openvino"]
+PrecisionName = Literal["auto", "fp32", "bf16", "int8"]
 _Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N, for the towers.")]
 
 
 def train(
     context: typer.Context,
     data: _Data,
-    out: Annotated[Path, typer.Option(help="Folder for the new checkpoint.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for the new checkpoint.")] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same data: same checkpoint.")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data; default: 18.")] = None,
     device: _Device = "auto",
+    quantise: Annotated[
+        Path | None, typer.Option(help="Fit nothing: measure int8 for the checkpoint in this folder, and write it there.")
+    ] = None,
 ) -> None:
     """Fit a checkpoint and measure it. About half an hour on two cores."""
     settings_of(context)
+    if (out is None) == (quantise is None):
+        raise typer.BadParameter("name a folder: --out for a new checkpoint, or --quantise for one that is there")
     with plain_errors():
+        if out is None or quantise is not None:
+            assert quantise is not None  # noqa: S101  # one of the two is there
+            _quantise(quantise, data)
+            return
         from model.report import figures_tables
         from model.train import train as fit
 
@@ -47,6 +58,10 @@ def evaluate(
     recalibrate: Annotated[
         Path | None, typer.Option(help="New folder for a copy of the checkpoint, calibrated on these listings.")
     ] = None,
+    engine: Annotated[
+        EngineName | None, typer.Option(help="Measure with pictures seen by this engine, and its change against torch.")
+    ] = None,
+    precision: Annotated[PrecisionName, typer.Option(help="Of that engine.")] = "auto",
 ) -> None:
     """Measure a checkpoint on rows that training never saw; calibrate it on yours."""
     settings_of(context)
@@ -54,12 +69,21 @@ def evaluate(
         from model.evaluate import evaluate as measure
         from model.report import figures_tables, write_report
 
-        figures = measure(checkpoint, data, device=device)
+        chosen = None if engine is None and precision == "auto" else (engine or "auto", precision)
+        figures = measure(checkpoint, data, device=device, engine=chosen)
         if recalibrate is not None:
             _recalibrate(checkpoint, data, device, recalibrate)
         if report is not None:
             write_report(report, figures, checkpoint.name if checkpoint else "hangtag-base")
         _show(figures_tables(figures), figures, as_json=as_json or not is_terminal())
+
+
+def _quantise(folder: Path, data: Path) -> None:
+    from model.precision import learn_int8_of
+
+    found = learn_int8_of(folder, data, Path(".cache/features"), lambda line: typer.echo(line, err=True))
+    report = {"points_changed": found.changes, "chosen_by_auto": found.is_harmless}
+    typer.echo(json.dumps(report))
 
 
 def _recalibrate(checkpoint: Path | None, data: Path, device: str, out: Path) -> None:
