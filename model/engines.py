@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from model.cuda_lane import CudaImages
 from model.errors import CheckpointError
 from model.image import ImageTower
 from model.openvino_runtime import has_openvino, open_core, openvino_runtime
@@ -27,6 +28,7 @@ from model.text import TextTower
 Engine = Literal["auto", "torch", "openvino"]
 Precision = Literal["auto", "fp32", "bf16", "int8"]
 
+_FIRST_WITH_BF16 = (8, 0)  # compute capability: Ampere
 _HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}  # of int8 what is left when the rounded layers are taken out
 
 
@@ -52,19 +54,30 @@ def choose_engine(
     quantisation: Quantisation | None = None,
 ) -> EngineChoice:
     """``auto`` is OpenVINO on a CPU where it is installed: in int8 where the checkpoint's measurement says that no tag
-    suffers, else in bf16 where the CPU has instructions for it. Raises CheckpointError for what this machine, this
-    engine or this checkpoint cannot do.
+    suffers, else in bf16 where the CPU has instructions for it. On a GPU it is torch, in bf16 where the GPU has it.
+    Raises CheckpointError for what this machine, this engine or this checkpoint cannot do.
     """
     on_cpu = device.type == "cpu"
     if engine == "openvino" and not on_cpu:
         raise CheckpointError(f"model.engine=openvino runs on a CPU, the device is {device}; set model.device to cpu")
     if engine == "openvino" and not has_openvino():
         raise CheckpointError("model.engine=openvino, but it is not installed: pip install 'hangtag[openvino]'")
-    if engine == "torch" or not on_cpu or not has_openvino():
+    if not on_cpu:
+        return EngineChoice("torch", _choose_on_gpu(device, precision))
+    if engine == "torch" or not has_openvino():
         if precision in ("bf16", "int8"):
             raise CheckpointError(f"model.precision={precision} needs model.engine=openvino; set one or the other")
         return EngineChoice("torch", "fp32", num_threads)
     return EngineChoice("openvino", _choose_precision(precision, quantisation), num_threads)
+
+
+def _choose_on_gpu(device: torch.device, precision: Precision) -> Literal["fp32", "bf16"]:
+    if precision == "int8":
+        raise CheckpointError(f"model.precision=int8 runs on a CPU, the device is {device}; set it to auto")
+    has_bf16 = torch.cuda.is_available() and torch.cuda.get_device_capability(device) >= _FIRST_WITH_BF16
+    if precision == "bf16" and not has_bf16:
+        raise CheckpointError(f"model.precision=bf16, but {device} does not compute in it; set it to auto or fp32")
+    return "bf16" if has_bf16 and precision != "fp32" else "fp32"
 
 
 def _choose_precision(precision: Precision, quantisation: Quantisation | None) -> Literal["fp32", "bf16", "int8"]:
@@ -85,7 +98,7 @@ def _choose_precision(precision: Precision, quantisation: Quantisation | None) -
 
 
 class TorchImages:
-    """The image tower on torch: (P, S, S, 3) uint8 to (P, D) on the device."""
+    """The image tower on torch, on the CPU: (P, S, S, 3) uint8 to (P, D)."""
 
     def __init__(self, tower: ImageTower, device: torch.device) -> None:
         self._tower = tower.to(device).to(memory_format=torch.channels_last)
@@ -122,12 +135,14 @@ def open_images(
     choice: EngineChoice,
     quantisation: Quantisation | None = None,
 ) -> Callable[..., torch.Tensor]:
-    """The image tower on the chosen engine: (P, ``side``, ``side``, 3) uint8 array to (P, D) on the device.
+    """The image tower on the chosen engine: (P, ``side``, ``side``, 3) uint8 array to (P, D) on the CPU.
 
     ``quantisation`` is what int8 needs.
     """
     if choice.engine == "openvino":
         return OpenVinoImages(tower, side, choice, quantisation)
+    if device.type == "cuda":
+        return CudaImages(tower, side, device, choice.precision)
     return TorchImages(tower, device)
 
 

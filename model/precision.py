@@ -1,4 +1,4 @@
-"""What another precision costs in tags: the same listings, with pictures seen by torch in fp32 and by something faster."""
+"""What another precision costs in tags: the same listings, pictures seen by torch in fp32 and by something else."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def learn_int8(
     side: int,
     log: Log,
 ) -> Quantisation:
-    """What int8 rounds to, from ``NUM_PICTURES`` of the rows ``seen_by``, and what that changes on the rows measured."""
+    """What int8 rounds to, from ``NUM_PICTURES`` of the rows ``seen_by``, and what it changes on those ``measured``."""
     drawn = np.random.default_rng(0).permutation(len(seen_by))[:NUM_PICTURES]
     chosen = [seen_by[index] for index in drawn]
     on_cpu = tower.cpu()

@@ -83,11 +83,14 @@ class TorchPredictor:
 
     def _predict(self, listings: Sequence[ListingInput]) -> list[Prediction]:
         started = time.perf_counter()
-        pictures = self._see([pixels for one in listings for pixels in one.images])  # (P, Di)
-        seen = time.perf_counter()
+        see = self._see([pixels for one in listings for pixels in one.images])
+        begun = time.perf_counter()
         titles = self._read(listings)
         said = time.perf_counter()
         foregrounds = [[find_foreground(pixels) for pixels in one.images] for one in listings]
+        waiting = time.perf_counter()
+        pictures = see()  # (P, Di)
+        seen = time.perf_counter()
         inputs = self._inputs(listings, pictures, foregrounds, titles)
         logits = self._fusion(inputs)
         scenes = torch.softmax(self._fusion.scene(pictures) / self._vocabulary.scene_temperature, dim=1).cpu().numpy()
@@ -100,7 +103,8 @@ class TorchPredictor:
             [_colors(one) for one in foregrounds],
             self._presence.probabilities(pictures.cpu().numpy()).tolist() if self._presence else (),
         )
-        self.timings = Timings({"image": seen - started, "text": said - seen, "heads": time.perf_counter() - said})
+        image, text = begun - started + seen - waiting, said - begun
+        self.timings = Timings({"image": image, "text": text, "heads": time.perf_counter() - started - image - text})
         return _to_predictions(listings, found)
 
     def _inputs(
@@ -126,12 +130,13 @@ class TorchPredictor:
             torch.tensor([vector is not None for vector in vectors]),
         ).to(self._device)
 
-    def _see(self, pictures: Sequence[np.ndarray]) -> torch.Tensor:
-        parts = [
-            self._image(np.stack(pictures[start : start + _MAX_PICTURES]))
-            for start in range(0, len(pictures), _MAX_PICTURES)
-        ]
-        return torch.cat(parts) if parts else torch.zeros(0, self._config.image_dim, device=self._device)
+    def _see(self, pictures: Sequence[np.ndarray]) -> Callable[[], torch.Tensor]:
+        """Starts on them; what is returned gives (P, Di) on the device. A GPU works on it beside the host."""
+        if not pictures:
+            return lambda: torch.zeros(0, self._config.image_dim, device=self._device)
+        starts = range(0, len(pictures), _MAX_PICTURES)
+        parts = [self._image.begin(np.stack(pictures[start : start + _MAX_PICTURES])) for start in starts]
+        return lambda: torch.cat([part() for part in parts]).to(self._device)
 
     def _read(self, listings: Sequence[ListingInput]) -> list[Vector | None]:
         """One vector per listing, None without a title; each unknown title is computed once."""
@@ -152,13 +157,12 @@ class TorchPredictor:
         self, logits: Mapping[str, Logits], has_image: torch.Tensor, has_title: torch.Tensor
     ) -> dict[str, tuple[_BySide, _BySide]]:
         """By attribute: where the words state nothing, and where they state a value."""
-        found = {
-            name: (
-                self._by_side(name, one, has_image, has_title, False),
-                self._by_side(name, one, has_image, has_title, True),
-            )
-            for name, one in logits.items()
-        }
+        asked = [
+            self._by_side(name, one, has_image, has_title, stated) for name, one in logits.items() for stated in _STATED
+        ]
+        told = iter(_on_host([scores for one in asked for scores in one.values()]))
+        sides = iter([{side: next(told) for side in one} for one in asked])
+        found = {name: (next(sides), next(sides)) for name in logits}
         types = found["product_type"]
         found["category"] = _over(types, lambda scores: scores @ self._to_category)
         found["product_type"] = _over(types, lambda scores: scores[:, self._published])
@@ -166,15 +170,16 @@ class TorchPredictor:
 
     def _by_side(
         self, name: str, logits: Logits, has_image: torch.Tensor, has_title: torch.Tensor, stated: bool
-    ) -> _BySide:
+    ) -> dict[Side, torch.Tensor]:
         """(B, V) by side; ``fused`` is the one side that is there where the other is missing."""
         pool = self._vocabulary.pools[name]
         scores = {side: pool.scores(logits, side, stated=stated) for side in SIDES}
         single = torch.where(has_image[:, None], scores["image"], scores["text"])
         scores["fused"] = torch.where((has_image & has_title)[:, None], scores["fused"], single)
-        return {side: one.cpu().numpy() for side, one in scores.items()}
+        return scores
 
 
+_STATED = (False, True)
 _BySide = dict[Side, Vector]
 
 
@@ -189,6 +194,13 @@ class _Found:
     association: Vector
     colors: Sequence[tuple[ColorArea, ...]]
     has_text: Sequence[float]  # picture by picture; empty where the checkpoint does not say
+
+
+def _on_host(found: Sequence[torch.Tensor]) -> list[Vector]:
+    """The tensors as arrays, copied in one piece: each copy from a GPU is a stop of its own."""
+    flat = torch.cat([one.float().reshape(-1) for one in found]).cpu().numpy()
+    ends = np.cumsum([one.numel() for one in found])
+    return [part.reshape(one.shape) for part, one in zip(np.split(flat, ends[:-1]), found, strict=True)]
 
 
 def _over(found: tuple[_BySide, _BySide], change: Callable[[Vector], Vector]) -> tuple[_BySide, _BySide]:

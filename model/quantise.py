@@ -1,6 +1,6 @@
 """int8: what a tower's convolutions are given, measured on pictures, and the tower with its numbers rounded to that.
 
-``rounded`` says in torch what int8 says: inputs take 8 bits per layer, weights 7 bits per output channel, sums are exact.
+``rounded`` says in torch what int8 says: inputs in 8 bits per layer, weights in 7 bits per output channel, exact sums.
 OpenVINO's CPU plugin makes int8 kernels of it. Seven bits, because a CPU without VNNI adds two products in 16 bits, and
 2 · 255 · 64 still fits: so int8 gives the same tags on every CPU. Where inputs have both signs, channels are balanced
 (SmoothQuant, Xiao et al. 2022): what is divided out of them is multiplied into the weights. What rounding the weights
@@ -56,7 +56,7 @@ class Quantisation:
 
 
 def load_quantisation(folder: Path, tower: nn.Module) -> Quantisation | None:
-    """What a checkpoint knows of int8, None where it knows nothing. Raises CheckpointError when it is another tower's."""
+    """What a checkpoint knows of int8, None if nothing. Raises CheckpointError when it is another tower's."""
     path = folder / FILE
     if not path.is_file():
         return None

@@ -29,7 +29,8 @@ def train(
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data; default: 18.")] = None,
     device: _Device = "auto",
     quantise: Annotated[
-        Path | None, typer.Option(help="Fit nothing: measure int8 for the checkpoint in this folder, and write it there.")
+        Path | None,
+        typer.Option(help="Fit nothing: measure int8 for the checkpoint in this folder, write it there."),
     ] = None,
 ) -> None:
     """Fit a checkpoint and measure it. About half an hour on two cores."""
