@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -121,6 +122,14 @@ class OpenVinoImages:
         if choice.precision == "int8" and quantisation is not None:
             module = rounded(tower, quantisation.ranges)
         self._request = _compiled(module, (example,), [(-1, side, side, 3)], choice)
+
+    def convolution_types(self) -> Counter[str]:
+        """How many convolutions compute in which type, once a batch ran: ``u8`` or ``i8`` are int8 kernels."""
+        layers = self._request.get_compiled_model().get_runtime_model().get_ordered_ops()
+        told = [layer.get_rt_info() for layer in layers]
+        return Counter(
+            one["runtimePrecision"].astype(str) for one in told if one["layerType"].astype(str) == "Convolution"
+        )
 
     def __call__(self, pictures: npt.NDArray[np.uint8]) -> torch.Tensor:
         """Features of a batch."""
