@@ -21,6 +21,7 @@ from model.association import pair_features, probabilities, sides_of
 from model.calibrate import thresholds_of
 from model.color import named_colors
 from model.color_histogram import color_histogram
+from model.device_lane import BUCKETS
 from model.engines import Engine, EngineChoice, Precision, choose_engine, move_texts, open_images
 from model.errors import CheckpointError, OutOfMemoryError
 from model.foreground import Foreground, find_foreground
@@ -297,6 +298,7 @@ def _info(checkpoint: Checkpoint, device: torch.device, labels: Labels, engine: 
         str(device),
         engine,
         checkpoint.presence.threshold if checkpoint.presence else 0.0,
+        BUCKETS if device.type == "cuda" else (),
     )
 
 
