@@ -87,8 +87,9 @@ def points_changed(
 def part_of(features: Features, rows: Sequence[int]) -> Features:
     """The features of these rows."""
     chosen = np.asarray(rows, np.int64)
-    arrays = (features.images, features.colors, features.titles, features.masked)
-    return Features(*(one[chosen] for one in arrays), tuple(features.masked_titles[index] for index in rows))
+    hidden = tuple(features.masked_titles[index] for index in rows)
+    images, colors = features.images[chosen], features.colors[chosen]
+    return Features(images, colors, features.titles[chosen], features.masked[chosen], hidden)
 
 
 def _accuracies(
