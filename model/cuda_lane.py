@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,9 +47,9 @@ class CudaStages:
     num_slots = _NUM_SLOTS
 
     def __init__(self, tower: torch.nn.Module, device: torch.device, shape: tuple[int, int], precision: str) -> None:
-        self._tower = tower.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._tower = tower.to(device).to(memory_format=torch.channels_last)
         self._is_bf16 = precision == "bf16"
-        self._up, self._work, self._down = (torch.cuda.Stream(device) for _ in range(3))
+        self._up, self._work, self._down = (_stream(device) for _ in range(3))
         (side, width), most = shape, BUCKETS[-1]
         slots = range(_NUM_SLOTS)
         self._given = [torch.zeros(most, side, side, 3, dtype=torch.uint8, pin_memory=True) for _ in slots]
@@ -56,7 +57,7 @@ class CudaStages:
         self._features = [torch.zeros(most, width, device=device) for _ in slots]
         self._found = [torch.zeros(most, width, pin_memory=True) for _ in slots]
         self._counts = [0 for _ in slots]
-        self._uploaded, self._computed, self._downloaded = ([torch.cuda.Event() for _ in slots] for _ in range(3))
+        self._uploaded, self._computed, self._downloaded = ([_event() for _ in slots] for _ in range(3))
         self._graphs: dict[int, tuple[torch.cuda.CUDAGraph, torch.Tensor, torch.Tensor]] = {}
 
     def record(self, buckets: Sequence[int] = BUCKETS) -> None:
@@ -107,7 +108,7 @@ class CudaStages:
             features: torch.Tensor = self._tower(pictures)
         return features.float()
 
-    def _recorded(self, bucket: int, pool: tuple[int, int]) -> tuple[torch.cuda.CUDAGraph, torch.Tensor, torch.Tensor]:
+    def _recorded(self, bucket: int, pool: Any) -> tuple[torch.cuda.CUDAGraph, torch.Tensor, torch.Tensor]:
         given = torch.zeros_like(self._pictures[0][:bucket])
         with torch.cuda.stream(self._work), torch.inference_mode():
             for _ in range(_ROUNDS_BEFORE_RECORDING):
@@ -117,3 +118,11 @@ class CudaStages:
         with torch.inference_mode(), torch.cuda.graph(graph, pool=pool, stream=self._work):
             found = self._run(given)
         return graph, given, found
+
+
+def _stream(device: torch.device) -> torch.cuda.Stream:
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+
+
+def _event() -> torch.cuda.Event:
+    return torch.cuda.Event()  # type: ignore[no-untyped-call]

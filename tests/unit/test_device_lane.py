@@ -66,8 +66,9 @@ def test_with_one_slot_the_device_waits() -> None:
 def test_a_buffer_in_use_is_noticed() -> None:
     """The virtual device would say so: a slot whose copy down is under way takes nothing new."""
     device = VirtualDevice(Takes(0.1, 1.0, 0.1))
-    for step in (lambda: device.upload(0, pictures(1), 1), lambda: device.compute(0, 1), lambda: device.download(0, 1)):
-        step()
+    device.upload(0, pictures(1), 1)
+    device.compute(0, 1)
+    device.download(0, 1)
     with pytest.raises(AssertionError, match="used anew"):
         device.upload(0, pictures(1), 1)
 

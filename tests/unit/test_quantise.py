@@ -43,11 +43,13 @@ def pictures(seed: int, count: int = 16) -> torch.Tensor:
 
 
 @pytest.fixture
-def tower() -> nn.Module:
-    return SmallTower().eval()
+def tower() -> SmallTower:
+    tower = SmallTower()
+    tower.eval()
+    return tower
 
 
-def test_rounded_features_are_close_to_the_exact_ones(tower: nn.Module) -> None:
+def test_rounded_features_are_close_to_the_exact_ones(tower: SmallTower) -> None:
     """On pictures that nobody measured; and they are not the same, or nothing was rounded."""
     coarse = rounded(tower, measure_ranges(tower, [pictures(0), pictures(1)]))
     with torch.inference_mode():
@@ -56,7 +58,7 @@ def test_rounded_features_are_close_to_the_exact_ones(tower: nn.Module) -> None:
     assert not torch.equal(exact, found)
 
 
-def test_the_tower_itself_stays_exact(tower: nn.Module) -> None:
+def test_the_tower_itself_stays_exact(tower: SmallTower) -> None:
     """Measuring and rounding leave nothing behind in it."""
     with torch.inference_mode():
         before = tower(pictures(2))
@@ -64,29 +66,29 @@ def test_the_tower_itself_stays_exact(tower: nn.Module) -> None:
         assert torch.equal(tower(pictures(2)), before)
 
 
-def test_weights_are_at_most_64_steps(tower: nn.Module) -> None:
+def test_weights_are_at_most_64_steps(tower: SmallTower) -> None:
     """Whole steps of an output channel: two products with a byte then fit 16 bits, where a CPU adds them in 16."""
     coarse = rounded(tower, measure_ranges(tower, [pictures(0)]))
     for name, conv in coarse.named_modules():
         if isinstance(conv, nn.Conv2d):
             steps = conv.parametrizations["weight"][0].steps  # type: ignore[index,union-attr]
-            counted = conv.weight / steps[:, None, None, None]  # type: ignore[index,operator]
+            counted = conv.weight / steps[:, None, None, None]
             assert counted.abs().max() <= 64 + 1e-3, name
             assert (counted - counted.round()).abs().max() < 1e-2, name
 
 
-def test_a_channel_that_dwarfs_the_others_does_not_drown_them(tower: nn.Module) -> None:
+def test_a_channel_that_dwarfs_the_others_does_not_drown_them(tower: SmallTower) -> None:
     """Channels of an input with both signs are balanced: one step for all would leave the small ones nothing."""
     with torch.no_grad():
-        tower.narrow.weight[0] *= 300  # type: ignore[union-attr,operator]
-        tower.wide.weight[:, 0] /= 300  # type: ignore[union-attr,operator]
+        tower.narrow.weight[0] *= 300
+        tower.wide.weight[:, 0] /= 300
     coarse = rounded(tower, measure_ranges(tower, [pictures(0), pictures(1)]))
     with torch.inference_mode():
         exact, found = tower(pictures(2)), coarse(pictures(2))
     assert torch.nn.functional.cosine_similarity(exact, found).min() > 0.99
 
 
-def test_what_is_saved_is_what_is_loaded(tower: nn.Module, tmp_path: Path) -> None:
+def test_what_is_saved_is_what_is_loaded(tower: SmallTower, tmp_path: Path) -> None:
     """Ranges as they were measured, with what they change; a checkpoint without the file offers no int8."""
     assert load_quantisation(tmp_path, tower) is None
     made = Quantisation(measure_ranges(tower, [pictures(0)]), {"color": 0.25, "category": 0.5})
@@ -100,14 +102,14 @@ def test_what_is_saved_is_what_is_loaded(tower: nn.Module, tmp_path: Path) -> No
     assert (tmp_path / FILE).stat().st_size < 4096
 
 
-def test_another_towers_ranges_are_refused(tower: nn.Module, tmp_path: Path) -> None:
+def test_another_towers_ranges_are_refused(tower: SmallTower, tmp_path: Path) -> None:
     """By names and shapes; the message says what to run."""
     Quantisation(measure_ranges(tower, [pictures(0)])).save(tmp_path)
     with pytest.raises(CheckpointError, match=r"another image tower.*--quantise"):
         load_quantisation(tmp_path, SmallTower(width=16))
 
 
-def test_numbers_that_are_none_are_refused(tower: nn.Module, tmp_path: Path) -> None:
+def test_numbers_that_are_none_are_refused(tower: SmallTower, tmp_path: Path) -> None:
     """A range of NaN would make every feature NaN."""
     Quantisation(measure_ranges(tower, [pictures(0)])).save(tmp_path)
     found = load_file(tmp_path / FILE)
@@ -121,7 +123,7 @@ def test_numbers_that_are_none_are_refused(tower: nn.Module, tmp_path: Path) -> 
     ("changes", "is_harmless"), [({}, False), ({"color": 0.5}, True), ({"color": 0.1, "category": 0.51}, False)]
 )
 def test_auto_takes_int8_only_where_it_was_measured_to_be_harmless(
-    tower: nn.Module, changes: dict[str, float], is_harmless: bool
+    tower: SmallTower, changes: dict[str, float], is_harmless: bool
 ) -> None:
     """Half a point on any attribute is the most; without a measurement there is no int8."""
     known = Quantisation(measure_ranges(tower, [pictures(0)]), changes)
