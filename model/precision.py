@@ -73,15 +73,11 @@ def changes_of(loaded: Checkpoint, features: Features, fast: Floats, rows: Seque
 def points_changed(
     heads: tuple[FusionModel, Vocabulary], exact: Features, fast: Floats, rows: Sequence[Row]
 ) -> dict[str, float]:
-    """Points of accuracy that change by attribute, up or down, when the rows' pictures look like ``fast`` (N, Di).
-
-    With title and picture, and with the picture alone: the larger of both.
+    """Points of accuracy won or lost when the rows' pictures look like ``fast`` (N, Di), by attribute and side:
+    "color fused" with title and picture, "color image" with the picture alone.
     """
     before, after = (_accuracies(heads, one, rows) for one in (exact, replace(exact, images=fast)))
-    found: dict[str, float] = {}
-    for (name, side), share in before.items():
-        found[name] = max(found.get(name, 0.0), abs(100 * (after[name, side] - share)))
-    return {name: round(points, 2) for name, points in found.items()}
+    return {name: round(100 * (after[name] - share), 2) for name, share in before.items()}
 
 
 def part_of(features: Features, rows: Sequence[int]) -> Features:
@@ -92,14 +88,12 @@ def part_of(features: Features, rows: Sequence[int]) -> Features:
     return Features(images, colors, features.titles[chosen], features.masked[chosen], hidden)
 
 
-def _accuracies(
-    heads: tuple[FusionModel, Vocabulary], features: Features, rows: Sequence[Row]
-) -> Mapping[tuple[str, str], float]:
+def _accuracies(heads: tuple[FusionModel, Vocabulary], features: Features, rows: Sequence[Row]) -> Mapping[str, float]:
     """By attribute and side."""
     fusion, vocabulary = heads
     lines = np.arange(len(rows))
     asked = Asked(fusion, vocabulary, features, rows)
-    found: dict[tuple[str, str], float] = {}
+    found: dict[str, float] = {}
     with torch.inference_mode():
         scored, _ = asked.scores(lines, masked=False)
         scene = asked.scene(lines, {}).get("scene")
@@ -107,7 +101,7 @@ def _accuracies(
         known = scored.known(name)
         for side in _SIDES if known.any() else ():
             right = scored.scores[name][side][known].argmax(axis=1) == scored.truth[name][known]
-            found[name, side] = float(right.mean())
+            found[f"{name} {side}"] = float(right.mean())
     if scene is not None:
-        found["scene", "image"] = float(scene["fused"]["accuracy"])
+        found["scene image"] = float(scene["fused"]["accuracy"])
     return found

@@ -37,7 +37,8 @@ class Quantisation:
     """What int8 needs to know of a tower.
 
     ``ranges`` by the name of a convolution: (3, C) lowest, highest and mean input by channel. ``changes``: points of
-    accuracy by attribute, against fp32 on test rows; empty where nobody measured.
+    accuracy won or lost against fp32 on test rows, by attribute and side ("color fused", "color image"); empty where
+    nobody measured.
     """
 
     ranges: Mapping[str, Floats]
@@ -45,8 +46,13 @@ class Quantisation:
 
     @property
     def is_harmless(self) -> bool:
-        """Was it measured, and does no attribute change by more than ``MAX_CHANGE``?"""
-        return bool(self.changes) and max(self.changes.values()) <= MAX_CHANGE
+        """Was it measured, and does no attribute move by more than ``MAX_CHANGE``? By the picture alone it may win: few
+        rows have answers so narrow that they tip, and more of them tip to the right by chance.
+        """
+        return bool(self.changes) and all(
+            -MAX_CHANGE <= points and (points <= MAX_CHANGE or not name.endswith(" fused"))
+            for name, points in self.changes.items()
+        )
 
     def save(self, folder: Path) -> None:
         """Write into a checkpoint's folder; whoever seals the folder comes after."""

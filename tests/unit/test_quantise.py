@@ -91,7 +91,7 @@ def test_a_channel_that_dwarfs_the_others_does_not_drown_them(tower: SmallTower)
 def test_what_is_saved_is_what_is_loaded(tower: SmallTower, tmp_path: Path) -> None:
     """Ranges as they were measured, with what they change; a checkpoint without the file offers no int8."""
     assert load_quantisation(tmp_path, tower) is None
-    made = Quantisation(measure_ranges(tower, [pictures(0)]), {"color": 0.25, "category": 0.5})
+    made = Quantisation(measure_ranges(tower, [pictures(0)]), {"color fused": 0.25, "category image": -0.5})
     made.save(tmp_path)
     found = load_quantisation(tmp_path, tower)
     assert found is not None
@@ -120,12 +120,19 @@ def test_numbers_that_are_none_are_refused(tower: SmallTower, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("changes", "is_harmless"), [({}, False), ({"color": 0.5}, True), ({"color": 0.1, "category": 0.51}, False)]
+    ("changes", "is_harmless"),
+    [
+        ({}, False),
+        ({"color fused": 0.5, "category fused": -0.5}, True),
+        ({"color fused": 0.1, "category fused": 0.51}, False),
+        ({"color fused": 0.1, "color image": 1.2}, True),
+        ({"color fused": 0.1, "color image": -0.51}, False),
+    ],
 )
 def test_auto_takes_int8_only_where_it_was_measured_to_be_harmless(
     tower: SmallTower, changes: dict[str, float], is_harmless: bool
 ) -> None:
-    """Half a point on any attribute is the most; without a measurement there is no int8."""
+    """Half a point either way is the most, and half a point lost by the picture alone; unmeasured there is none."""
     known = Quantisation(measure_ranges(tower, [pictures(0)]), changes)
     assert known.is_harmless == is_harmless
     if has_openvino():

@@ -148,7 +148,7 @@ def test_a_trained_checkpoint_serves(trained: TrainReport) -> None:
 def test_training_measures_int8(data: Path, trained: TrainReport, tmp_path: Path) -> None:
     """A checkpoint knows its ranges and what they change; one that lacks them gets the same later, and is whole."""
     first = load(trained.folder).quantisation
-    assert first is not None and {"category", "product_type", "color"} <= set(first.changes)
+    assert first is not None and {"category fused", "color image"} <= set(first.changes)
     older = tmp_path / "older"
     shutil.copytree(trained.folder, older)
     (older / FILE).unlink()
@@ -164,7 +164,7 @@ def test_an_engine_is_measured_against_torch(data: Path, trained: TrainReport) -
     cache = trained.folder.parent / "cache"
     figures = evaluate(trained.folder, data, cache=cache, engine=("torch", "fp32"))
     assert figures["engine"]["name"] == "torch fp32"
-    assert set(figures["engine"]["points_changed"]) >= {"category", "product_type", "color", "scene"}
+    assert set(figures["engine"]["points_changed"]) >= {"category fused", "color image", "scene image"}
     assert set(figures["engine"]["points_changed"].values()) == {0.0}
     assert "Points of accuracy changed" in figures_tables(figures)
 
