@@ -50,7 +50,7 @@ class Quantisation:
         rows have answers so narrow that they tip, and more of them tip to the right by chance.
         """
         return bool(self.changes) and all(
-            -MAX_CHANGE <= points and (points <= MAX_CHANGE or not name.endswith(" fused"))
+            points >= -MAX_CHANGE and (points <= MAX_CHANGE or not name.endswith(" fused"))
             for name, points in self.changes.items()
         )
 
