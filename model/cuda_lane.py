@@ -59,6 +59,7 @@ class CudaStages:
         self._counts = [0 for _ in slots]
         self._uploaded, self._computed, self._downloaded = ([_event() for _ in slots] for _ in range(3))
         self._graphs: dict[int, tuple[torch.cuda.CUDAGraph, torch.Tensor, torch.Tensor]] = {}
+        torch.cuda.synchronize(device)  # buffers were filled on another stream than those that will use them
 
     def record(self, buckets: Sequence[int] = BUCKETS) -> None:
         """Record a graph per bucket, largest first: they share one pool of memory, made large enough by it."""
@@ -109,8 +110,8 @@ class CudaStages:
         return features.float()
 
     def _recorded(self, bucket: int, pool: Any) -> tuple[torch.cuda.CUDAGraph, torch.Tensor, torch.Tensor]:
-        given = torch.zeros_like(self._pictures[0][:bucket])
         with torch.cuda.stream(self._work), torch.inference_mode():
+            given = torch.zeros_like(self._pictures[0][:bucket])
             for _ in range(_ROUNDS_BEFORE_RECORDING):
                 self._run(given)
         self._work.synchronize()
