@@ -10,7 +10,10 @@ from tokenizers import Tokenizer
 from torch import nn
 from transformers import BertConfig, BertModel
 
+from model.like_lengths import CALL_TOKENS, groups_of
+
 _MAX_BATCH = 64
+_GPU_CALL_TOKENS = 1_000_000  # as few calls as may be: filling costs a GPU little
 
 
 class TextTower(nn.Module):
@@ -32,8 +35,9 @@ class TextTower(nn.Module):
         tokens = [one.ids for one in self._tokenizer.encode_batch(list(titles))]
         order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
         vectors = torch.empty(len(tokens), self.net.config.hidden_size, device=device)
-        for start in range(0, len(order), _MAX_BATCH):
-            chosen = order[start : start + _MAX_BATCH]
+        call_tokens = CALL_TOKENS if device.type == "cpu" else _GPU_CALL_TOKENS
+        for some in groups_of([len(tokens[index]) for index in order], _MAX_BATCH, call_tokens):
+            chosen = order[some]
             ids, mask = _padded([tokens[index] for index in chosen])
             vectors[chosen] = (self.engine or self.encode)(ids.to(device), mask.to(device))
         return vectors
