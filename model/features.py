@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,18 @@ def compute_features(
 def see_images(rows: Sequence[Row], tower: ImageTower, side: int, cache: Path, log: Log) -> Floats:
     """(N, Di) what the image tower sees in the rows' pictures; what ``cache`` has is read from there."""
     return _see(rows, tower, side, cache, log)["images"]
+
+
+def look_at(rows: Sequence[Row], see: Callable[[npt.NDArray[np.uint8]], torch.Tensor], framing: Framing) -> Floats:
+    """(N, Di) what an engine sees in the rows' pictures; nothing is kept."""
+    found = [see(batch).float().cpu().numpy() for batch in batches_of([row.image for row in rows], framing)]
+    return np.concatenate(found).astype(np.float32)
+
+
+def batches_of(pictures: Sequence[Path], framing: Framing) -> Iterator[npt.NDArray[np.uint8]]:
+    """(P, S, S, 3) a few at a time, in order."""
+    for start in range(0, len(pictures), _BATCH):
+        yield np.stack([load_pixels(path, framing) for path in pictures[start : start + _BATCH]])
 
 
 def _see(rows: Sequence[Row], tower: ImageTower, side: int, cache: Path, log: Log) -> Mapping[str, Floats]:

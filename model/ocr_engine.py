@@ -82,7 +82,9 @@ class OnnxNetwork:
 
 def alphabet_of(path: Path) -> tuple[str, ...]:
     """Characters by output column of the recogniser: the CTC blank first, the space last. Raises CheckpointError."""
-    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # it only answers a question
+    session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     listed = session.get_modelmeta().custom_metadata_map.get("character")
     if not listed:
         raise CheckpointError("the recogniser's file names no characters; install rapidocr>=3.10,<4")

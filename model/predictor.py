@@ -22,6 +22,7 @@ from model.association import pair_features, probabilities, sides_of
 from model.calibrate import thresholds_of
 from model.color import named_colors
 from model.color_histogram import color_histogram
+from model.device_lane import BUCKETS
 from model.engines import Engine, EngineChoice, Precision, choose_engine, engine_name, move_texts, open_images
 from model.errors import CheckpointError, OutOfMemoryError
 from model.foreground import Foreground, find_foreground
@@ -58,7 +59,7 @@ class TorchPredictor:
         self._config = checkpoint.config
         self._vocabulary = checkpoint.vocabulary
         self._device = device
-        images = open_images(checkpoint.image, checkpoint.config.image_side, device, choice)
+        images = open_images(checkpoint.image, checkpoint.config.image_side, device, choice, checkpoint.quantisation)
         self._image = SeenPictures(images)
         self._text = checkpoint.text.to(device)
         self._towers = (checkpoint.image.to(device), self._text)  # asked once more by fusions that look at parts
@@ -97,12 +98,15 @@ class TorchPredictor:
     def _predict(self, listings: Sequence[ListingInput]) -> list[Prediction]:
         started = time.perf_counter()
         shown = [pixels for one in listings for pixels in one.images]
-        pictures = self._see(shown)  # (P, Di)
+        see = self._see(shown)
         prompted = self._zero_shot.scores(shown) if self._zero_shot is not None else {}
-        seen = time.perf_counter()
+        begun = time.perf_counter()
         titles = self._read(listings)
         said = time.perf_counter()
         foregrounds = [[find_foreground(pixels) for pixels in one.images] for one in listings]
+        waiting = time.perf_counter()
+        pictures = see()  # (P, Di)
+        seen = time.perf_counter()
         inputs = self._inputs(listings, pictures, foregrounds, titles)
         logits = self._fusion(inputs)
         scenes = torch.softmax(self._fusion.scenes(pictures) / self._vocabulary.scene_temperature, dim=1).cpu().numpy()
@@ -116,7 +120,8 @@ class TorchPredictor:
             self._presence.probabilities(pictures.cpu().numpy()).tolist() if self._presence else (),
             by_listing(prompted, [len(one.images) for one in listings]),
         )
-        self.timings = Timings({"image": seen - started, "text": said - seen, "heads": time.perf_counter() - said})
+        image, text = begun - started + seen - waiting, said - begun
+        self.timings = Timings({"image": image, "text": text, "heads": time.perf_counter() - started - image - text})
         return _to_predictions(listings, found)
 
     def _inputs(
@@ -143,12 +148,13 @@ class TorchPredictor:
             parts_of_listings(listings, self._towers, self._config) if self._fusion.needs_parts else None,
         ).to(self._device)
 
-    def _see(self, pictures: Sequence[np.ndarray]) -> torch.Tensor:
-        parts = [
-            self._image(np.stack(pictures[start : start + _MAX_PICTURES]))
-            for start in range(0, len(pictures), _MAX_PICTURES)
-        ]
-        return torch.cat(parts) if parts else torch.zeros(0, self._config.picture_dim, device=self._device)
+    def _see(self, pictures: Sequence[np.ndarray]) -> Callable[[], torch.Tensor]:
+        """Starts on them; what is returned gives (P, Di) on the device. A GPU works on it beside the host."""
+        if not pictures:
+            return lambda: torch.zeros(0, self._config.picture_dim, device=self._device)
+        starts = range(0, len(pictures), _MAX_PICTURES)
+        parts = [self._image.begin(np.stack(pictures[start : start + _MAX_PICTURES])) for start in starts]
+        return lambda: torch.cat([part() for part in parts]).to(self._device)
 
     def _read(self, listings: Sequence[ListingInput]) -> list[Vector | None]:
         """One vector per listing, None without a title; each unknown title is computed once."""
@@ -169,13 +175,12 @@ class TorchPredictor:
         self, logits: Mapping[str, Logits], has_image: torch.Tensor, has_title: torch.Tensor
     ) -> dict[str, tuple[_BySide, _BySide]]:
         """By attribute: where the words state nothing, and where they state a value."""
-        found = {
-            name: (
-                self._by_side(name, one, has_image, has_title, False),
-                self._by_side(name, one, has_image, has_title, True),
-            )
-            for name, one in logits.items()
-        }
+        asked = [
+            self._by_side(name, one, has_image, has_title, stated) for name, one in logits.items() for stated in _STATED
+        ]
+        told = iter(_on_host([scores for one in asked for scores in one.values()]))
+        sides = iter([{side: next(told) for side in one} for one in asked])
+        found = {name: (next(sides), next(sides)) for name in logits}
         types = found["product_type"]
         found["category"] = _over(types, lambda scores: scores @ self._to_category)
         found["product_type"] = _over(types, lambda scores: scores[:, self._published])
@@ -183,15 +188,16 @@ class TorchPredictor:
 
     def _by_side(
         self, name: str, logits: Logits, has_image: torch.Tensor, has_title: torch.Tensor, stated: bool
-    ) -> _BySide:
+    ) -> dict[Side, torch.Tensor]:
         """(B, V) by side; ``fused`` is the one side that is there where the other is missing."""
         pool = self._vocabulary.pools[name]
         scores = {side: pool.scores(logits, side, stated=stated) for side in SIDES}
         single = torch.where(has_image[:, None], scores["image"], scores["text"])
         scores["fused"] = torch.where((has_image & has_title)[:, None], scores["fused"], single)
-        return {side: one.cpu().numpy() for side, one in scores.items()}
+        return scores
 
 
+_STATED = (False, True)
 _BySide = dict[Side, Vector]
 
 
@@ -207,6 +213,13 @@ class _Found:
     colors: Sequence[tuple[ColorArea, ...]]
     has_text: Sequence[float]  # picture by picture; empty where the checkpoint does not say
     prompted: Sequence[Mapping[str, Vector]]  # what answers prompts, by attribute
+
+
+def _on_host(found: Sequence[torch.Tensor]) -> list[Vector]:
+    """The tensors as arrays, copied in one piece: each copy from a GPU is a stop of its own."""
+    flat = torch.cat([one.float().reshape(-1) for one in found]).cpu().numpy()
+    ends = np.cumsum([one.numel() for one in found])
+    return [part.reshape(one.shape) for part, one in zip(np.split(flat, ends[:-1]), found, strict=True)]
 
 
 def _over(found: tuple[_BySide, _BySide], change: Callable[[Vector], Vector]) -> tuple[_BySide, _BySide]:
@@ -257,8 +270,9 @@ def load_predictor(
     place = choose_device(device)
     if num_threads:
         torch.set_num_threads(num_threads)
-    choice = choose_engine(place, engine, precision, num_threads)
-    return TorchPredictor(load(locate(checkpoint)), place, precision_targets or {}, choice, taxonomy)
+    found = load(locate(checkpoint))
+    choice = choose_engine(place, engine, precision, num_threads, found.quantisation)
+    return TorchPredictor(found, place, precision_targets or {}, choice, taxonomy)
 
 
 def choose_device(device: str) -> torch.device:
@@ -321,6 +335,7 @@ def _info(
         str(device),
         engine,
         checkpoint.presence.threshold if checkpoint.presence else 0.0,
+        BUCKETS if device.type == "cuda" else (),
     )
 
 

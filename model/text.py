@@ -14,9 +14,12 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
+from model.like_lengths import CALL_TOKENS, groups_of
+
 _MAX_BATCH = 64
 _NO_TOKEN = -1e4  # added to what attention gives a place without a token
 POOLINGS = ("mean", "cls", "pooler")
+_GPU_CALL_TOKENS = 1_000_000  # as few calls as may be: filling costs a GPU little
 
 
 class TextTower(nn.Module):
@@ -51,8 +54,9 @@ class TextTower(nn.Module):
         order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
         width = self.dim if self.tuned is None else 2 * self.dim
         vectors = torch.empty(len(tokens), width, device=device)
-        for start in range(0, len(order), _MAX_BATCH):
-            chosen = order[start : start + _MAX_BATCH]
+        call_tokens = CALL_TOKENS if device.type == "cpu" else _GPU_CALL_TOKENS
+        for some in groups_of([len(tokens[index]) for index in order], _MAX_BATCH, call_tokens):
+            chosen = order[some]
             ids, mask = _padded([tokens[index] for index in chosen])
             vectors[chosen] = (self.engine or self.encode)(ids.to(device), mask.to(device))
         return vectors

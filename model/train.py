@@ -34,6 +34,7 @@ from model.fusion import ATTRIBUTES, FusionModel
 from model.out_of_fold import OutOfFold, ask, together
 from model.parts import all_features
 from model.pool import Pool
+from model.precision import learn_int8, part_of
 from model.predictor import choose_device
 from model.presence_data import learn_presence
 from model.preset import Preset
@@ -110,7 +111,7 @@ def train(
     stopping.
     """
     preset = preset or Preset()
-    rows = load_catalogue(data) if is_catalogue(data) else load_rows(data)
+    rows = rows_of(data)
     out.mkdir(parents=True, exist_ok=True)
     own = [row.title for row in rows if row.split == "train" and row.title]
     brought = bring_towers(out, image_tower, text_tower, preset.model, titles=own, seed=seed, log=log)
@@ -146,6 +147,11 @@ def train(
     presence = learn_presence(features.images, rows, see, cache)
     if presence is not None:
         presence.save(out)
+    test = [index for index in _rows_of(rows, "test").tolist() if rows[index].title]
+    if test:
+        compared = (part_of(features, test), [rows[index] for index in test])
+        training = [row for row in rows if row.split == "train"]
+        learn_int8(image, (fusion, vocabulary), training, compared, image.framing, log).save(out)
     (out / "labels.json").write_text(json.dumps(vocabulary.to_json(), indent=1) + "\n", encoding="utf-8")
     figures = evaluate_features(fusion, vocabulary, outcomes, features, rows) | noise_figures(rows, cache)
     write_card(out, config, vocabulary, origins, rows, figures)
@@ -171,6 +177,11 @@ def _recipe(
 
 def _arrays(data: Examples) -> list[torch.Tensor]:
     return [data.images, data.colors, data.titles, data.masked, *data.labels.values()]
+
+
+def rows_of(data: Path) -> list[Row]:
+    """What to train on: a folder with the training data, or a team's own file. Raises ModelError."""
+    return load_catalogue(data) if is_catalogue(data) else load_rows(data)
 
 
 def vocabularies(rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:

@@ -32,6 +32,7 @@ from model.image import ImageTower
 from model.place import SHIPPED as SHIPPED  # part of this file's face, as is locate
 from model.place import locate as locate
 from model.pool import Pool
+from model.quantise import Quantisation, load_quantisation
 from model.reference.config import is_reference
 from model.text import TextTower
 from model.text_presence import TextPresence, load_presence
@@ -113,6 +114,7 @@ class Checkpoint:
     digests: Mapping[str, str]
     presence: TextPresence | None = None
     pair: Pair | None = None
+    quantisation: Quantisation | None = None  # None: int8 is not offered
 
 
 def verify(folder: Path) -> dict[str, str]:
@@ -192,8 +194,11 @@ def load(folder: Path) -> Checkpoint:
         outcomes = _load_outcomes(folder / "calibration.safetensors")
     with _reading("text_presence.safetensors"):
         presence = load_presence(folder, config.image_dim)
+    with _reading("int8.safetensors"):
+        quantisation = load_quantisation(folder, image)
     pair = _load_pair(folder, config) if config.pair else None
-    return Checkpoint(config, vocabulary, fusion.eval(), image, text, outcomes, digests, presence, pair)
+    towers = (fusion.eval(), image, text)
+    return Checkpoint(config, vocabulary, *towers, outcomes, digests, presence, pair, quantisation)
 
 
 def _load_pair(folder: Path, config: ModelConfig) -> Pair:
