@@ -41,6 +41,11 @@ class EngineChoice:
         """As it stands in metrics, in ``doctor`` and in the model's revision."""
         return f"{self.engine} {self.precision}"
 
+    @property
+    def exact(self) -> EngineChoice:
+        """The same engine in fp32."""
+        return EngineChoice(self.engine, "fp32", self.num_threads)
+
 
 def choose_engine(
     device: torch.device, engine: Engine = "auto", precision: Precision = "auto", num_threads: int = 0
@@ -81,9 +86,8 @@ class TorchImages:
 class OpenVinoImages:
     """The image tower on OpenVINO: (P, S, S, 3) uint8 to (P, D) on the CPU."""
 
-    def __init__(self, tower: ImageTower, side: int, choice: EngineChoice) -> None:
-        example = torch.zeros(2, side, side, 3, dtype=torch.uint8)
-        self._request = _compiled(tower, (example,), [(-1, side, side, 3)], choice)
+    def __init__(self, request: Any) -> None:
+        self._request = request
 
     def __call__(self, pictures: npt.NDArray[np.uint8]) -> torch.Tensor:
         """Features of a batch."""
@@ -96,17 +100,16 @@ def open_images(
 ) -> Callable[..., torch.Tensor]:
     """The image tower on the chosen engine: (P, ``side``, ``side``, 3) uint8 array to (P, D) on the device."""
     if choice.engine == "openvino":
-        return OpenVinoImages(tower, side, choice)
+        example = torch.zeros(2, side, side, 3, dtype=torch.uint8)
+        return OpenVinoImages(_compiled(tower, (example,), [(-1, side, side, 3)], choice))
     return TorchImages(tower, device)
 
 
 def move_texts(tower: TextTower, choice: EngineChoice) -> None:
     """Let the text tower's encoder run on the chosen engine, in fp32 always: its vectors are kept and compared."""
     if choice.engine == "openvino":
-        exact = EngineChoice("openvino", "fp32", choice.num_threads)
         ids, mask = torch.ones(2, 8, dtype=torch.long), torch.ones(2, 8)
-        request = _compiled(_Encoder(tower), (ids, mask), [(-1, -1), (-1, -1)], exact)
-        tower.engine = _OpenVinoTexts(request)
+        tower.engine = OpenVinoTexts(_compiled(_Encoder(tower), (ids, mask), [(-1, -1), (-1, -1)], choice.exact))
 
 
 class _Encoder(torch.nn.Module):
@@ -121,13 +124,14 @@ class _Encoder(torch.nn.Module):
         return self._tower.encode(ids, mask)
 
 
-class _OpenVinoTexts:
-    """(B, T) token ids and mask to (B, D) of length 1."""
+class OpenVinoTexts:
+    """An encoder on OpenVINO."""
 
     def __init__(self, request: Any) -> None:
         self._request = request
 
     def __call__(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """(B, T) token ids and mask to (B, D) of length 1."""
         self._request.infer({0: ids.numpy(), 1: mask.numpy()})
         return torch.from_numpy(np.array(self._request.get_output_tensor(0).data, np.float32))
 
@@ -138,6 +142,11 @@ def _compiled(
     """An inference request on the CPU plugin for a traced module."""
     model = _converted(module, example)
     model.reshape({place: list(shape) for place, shape in enumerate(shapes)})
+    return compiled(model, choice)
+
+
+def compiled(model: Any, choice: EngineChoice) -> Any:
+    """An inference request on the CPU plugin for an OpenVINO graph."""
     config: dict[str, Any] = {
         "INFERENCE_PRECISION_HINT": _HINTS[choice.precision],
         "PERFORMANCE_HINT": "LATENCY",

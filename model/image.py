@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import timm
 import torch
 from torch import nn
 
@@ -14,6 +13,8 @@ class ImageTower(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
+        import timm  # slow, and needed only where torch runs or traces the tower
+
         self.net = timm.create_model(config.image_tower, pretrained=False, num_classes=0)
         self._mean, self._std = config.image_mean, config.image_std
 

@@ -21,12 +21,13 @@ from model.association import pair_features, probabilities, sides_of
 from model.calibrate import thresholds_of
 from model.color import named_colors
 from model.color_histogram import color_histogram
-from model.engines import Engine, EngineChoice, Precision, choose_engine, move_texts, open_images
+from model.engines import Engine, EngineChoice, Precision, choose_engine
 from model.errors import CheckpointError, OutOfMemoryError
 from model.foreground import Foreground, find_foreground
 from model.fusion import Inputs, Logits, bag_tensors
 from model.labels import Labels, Side
 from model.ngrams import bags, is_familiar
+from model.opened_towers import open_towers
 from model.pool import SIDES
 from model.repeats import SeenPictures
 from model.scoring import category_matrix
@@ -48,9 +49,8 @@ class TorchPredictor:
         self._config = checkpoint.config
         self._vocabulary = checkpoint.vocabulary
         self._device = device
-        self._image = SeenPictures(open_images(checkpoint.image, checkpoint.config.image_side, device, choice))
-        self._text = checkpoint.text.to(device)
-        move_texts(self._text, choice)
+        towers = open_towers(checkpoint, device, choice)
+        self._image, self._text = SeenPictures(towers.images), towers.texts
         self._fusion = checkpoint.fusion.to(device)
         self._idf = checkpoint.fusion.idf.cpu().numpy()
         self._word_bits = checkpoint.fusion.word_bits.cpu().numpy()

@@ -6,11 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer
 from torch import nn
-from transformers import BertConfig, BertModel
 
-_MAX_BATCH = 64
+from model.titles import Titles, open_tokenizer
 
 
 class TextTower(nn.Module):
@@ -20,37 +18,19 @@ class TextTower(nn.Module):
 
     def __init__(self, folder: Path, max_tokens: int) -> None:
         super().__init__()
+        from transformers import BertConfig, BertModel  # slow, and needed only where torch runs or traces the tower
+
         self.net = BertModel(BertConfig.from_json_file(folder / "config.json"), add_pooling_layer=False)
-        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._tokenizer.enable_truncation(max_tokens)
-        self._tokenizer.no_padding()
+        self._tokenizer = open_tokenizer(folder, max_tokens)
         self.engine: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None  # what encodes in torch's stead
 
     def forward(self, titles: Sequence[str]) -> torch.Tensor:
         """Titles to (B, D) float32 of length 1, in order. Titles of like length are encoded together."""
-        device = self.net.device
-        tokens = [one.ids for one in self._tokenizer.encode_batch(list(titles))]
-        order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
-        vectors = torch.empty(len(tokens), self.net.config.hidden_size, device=device)
-        for start in range(0, len(order), _MAX_BATCH):
-            chosen = order[start : start + _MAX_BATCH]
-            ids, mask = _padded([tokens[index] for index in chosen])
-            vectors[chosen] = (self.engine or self.encode)(ids.to(device), mask.to(device))
-        return vectors
+        encode = self.engine or self.encode
+        return Titles(self._tokenizer, encode, self.net.config.hidden_size, self.net.device)(titles)
 
     def encode(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """(B, T) token ids and their mask, 1 where a token stands, to (B, D) of length 1."""
         states = self.net(input_ids=ids, attention_mask=mask).last_hidden_state  # (B, T, D)
         mean = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
         return nn.functional.normalize(mean.float(), dim=-1)
-
-
-def _padded(tokens: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
-    """(B, T) ids and (B, T) mask, as wide as the longest."""
-    width = max(len(ids) for ids in tokens)
-    ids = torch.zeros(len(tokens), width, dtype=torch.long)
-    mask = torch.zeros(len(tokens), width)
-    for row, found in enumerate(tokens):
-        ids[row, : len(found)] = torch.tensor(found)
-        mask[row, : len(found)] = 1
-    return ids, mask

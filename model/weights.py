@@ -13,9 +13,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -27,6 +27,7 @@ from safetensors.torch import load_file, save_file
 from model.calibrate import Outcomes
 from model.config import ModelConfig
 from model.errors import CheckpointError
+from model.errors import reading as _reading
 from model.fusion import FusionModel
 from model.image import ImageTower
 from model.place import SHIPPED as SHIPPED  # part of this file's face, as is locate
@@ -83,18 +84,33 @@ class Vocabulary:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: what is cached needs a place
 class Checkpoint:
-    """Everything a folder holds, on the CPU, float32."""
+    """Everything a folder holds, on the CPU, float32. The towers are read when somebody asks for them as modules:
+    an engine that makes its own of their files never does.
+    """
 
+    folder: Path
     config: ModelConfig
     vocabulary: Vocabulary
     fusion: FusionModel
-    image: ImageTower
-    text: TextTower
     outcomes: Mapping[str, dict[str, Outcomes]]  # attribute -> side
     digests: Mapping[str, str]
     presence: TextPresence | None = None
+
+    @property
+    def image(self) -> ImageTower:
+        """The image tower. Raises CheckpointError."""
+        return self._towers[0]
+
+    @property
+    def text(self) -> TextTower:
+        """The text tower. Raises CheckpointError."""
+        return self._towers[1]
+
+    @cached_property
+    def _towers(self) -> tuple[ImageTower, TextTower]:
+        return load_towers(self.folder, self.config)
 
 
 def verify(folder: Path) -> dict[str, str]:
@@ -162,14 +178,14 @@ def load(folder: Path) -> Checkpoint:
         config = ModelConfig.load(folder / "config.json")
     with _reading("labels.json"):
         vocabulary = Vocabulary.from_json(json.loads((folder / "labels.json").read_text(encoding="utf-8")))
-    image, text = load_towers(folder, config)
+    _check_towers(folder, config)
     fusion = FusionModel(config, {name: len(values) for name, values in vocabulary.values.items()})
     _fill(fusion, folder / "heads.safetensors")
     with _reading("calibration.safetensors"):
         outcomes = _load_outcomes(folder / "calibration.safetensors")
     with _reading("text_presence.safetensors"):
         presence = load_presence(folder, config.image_dim)
-    return Checkpoint(config, vocabulary, fusion.eval(), image, text, outcomes, digests, presence)
+    return Checkpoint(folder, config, vocabulary, fusion.eval(), outcomes, digests, presence)
 
 
 def _load_outcomes(path: Path) -> dict[str, dict[str, Outcomes]]:
@@ -185,13 +201,11 @@ def _load_outcomes(path: Path) -> dict[str, dict[str, Outcomes]]:
 
 def load_towers(folder: Path, config: ModelConfig) -> tuple[ImageTower, TextTower]:
     """Both towers of a checkpoint, ready to run. Raises CheckpointError."""
-    if not _TOWER_NAME.fullmatch(str(config.image_tower)):
-        raise CheckpointError(f"image_tower {config.image_tower!r} in config.json is no name of an architecture")
+    _check_towers(folder, config)
     with _reading("config.json"):
         image = ImageTower(config)
     _fill(image.net, folder / "towers" / "image.safetensors")
     with _reading("towers/text"):
-        _refuse_code(json.loads((folder / "towers" / "text" / "config.json").read_text(encoding="utf-8")))
         text = TextTower(folder / "towers" / "text", config.max_title_tokens)
     _fill(text.net, folder / "towers" / "text" / "model.safetensors")
     return image.eval(), text.eval()
@@ -216,22 +230,18 @@ def save_outcomes(folder: Path, outcomes: Mapping[str, Mapping[str, Outcomes]]) 
     save_arrays(tables, folder / "calibration.safetensors")
 
 
+def _check_towers(folder: Path, config: ModelConfig) -> None:
+    """Refuse descriptions of towers that would make a library fetch or run something."""
+    if not _TOWER_NAME.fullmatch(str(config.image_tower)):
+        raise CheckpointError(f"image_tower {config.image_tower!r} in config.json is no name of an architecture")
+    with _reading("towers/text/config.json"):
+        _refuse_code(json.loads((folder / "towers" / "text" / "config.json").read_text(encoding="utf-8")))
+
+
 def _refuse_code(text_config: Mapping[str, Any]) -> None:
     """Refuse what makes transformers look for code elsewhere."""
     if asked := [name for name in _CODE_NAMES if text_config.get(name)]:
         raise CheckpointError(f"towers/text/config.json asks for code of its own ({asked[0]}); remove that entry")
-
-
-@contextmanager
-def _reading(name: str) -> Iterator[None]:
-    """Maps whatever a reader of one file raises; tokenizers raises bare Exception."""
-    try:
-        yield
-    except CheckpointError:
-        raise
-    except Exception as error:
-        words = f"{type(error).__name__}: {str(error)[:200]}"
-        raise CheckpointError(f"{name} of the checkpoint cannot be read: {words}; copy the folder again") from error
 
 
 def _fill(module: torch.nn.Module, path: Path) -> None:

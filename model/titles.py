@@ -1,0 +1,54 @@
+"""Titles to vectors by way of tokens: what is the same whatever the encoder runs on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+
+Encode = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # (B, T) ids and mask, 1 where a token stands, to (B, D)
+
+_MAX_BATCH = 64
+
+
+def open_tokenizer(folder: Path, max_tokens: int) -> Tokenizer:
+    """The tower's tokeniser; ``folder`` holds its ``tokenizer.json``."""
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.enable_truncation(max_tokens)
+    tokenizer.no_padding()
+    return tokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class Titles:
+    """A text tower whose encoder is a function; ``width``: D."""
+
+    tokenizer: Tokenizer
+    encode: Encode
+    width: int
+    device: torch.device
+
+    def __call__(self, titles: Sequence[str]) -> torch.Tensor:
+        """Titles to (B, D) float32 of length 1, in order. Titles of like length are encoded together."""
+        tokens = [one.ids for one in self.tokenizer.encode_batch(list(titles))]
+        order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
+        vectors = torch.empty(len(tokens), self.width, device=self.device)
+        for start in range(0, len(order), _MAX_BATCH):
+            chosen = order[start : start + _MAX_BATCH]
+            ids, mask = _padded([tokens[index] for index in chosen])
+            vectors[chosen] = self.encode(ids.to(self.device), mask.to(self.device))
+        return vectors
+
+
+def _padded(tokens: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """(B, T) ids and (B, T) mask, as wide as the longest."""
+    width = max(len(ids) for ids in tokens)
+    ids = torch.zeros(len(tokens), width, dtype=torch.long)
+    mask = torch.zeros(len(tokens), width)
+    for row, found in enumerate(tokens):
+        ids[row, : len(found)] = torch.tensor(found)
+        mask[row, : len(found)] = 1
+    return ids, mask
