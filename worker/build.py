@@ -17,7 +17,7 @@ from model.extract import Extractor
 from model.tagging import Tagging
 from model.taxonomy import load_taxonomy
 from model.types import ModelInfo, Predictor, TextReader
-from worker import cgroup
+from worker import cgroup, heap
 from worker.admission import Limits
 from worker.batch import BatchPolicy
 from worker.batches import Batches, SparePolicy
@@ -118,6 +118,7 @@ async def build_tagger(settings: Settings, models: Models, metrics: Metrics, exi
     tagger.traces = traces
     tagger.text_threshold = info.text_threshold if settings.ocr.skip_without_text else 0.0
     gc.collect()
+    heap.give_back()
     gc.freeze()  # what is loaded stays: the collector need not go over a million objects again and again
     exits.callback(gc.unfreeze)  # or native modules take what is never collected for a leak, and say so at the end
     return Built(tagger, batches, stages, info, limits, crossing)
