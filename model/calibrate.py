@@ -19,7 +19,7 @@ from torch.nn.functional import log_softmax, nll_loss, softplus
 
 from model.fusion import Logits
 from model.labels import Side, Threshold
-from model.pool import EXPERTS_OF, SIDES, Pool, Weights, pooled
+from model.pool import SIDES, Pool, Weights, experts_of, pooled
 
 MIN_POOL_ROWS = 50  # to fit a set of weights on
 _CONFIDENCE = 0.95
@@ -77,7 +77,7 @@ def fit_pool(rows: Fitting, masked: Fitting | None = None, before: Pool | None =
 
 
 def _fit_side(rows: Fitting, side: Side, *, with_stated: bool) -> Weights:
-    count = len(EXPERTS_OF[side])
+    count = len(experts_of(side, rows.logits))
 
     def loss(raw: torch.Tensor) -> torch.Tensor:
         weights = softplus(raw)

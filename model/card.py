@@ -40,7 +40,7 @@ title belong together. Written by `hangtag train`; measured by `hangtag evaluate
 |---|---|---|
 | image tower | EfficientNet-lite0 ({image_tower}), frozen | Apache-2.0 |
 | text tower | all-MiniLM-L6-v2, frozen, mean pooling | Apache-2.0 |
-| networks | picture (tower and CIELAB histograms), title (tower), both through a gated multimodal unit | Apache-2.0 |
+| networks | picture (tower and CIELAB histograms), title (tower), both: {fusions} | Apache-2.0 |
 | linear expert | title (tower and n-grams) | Apache-2.0 |
 | pool | log-linear, one set of weights where words state a value and one where they do not | Apache-2.0 |
 
@@ -95,6 +95,7 @@ def write_card(
     card = _CARD.format(
         name=config.name,
         image_tower=config.image_tower,
+        fusions=", ".join(name.replace("_", " ") for name in config.fusions) or "none but the pool",
         data=_data_table(rows),
         figures=figures_tables(figures),
         published=len(vocabulary.published_types),

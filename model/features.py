@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +21,13 @@ from model.foreground import find_foreground
 from model.geometry import fit_square
 from model.image import ImageTower
 from model.masking import Mask
+from model.part_features import PartFeatures
 from model.taxonomy import load_taxonomy
 from model.text import TextTower
 from model.types import Pixels
 
 Floats = npt.NDArray[np.float32]
+Array = npt.NDArray[Any]
 Log = Callable[[str], None]
 
 _BATCH = 32
@@ -39,6 +42,7 @@ class Features:
     titles: Floats  # (N, Dt)
     masked: Floats  # (N, Dt): of the titles without the words that state colour and material
     masked_titles: tuple[str, ...]
+    parts: PartFeatures | None = None  # only for fusions that need them
 
 
 def compute_features(
@@ -54,8 +58,8 @@ def compute_features(
     mask = Mask(load_taxonomy())
     masked = [mask.hide(title) for title in titles]
     seen = _see(rows, image, side, cache, log)
-    said = _cached(cache, "titles", (text, *titles), lambda: {"titles": _titles(titles, text)})
-    hidden = _cached(cache, "titles", (text, *masked), lambda: {"titles": _titles(masked, text)})
+    said = cached(cache, "titles", (text, *titles), lambda: {"titles": _titles(titles, text)})
+    hidden = cached(cache, "titles", (text, *masked), lambda: {"titles": _titles(masked, text)})
     return Features(seen["images"], seen["colors"], said["titles"], hidden["titles"], tuple(masked))
 
 
@@ -67,12 +71,13 @@ def see_images(rows: Sequence[Row], tower: ImageTower, side: int, cache: Path, l
 def _see(rows: Sequence[Row], tower: ImageTower, side: int, cache: Path, log: Log) -> Mapping[str, Floats]:
     pictures = [row.image for row in rows]
     names = [f"{path.parent.name}/{path.name}" for path in pictures]
-    return _cached(cache, "pictures", (tower, side, *names), lambda: _look(pictures, tower, side, log))
+    return cached(cache, "pictures", (tower, side, *names), lambda: _look(pictures, tower, side, log))
 
 
-def _cached(
-    cache: Path, kind: str, key: Sequence[object], compute: Callable[[], Mapping[str, Floats]]
-) -> Mapping[str, Floats]:
+def cached(
+    cache: Path, kind: str, key: Sequence[object], compute: Callable[[], Mapping[str, Array]]
+) -> Mapping[str, Any]:
+    """Arrays by name from a file of ``cache`` that is named after ``key``; computed where there is none."""
     digest = hashlib.sha256()
     for part in key:
         digest.update(_weights_of(part) if isinstance(part, nn.Module) else f"{part}\0".encode())
@@ -102,7 +107,7 @@ def _look(pictures: Sequence[Path], tower: ImageTower, side: int, log: Log) -> M
     images: list[Floats] = []
     colors: list[Floats] = []
     for start in range(0, len(pictures), _BATCH):
-        batch = [_pixels(path, side) for path in pictures[start : start + _BATCH]]
+        batch = [load_pixels(path, side) for path in pictures[start : start + _BATCH]]
         images.append(tower(torch.from_numpy(np.stack(batch)).to(device)).cpu().numpy())
         colors += [color_histogram(find_foreground(pixels)) for pixels in batch]
         if start % (50 * _BATCH) == 0:
@@ -110,6 +115,7 @@ def _look(pictures: Sequence[Path], tower: ImageTower, side: int, log: Log) -> M
     return {"images": np.concatenate(images).astype(np.float32), "colors": np.stack(colors)}
 
 
-def _pixels(path: Path, side: int) -> Pixels:
+def load_pixels(path: Path, side: int) -> Pixels:
+    """(S, S, 3) sRGB of a picture's file."""
     with Image.open(path) as image:
         return np.asarray(fit_square(image.convert("RGB"), side), np.uint8)

@@ -1,10 +1,10 @@
 """Experts on a listing, and how alike its picture and its title are.
 
-Four experts answer for every attribute. ``image`` sees the picture: the tower's features, a colour histogram. ``text``
-reads the encoder's vector of the title, ``words`` its n-grams as well. ``gated`` sees picture and title at once through
-a gated multimodal unit (Arevalo et al. 2017), in which a missing side is a learned vector; training drops sides at
-random, so that the gate knows how to do without. ``words`` is linear, the others are small networks. What is published
-is a pool of them (see `model.pool`): on small data that beats any single one, and the single-sided experts are needed
+Several experts answer for every attribute. ``image`` sees the picture: the tower's features, a colour histogram.
+``text`` reads the encoder's vector of the title, ``words`` its n-grams as well. Those named in the configuration's
+``fusions`` see picture and title at once (`model.fusions`), a missing side as a learned vector; training drops sides at
+random, so that they know how to do without. ``words`` is linear, the others are small networks. What is published is a
+pool of them (see `model.pool`): on small data that beats any single one, and the single-sided experts are needed
 anyway, to say what a tag would be without picture or title.
 """
 
@@ -19,12 +19,14 @@ import torch
 from torch import nn
 
 from model.config import ModelConfig
+from model.fusions.pair import Pair, Parts
+from model.fusions.registry import NEEDS_PARTS, Widths, build_fusion
 from model.ngrams import NUM_COLUMNS, NUM_WORD_BITS, Bags
 
 ATTRIBUTES = ("product_type", "color", "material")  # "category" is summed from product_type
-EXPERTS = ("gated", "image", "text", "words")
+SINGLE_SIDED = ("image", "text", "words")
 
-Logits = Mapping[str, torch.Tensor]  # expert -> (B, V)
+Logits = Mapping[str, torch.Tensor]  # expert -> (B, V); those that see both sides come first
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,12 @@ class Inputs:
     starts: torch.Tensor  # (B + 1,)
     has_image: torch.Tensor  # (B,) bool
     has_title: torch.Tensor  # (B,) bool
+    parts: Parts | None = None  # regions and tokens, where a fusion needs them
 
     def to(self, device: torch.device) -> Inputs:
         """The same on another device."""
-        return Inputs(*(getattr(self, name).to(device) for name in Inputs.__slots__))
+        vectors = {name: getattr(self, name).to(device) for name in Inputs.__slots__ if name != "parts"}
+        return Inputs(**vectors, parts=self.parts.to(device) if self.parts is not None else None)
 
 
 def bag_tensors(bags: Bags) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -51,7 +55,10 @@ def bag_tensors(bags: Bags) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 
 
 class FusionModel(nn.Module):
-    """Experts, scene head, joint space. ``sizes``: values per attribute, "scene" included."""
+    """Experts, scene head, joint space. ``sizes``: values per attribute, "scene" included.
+
+    Raises ModelError where the configuration names a fusion that is none.
+    """
 
     def __init__(self, config: ModelConfig, sizes: Mapping[str, int], modality_dropout: float = 0.25) -> None:
         super().__init__()
@@ -67,11 +74,12 @@ class FusionModel(nn.Module):
         )
         self.no_image = nn.Parameter(torch.zeros(hidden))
         self.no_text = nn.Parameter(torch.zeros(hidden))
-        self.gate = nn.Linear(2 * hidden, hidden)
+        widths = Widths(hidden, config.image_dim, config.text_dim)
+        self.fusions = nn.ModuleDict({name: build_fusion(name, widths) for name in config.fusions})
         self.heads = nn.ModuleDict(
             {
                 side: nn.ModuleDict({name: nn.Linear(hidden, sizes[name]) for name in ATTRIBUTES})
-                for side in ("gated", "image", "text")
+                for side in (*config.fusions, "image", "text")
             }
         )
         self.words = nn.ModuleDict({name: BagLinear(sizes[name], config.text_dim) for name in ATTRIBUTES})
@@ -84,6 +92,11 @@ class FusionModel(nn.Module):
         self.register_buffer("idf", torch.ones(NUM_COLUMNS))
         self.register_buffer("word_bits", torch.zeros(NUM_WORD_BITS, dtype=torch.uint8))
 
+    @property
+    def needs_parts(self) -> bool:
+        """Does a fusion look at regions and tokens?"""
+        return bool(NEEDS_PARTS & set(self.fusions))
+
     def forward(self, inputs: Inputs) -> dict[str, Logits]:
         """Raw scores of every expert, by attribute."""
         found = self.network(inputs)
@@ -95,8 +108,8 @@ class FusionModel(nn.Module):
         keep_image, keep_title = self._drop(inputs.has_image, inputs.has_title)
         seen = torch.where(keep_image[:, None], image, self.no_image)
         said = torch.where(keep_title[:, None], text, self.no_text)
-        share = torch.sigmoid(self.gate(torch.cat([seen, said], dim=1)))
-        joined = {"gated": share * seen + (1 - share) * said, "image": image, "text": text}
+        pair = Pair(seen, said, keep_image, keep_title, inputs.parts)
+        joined = {name: fuse(pair) for name, fuse in self.fusions.items()} | {"image": image, "text": text}
         heads = {side: cast(nn.ModuleDict, self.heads[side]) for side in joined}
         return {name: {side: heads[side][name](vector) for side, vector in joined.items()} for name in ATTRIBUTES}
 
@@ -114,6 +127,11 @@ class FusionModel(nn.Module):
         drop_image = (chance < self._modality_dropout) & has_title
         drop_title = (chance > 1 - self._modality_dropout) & has_image
         return has_image & ~drop_image, has_title & ~drop_title
+
+
+def under_todays_names(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Weights of a checkpoint from when the gate was the only fusion, as `FusionModel` calls them now."""
+    return {f"fusions.gated.{name}" if name.startswith("gate.") else name: one for name, one in weights.items()}
 
 
 class BagLinear(nn.Module):

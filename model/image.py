@@ -1,4 +1,7 @@
-"""Image tower: pictures to vectors. EfficientNet (Tan & Le 2019) in its "lite" form, built by timm."""
+"""Image tower: pictures to vectors. EfficientNet (Tan & Le 2019) in its "lite" form, built by timm.
+
+Any other network can take its place (`model.towers`): normalised pictures (B, 3, S, S) in, features (B, D) out.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,35 @@ from model.config import ModelConfig
 
 
 class ImageTower(nn.Module):
-    """A convolutional network without its classifier."""
+    """A network without its classifier. ``net`` None: the one that timm builds under the config's name."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, net: nn.Module | None = None) -> None:
         super().__init__()
-        import timm  # slow, and needed only where torch runs or traces the tower
-
-        self.net = timm.create_model(config.image_tower, pretrained=False, num_classes=0)
+        self.net = net if net is not None else _built_by_timm(config.image_tower)
+        self.framing = config.framing
         self._mean, self._std = config.image_mean, config.image_std
+        self._means: torch.Tensor | None  # (3, 1, 1), on the tower's device, but no part of its weights
+        self._stds: torch.Tensor | None
+        for name, found in (("_means", config.image_means), ("_stds", config.image_stds)):
+            self.register_buffer(name, torch.tensor(found)[:, None, None] if found else None, persistent=False)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """(B, S, S, 3) uint8 sRGB to (B, D) float32: pooled features."""
-        scaled = (pixels.permute(0, 3, 1, 2).float() - self._mean) / self._std
-        features: torch.Tensor = self.net(scaled.contiguous(memory_format=torch.channels_last))
+        features: torch.Tensor = self.net(self.scaled(pixels))
         return features
+
+    def scaled(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(B, S, S, 3) uint8 sRGB to (B, 3, S, S) as the network was trained on them."""
+        values = pixels.permute(0, 3, 1, 2).float()
+        if self._means is None or self._stds is None:
+            scaled = (values - self._mean) / self._std
+        else:
+            scaled = (values - self._means) / self._stds
+        return scaled.contiguous(memory_format=torch.channels_last)
+
+
+def _built_by_timm(name: str) -> nn.Module:
+    import timm
+
+    net: nn.Module = timm.create_model(name, pretrained=False, num_classes=0)
+    return net

@@ -1,5 +1,8 @@
 """Experts' scores to one probability: a log-linear pool (Hinton's product of experts, with weights).
 
+This is fusion of decisions: stacking (Wolpert 1992) of experts whose weights come from scores of rows that they had not
+seen. It takes whatever experts there are.
+
 A value that the words state outright is an expert as well: its score is multiplied by ``exp(weight * sureness)``. Where
 something is stated the title's experts deserve other weights than where nothing is, so a pool has two sets.
 """
@@ -13,20 +16,15 @@ from typing import cast
 import torch
 from torch.nn.functional import log_softmax
 
-from model.fusion import Logits
+from model.fusion import SINGLE_SIDED, Logits
 from model.labels import Side
 
-EXPERTS_OF: Mapping[Side, tuple[str, ...]] = {
-    "fused": ("gated", "image", "text", "words"),
-    "image": ("image",),
-    "text": ("text", "words"),
-}
 SIDES: tuple[Side, ...] = ("fused", "image", "text")
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Of the experts of one side, in the order of ``EXPERTS_OF``, and of a value that words state outright."""
+    """Of the experts of one side, in the order of `experts_of`, and of a value that words state outright."""
 
     experts: tuple[float, ...]
     stated: float = 0.0
@@ -55,7 +53,14 @@ class Pool:
         return cls(silent, stated)
 
 
+def experts_of(side: Side, logits: Logits) -> tuple[str, ...]:
+    """Whose scores make up a side, in the order of their weights: those that see both sides come first."""
+    if side == "fused":
+        return (*(name for name in logits if name not in SINGLE_SIDED), *SINGLE_SIDED)
+    return ("image",) if side == "image" else ("text", "words")
+
+
 def pooled(logits: Logits, side: Side, weights: torch.Tensor) -> torch.Tensor:
     """(B, V) weighted sum of the experts' log-probabilities."""
-    parts = [log_softmax(logits[name], dim=1) for name in EXPERTS_OF[side]]
+    parts = [log_softmax(logits[name], dim=1) for name in experts_of(side, logits)]
     return torch.stack([weight * part for weight, part in zip(weights.to(parts[0].device), parts, strict=True)]).sum(0)

@@ -28,6 +28,7 @@ from model.fusion import Inputs, Logits, bag_tensors
 from model.labels import Labels, Side
 from model.ngrams import bags, is_familiar
 from model.opened_towers import open_towers
+from model.parts import parts_of_listings
 from model.pool import SIDES
 from model.repeats import SeenPictures
 from model.scoring import category_matrix
@@ -51,6 +52,9 @@ class TorchPredictor:
         self._device = device
         towers = open_towers(checkpoint, device, choice)
         self._image, self._text = SeenPictures(towers.images), towers.texts
+        # Fusions that look at parts ask the towers themselves once more.
+        needs_towers = checkpoint.fusion.needs_parts
+        self._towers = (checkpoint.image.to(device), checkpoint.text.to(device)) if needs_towers else None
         self._fusion = checkpoint.fusion.to(device)
         self._idf = checkpoint.fusion.idf.cpu().numpy()
         self._word_bits = checkpoint.fusion.word_bits.cpu().numpy()
@@ -122,6 +126,7 @@ class TorchPredictor:
             *bag_tensors(bags(readable, self._idf)),
             torch.tensor([count > 0 for count in counts]),
             torch.tensor([vector is not None for vector in vectors]),
+            parts_of_listings(listings, self._towers, self._config) if self._towers is not None else None,
         ).to(self._device)
 
     def _see(self, pictures: Sequence[np.ndarray]) -> torch.Tensor:

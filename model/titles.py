@@ -30,20 +30,21 @@ class Titles:
     encode: Encode
     width: int
     device: torch.device
+    prefix: str = ""  # what the encoder wants before every title
 
     def __call__(self, titles: Sequence[str]) -> torch.Tensor:
         """Titles to (B, D) float32 of length 1, in order. Titles of like length are encoded together."""
-        tokens = [one.ids for one in self.tokenizer.encode_batch(list(titles))]
+        tokens = [one.ids for one in self.tokenizer.encode_batch([self.prefix + title for title in titles])]
         order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
         vectors = torch.empty(len(tokens), self.width, device=self.device)
         for start in range(0, len(order), _MAX_BATCH):
             chosen = order[start : start + _MAX_BATCH]
-            ids, mask = _padded([tokens[index] for index in chosen])
+            ids, mask = padded([tokens[index] for index in chosen])
             vectors[chosen] = self.encode(ids.to(self.device), mask.to(self.device))
         return vectors
 
 
-def _padded(tokens: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+def padded(tokens: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
     """(B, T) ids and (B, T) mask, as wide as the longest."""
     width = max(len(ids) for ids in tokens)
     ids = torch.zeros(len(tokens), width, dtype=torch.long)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -28,13 +28,15 @@ from model.calibrate import Outcomes
 from model.config import ModelConfig
 from model.errors import CheckpointError
 from model.errors import reading as _reading
-from model.fusion import FusionModel
+from model.fusion import FusionModel, under_todays_names
 from model.image import ImageTower
 from model.place import SHIPPED as SHIPPED  # part of this file's face, as is locate
 from model.place import locate as locate
 from model.pool import Pool
+from model.reference.config import is_reference
 from model.text import TextTower
 from model.text_presence import TextPresence, load_presence
+from model.towers.registry import build_image, build_text
 
 # What is read from a checkpoint: a file without a digest would be read unverified.
 REQUIRED = (
@@ -48,8 +50,9 @@ REQUIRED = (
     "towers/text/tokenizer.json",
 )
 _READABLE = (".json", ".safetensors", ".md", ".txt")  # no format that can carry code
-_TOWER_NAME = re.compile(r"[a-z0-9_]+")  # timm would download what begins with hf-hub:
+_TOWER_NAME = re.compile(r"(torchvision:)?[a-z0-9_]+")  # timm would download what begins with hf-hub:
 _CODE_NAMES = ("auto_map", "attn_implementation", "_attn_implementation", "custom_pipelines", "trust_remote_code")
+_DESCRIPTIONS = ("towers/image/config.json", "towers/text/config.json", "towers/pair/config.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +174,10 @@ def seal(folder: Path) -> None:
 def load(folder: Path) -> Checkpoint:
     """Verify and load. Raises CheckpointError."""
     digests = verify(folder)
+    if is_reference(folder):
+        raise CheckpointError(
+            "this is a reference model, to be measured with 'hangtag evaluate'; the worker runs taggers"
+        )
     unsealed = [name for name in REQUIRED if name not in digests]
     if unsealed:
         raise CheckpointError(f"digests.json of the checkpoint lists no digest of {unsealed[0]}; copy the folder again")
@@ -179,8 +186,9 @@ def load(folder: Path) -> Checkpoint:
     with _reading("labels.json"):
         vocabulary = Vocabulary.from_json(json.loads((folder / "labels.json").read_text(encoding="utf-8")))
     _check_towers(folder, config)
-    fusion = FusionModel(config, {name: len(values) for name, values in vocabulary.values.items()})
-    _fill(fusion, folder / "heads.safetensors")
+    with _reading("config.json"):
+        fusion = FusionModel(config, {name: len(values) for name, values in vocabulary.values.items()})
+    _fill(fusion, folder / "heads.safetensors", under_todays_names)
     with _reading("calibration.safetensors"):
         outcomes = _load_outcomes(folder / "calibration.safetensors")
     with _reading("text_presence.safetensors"):
@@ -203,10 +211,10 @@ def load_towers(folder: Path, config: ModelConfig) -> tuple[ImageTower, TextTowe
     """Both towers of a checkpoint, ready to run. Raises CheckpointError."""
     _check_towers(folder, config)
     with _reading("config.json"):
-        image = ImageTower(config)
+        image = build_image(folder, config)
     _fill(image.net, folder / "towers" / "image.safetensors")
     with _reading("towers/text"):
-        text = TextTower(folder / "towers" / "text", config.max_title_tokens)
+        text = build_text(folder, config)
     _fill(text.net, folder / "towers" / "text" / "model.safetensors")
     return image.eval(), text.eval()
 
@@ -234,19 +242,24 @@ def _check_towers(folder: Path, config: ModelConfig) -> None:
     """Refuse descriptions of towers that would make a library fetch or run something."""
     if not _TOWER_NAME.fullmatch(str(config.image_tower)):
         raise CheckpointError(f"image_tower {config.image_tower!r} in config.json is no name of an architecture")
-    with _reading("towers/text/config.json"):
-        _refuse_code(json.loads((folder / "towers" / "text" / "config.json").read_text(encoding="utf-8")))
+    for name in _DESCRIPTIONS:
+        with _reading(name):
+            if (folder / name).is_file():
+                _refuse_code(name, json.loads((folder / name).read_text(encoding="utf-8")))
 
 
-def _refuse_code(text_config: Mapping[str, Any]) -> None:
+def _refuse_code(file: str, told: Mapping[str, Any]) -> None:
     """Refuse what makes transformers look for code elsewhere."""
-    if asked := [name for name in _CODE_NAMES if text_config.get(name)]:
-        raise CheckpointError(f"towers/text/config.json asks for code of its own ({asked[0]}); remove that entry")
+    if asked := [name for name in _CODE_NAMES if told.get(name)]:
+        raise CheckpointError(f"{file} asks for code of its own ({asked[0]}); remove that entry")
 
 
-def _fill(module: torch.nn.Module, path: Path) -> None:
+_Weights = Mapping[str, torch.Tensor]
+
+
+def _fill(module: torch.nn.Module, path: Path, renamed: Callable[[_Weights], _Weights] = dict) -> None:
     with _reading(path.name):
-        found = load_file(path)
+        found = renamed(load_file(path))
     weights = {name: value.float() if value.is_floating_point() else value for name, value in found.items()}
     try:
         module.load_state_dict(weights)

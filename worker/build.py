@@ -13,8 +13,10 @@ from typing import Protocol
 
 import structlog
 
+from model.config import ModelConfig
 from model.extract import Extractor
 from model.tagging import Tagging
+from model.place import locate
 from model.taxonomy import load_taxonomy
 from model.types import ModelInfo, Predictor, TextReader
 from worker import cgroup, heap
@@ -84,7 +86,8 @@ async def build_tagger(settings: Settings, models: Models, metrics: Metrics, exi
     infer = Infer(models.load_predictor)
     reader = Read(models.open_reader, metrics) if settings.ocr.enabled else None
     exits.push_async_callback(infer.close)
-    decode = Decoder(_decode_policy(settings), metrics)
+    framing = ModelConfig.load(locate(settings.model.checkpoint) / "config.json").framing  # decoders start beside it
+    decode = Decoder(replace(_decode_policy(settings), framing=framing), metrics)
     exits.push_async_callback(decode.close)
     fetch = Fetcher(_fetch_policy(settings), metrics)
     await fetch.start()
@@ -104,7 +107,7 @@ async def build_tagger(settings: Settings, models: Models, metrics: Metrics, exi
         await reader.shared.start()
         exits.push_async_callback(reader.shared.close)  # before the store, which is recall's to close
     stages = Stages(fetch, decode, recall, infer, reader, extractor, Tagging(infer.labels, taxonomy))
-    limits, spare, backfill = _limits(settings), None, settings.backfill
+    limits, spare, backfill = _limits(settings, framing.side), None, settings.backfill
     if backfill.name:
         limits, spare = _part(1 - _GUEST_PART, limits), SparePolicy(backfill.max_batch_ms / 1000, backfill.share)
     batches = Batches(recall, infer, BatchPolicy(settings.batch.max_listings), metrics, spare)
@@ -193,10 +196,10 @@ def _decode_policy(settings: Settings) -> DecodePolicy:
     )
 
 
-def _limits(settings: Settings) -> Limits:
+def _limits(settings: Settings, model_side: int) -> Limits:
     limits = settings.limits
     side = settings.ocr.max_side if settings.ocr.enabled else 0
-    return Limits(limits.max_listings, limits.max_bytes, limits.max_pixels, side * side + 224 * 224)
+    return Limits(limits.max_listings, limits.max_bytes, limits.max_pixels, side * side + model_side**2)
 
 
 def _part(part: float, limits: Limits) -> Limits:

@@ -1,23 +1,31 @@
-"""The experts learn from their sides, and the gate does without either."""
+"""The experts learn from their sides, and every fusion does without either."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch.nn.functional import cross_entropy
 
 from model.config import ModelConfig
-from model.fusion import ATTRIBUTES, FusionModel, Inputs, bag_tensors
+from model.errors import ModelError
+from model.fusion import ATTRIBUTES, FusionModel, Inputs, bag_tensors, under_todays_names
+from model.fusions.pair import Parts
+from model.fusions.registry import FUSIONS
 from model.ngrams import NUM_COLUMNS, bags
+from model.place import SHIPPED
+from model.pool import experts_of
 
 SIZES = {"product_type": 4, "color": 3, "material": 2, "scene": 2}
-CONFIG = ModelConfig(image_dim=24, color_dim=10, text_dim=16, hidden_dim=32, joint_dim=8)
+CONFIG = ModelConfig(image_dim=24, color_dim=10, text_dim=16, hidden_dim=32, joint_dim=8, fusions=tuple(FUSIONS))
 ROWS = 32
 ALL, NONE = torch.ones(ROWS, dtype=torch.bool), torch.zeros(ROWS, dtype=torch.bool)
 IDF = np.ones(NUM_COLUMNS, np.float32)
+HEADS = SHIPPED / "heads.safetensors"
 
 
 def listings() -> tuple[Inputs, dict[str, torch.Tensor]]:
@@ -27,7 +35,17 @@ def listings() -> tuple[Inputs, dict[str, torch.Tensor]]:
     words = bag_tensors(bags([f"thing {chr(97 + index)}{index}" for index in range(ROWS)], IDF))
     colors = torch.rand(ROWS, CONFIG.color_dim)
     titles = torch.randn(ROWS, CONFIG.text_dim)
-    return Inputs(torch.randn(ROWS, CONFIG.image_dim), colors, titles, *words, ALL, ALL), labels
+    images = torch.randn(ROWS, CONFIG.image_dim)
+    return Inputs(images, colors, titles, *words, ALL, ALL, parts_of(images, titles)), labels
+
+
+def parts_of(images: torch.Tensor, titles: torch.Tensor) -> Parts:
+    """Regions and tokens around the vectors; of every second title the last token is padding."""
+    regions = images[:, None] + 0.3 * torch.randn(ROWS, 4, CONFIG.image_dim)
+    tokens = titles[:, None] + 0.3 * torch.randn(ROWS, 3, CONFIG.text_dim)
+    is_token = torch.ones(ROWS, 3, dtype=torch.bool)
+    is_token[::2, 2] = False
+    return Parts(regions, tokens, is_token)
 
 
 @pytest.fixture(scope="module")
@@ -55,27 +73,126 @@ def test_every_expert_learns_a_small_set_by_heart(fitted: FusionModel, name: str
         assert (one.argmax(dim=1) == labels[name]).float().mean() > 0.9
 
 
-def test_gate_does_with_the_side_that_is_there(fitted: FusionModel) -> None:
-    """Modality dropout taught the gate to answer from one side alone, far above the guess of one in four."""
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_fusions_do_with_the_side_that_is_there(fitted: FusionModel, fusion: str) -> None:
+    """Modality dropout taught each to answer from one side alone, far above the guess of one in four."""
     inputs, labels = listings()
     with torch.inference_mode():
-        seen = fitted(replace(inputs, has_title=NONE))["product_type"]["gated"]
-        said = fitted(replace(inputs, has_image=NONE))["product_type"]["gated"]
+        seen = fitted(replace(inputs, has_title=NONE))["product_type"][fusion]
+        said = fitted(replace(inputs, has_image=NONE))["product_type"][fusion]
     for one in (seen, said):
         assert (one.argmax(dim=1) == labels["product_type"]).float().mean() > 0.7
 
 
-def test_missing_side_says_nothing(fitted: FusionModel) -> None:
-    """Whatever stands in the place of a missing title or picture, the gate's answer is the same."""
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_missing_side_says_nothing(fitted: FusionModel, fusion: str) -> None:
+    """Whatever stands in the place of a missing title or picture, a fusion's answer is the same."""
     inputs, _ = listings()
+    assert inputs.parts is not None
+    noise = 9 * torch.randn_like(inputs.titles), 9 * torch.randn_like(inputs.images)
+    other_tokens = replace(
+        inputs.parts, tokens=9 * torch.randn_like(inputs.parts.tokens), is_token=torch.rand(32, 3) < 0.5
+    )
+    other_regions = replace(inputs.parts, regions=9 * torch.randn_like(inputs.parts.regions))
     without_title = replace(inputs, has_title=NONE)
     without_image = replace(inputs, has_image=NONE)
-    other_title = replace(without_title, titles=9 * torch.randn_like(inputs.titles))
-    other_image = replace(without_image, images=9 * torch.randn_like(inputs.images), colors=1 - inputs.colors)
+    other_title = replace(without_title, titles=noise[0], parts=other_tokens)
+    other_image = replace(without_image, images=noise[1], colors=1 - inputs.colors, parts=other_regions)
     with torch.inference_mode():
-        for there, noise in ((without_title, other_title), (without_image, other_image)):
+        for there, changed in ((without_title, other_title), (without_image, other_image)):
             for name in ATTRIBUTES:
-                assert torch.equal(fitted(there)[name]["gated"], fitted(noise)[name]["gated"])
+                found, again = fitted(there)[name][fusion], fitted(changed)[name][fusion]
+                assert torch.allclose(found, again, atol=1e-5)
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_fusions_look_at_both_sides(fitted: FusionModel, fusion: str) -> None:
+    """Another picture or another title changes the answer."""
+    inputs, _ = listings()
+    turned = torch.roll(torch.arange(ROWS), 1)
+    assert inputs.parts is not None
+    other_image = replace(
+        inputs, images=inputs.images[turned], parts=replace(inputs.parts, regions=inputs.parts.regions[turned])
+    )
+    other_title = replace(
+        inputs, titles=inputs.titles[turned], parts=replace(inputs.parts, tokens=inputs.parts.tokens[turned])
+    )
+    with torch.inference_mode():
+        here, *others = (fitted(one)["color"][fusion] for one in (inputs, other_image, other_title))
+    for other in others:
+        assert (here - other).abs().amax(dim=1).min() > 1e-3
+
+
+def test_cross_attention_looks_at_regions_and_not_at_padding(fitted: FusionModel) -> None:
+    """Regions by themselves change its answer; what stands behind a title's last token does not."""
+    inputs, _ = listings()
+    assert inputs.parts is not None
+    parts = inputs.parts
+    turned = replace(inputs, parts=replace(parts, regions=parts.regions.roll(1, 0)))
+    padded = parts.tokens.clone()
+    padded[::2, 2] = 99.0
+    behind = replace(inputs, parts=replace(parts, tokens=padded))
+    with torch.inference_mode():
+        here, other, same = (fitted(one)["color"]["cross_attention"] for one in (inputs, turned, behind))
+    assert not torch.allclose(here, other, atol=1e-3)
+    assert torch.allclose(here, same, atol=1e-5)
+
+
+def test_cross_attention_asks_for_its_parts() -> None:
+    """Vectors alone are an error, not a silent guess."""
+    inputs, _ = listings()
+    with pytest.raises(ModelError, match="needs regions and tokens"):
+        FusionModel(CONFIG, SIZES)(replace(inputs, parts=None))
+
+
+def test_a_fusion_that_is_none_is_named() -> None:
+    """With those that there are."""
+    with pytest.raises(ModelError, match="'sum' is no fusion; choose among concatenation, cross_attention"):
+        FusionModel(replace(CONFIG, fusions=("sum",)), SIZES)
+
+
+def test_stacking_alone_has_no_joint_expert() -> None:
+    """Without a fusion the single-sided experts are all there is, and the pool's sides are made of them."""
+    inputs, _ = listings()
+    with torch.inference_mode():
+        found = FusionModel(replace(CONFIG, fusions=()), SIZES).eval()(inputs)["color"]
+    assert tuple(found) == ("image", "text", "words")
+    assert experts_of("fused", found) == ("image", "text", "words")
+
+
+def test_checkpoints_from_before_give_what_they_gave() -> None:
+    """The shipped gate, under the names that it had when it was the only fusion, computes what its paper says."""
+    weights = {name: one.float() if one.is_floating_point() else one for name, one in load_file(HEADS).items()}
+    old = {name.removeprefix("fusions.gated."): one for name, one in weights.items()}
+    config, sizes = shipped()
+    fusion = FusionModel(config, sizes).eval()
+    fusion.load_state_dict(under_todays_names(old))
+    inputs = random_listings(config)
+    with torch.inference_mode():
+        image, text = fusion.image_side(inputs.images, inputs.colors), fusion.text_side(inputs.titles)
+        seen = torch.where(inputs.has_image[:, None], image, old["no_image"])
+        said = torch.where(inputs.has_title[:, None], text, old["no_text"])
+        share = torch.sigmoid(torch.cat([seen, said], dim=1) @ old["gate.weight"].T + old["gate.bias"])
+        joined = share * seen + (1 - share) * said
+        for name in ATTRIBUTES:
+            expected = joined @ old[f"heads.gated.{name}.weight"].T + old[f"heads.gated.{name}.bias"]
+            assert torch.allclose(fusion(inputs)[name]["gated"], expected, atol=1e-4)
+
+
+def shipped() -> tuple[ModelConfig, dict[str, int]]:
+    """The shipped checkpoint's configuration, and how many values its heads have."""
+    values = json.loads((SHIPPED / "labels.json").read_text(encoding="utf-8"))["values"]
+    return ModelConfig.load(SHIPPED / "config.json"), {name: len(one) for name, one in values.items()}
+
+
+def random_listings(config: ModelConfig) -> Inputs:
+    """Any; of the last two one has no title and one no picture."""
+    words = bag_tensors(bags([f"thing {index}" for index in range(6)], IDF))
+    there = torch.ones(6, dtype=torch.bool)
+    has_image, has_title = there.clone(), there.clone()
+    has_title[4], has_image[5] = False, False
+    vectors = (torch.rand(6, config.image_dim), torch.rand(6, config.color_dim), torch.randn(6, config.text_dim))
+    return Inputs(*vectors, *words, has_image, has_title)
 
 
 def test_single_sided_experts_look_at_their_side_only(fitted: FusionModel) -> None:
@@ -97,7 +214,8 @@ def test_training_never_drops_both_sides() -> None:
     """With dropout as high as it goes, each listing keeps one side: stand-ins alone would teach nothing."""
     inputs, _ = listings()
     torch.manual_seed(3)
-    fusion = FusionModel(CONFIG, SIZES, modality_dropout=0.5).train()
+    config = replace(CONFIG, fusions=("gated",))
+    fusion = FusionModel(config, SIZES, modality_dropout=0.5).train()
     with torch.no_grad():
         fusion.image_side.eval()
         fusion.text_side.eval()
