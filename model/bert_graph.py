@@ -12,6 +12,10 @@ import numpy as np
 from model.graph import Layers, Weights
 
 _PLAIN = {"model_type": "bert", "hidden_act": "gelu", "position_embedding_type": "absolute"}
+_NUMBERS = (
+    "num_attention_heads", "num_hidden_layers", "hidden_size", "intermediate_size", "vocab_size",
+    "max_position_embeddings", "type_vocab_size",
+)  # fmt: skip
 _OFF = ("is_decoder", "add_cross_attention", "chunk_size_feed_forward")  # other networks under the same name
 
 
@@ -34,13 +38,12 @@ class BertShape:
         found = json.loads(path.read_text(encoding="utf-8"))
         if any(found.get(name, plain) != plain for name, plain in _PLAIN.items()) or any(found.get(n) for n in _OFF):
             return None
-        names = (
-            "num_attention_heads", "num_hidden_layers", "hidden_size", "intermediate_size", "vocab_size",
-            "max_position_embeddings", "type_vocab_size",
-        )  # fmt: skip
-        if "model_type" not in found or any(type(found.get(name)) is not int for name in names):
+        numbers = [found.get(name) for name in _NUMBERS]
+        if "model_type" not in found or any(type(number) is not int for number in numbers):
             return None
-        return cls(*(found[name] for name in names), float(found.get("layer_norm_eps", 1e-12)))
+        heads, layers, width, inner_width, words, positions, kinds = numbers
+        epsilon = float(found.get("layer_norm_eps", 1e-12))
+        return cls(heads, layers, width, inner_width, words, positions, kinds, epsilon)
 
 
 def build(shape: BertShape, weights: Weights) -> Any:

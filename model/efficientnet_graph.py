@@ -6,22 +6,21 @@ of the seven stages, TensorFlow's padding, its batch norm's epsilon and ReLU6 ev
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
 
 from model.config import ModelConfig
+from model.efficientnet import SCALES
 from model.graph import Layers, Weights
 
-_NAME = re.compile(r"tf_efficientnet_lite[0-4]")
 _STRIDES = (1, 2, 2, 2, 1, 2, 1)  # of each stage's first block
 _EPSILON = 1e-3
 
 
 def describes(config: ModelConfig) -> bool:
     """Is the checkpoint's image tower one of these?"""
-    return _NAME.fullmatch(config.image_tower) is not None
+    return config.image_tower in SCALES
 
 
 def build(config: ModelConfig, weights: Weights) -> Any:

@@ -1,4 +1,4 @@
-"""Image tower: pictures to vectors. EfficientNet (Tan & Le 2019) in its "lite" form, built by timm.
+"""Image tower: pictures to vectors. EfficientNet (Tan & Le 2019) in its "lite" form.
 
 Any other network can take its place (`model.towers`): normalised pictures (B, 3, S, S) in, features (B, D) out.
 """
@@ -9,14 +9,15 @@ import torch
 from torch import nn
 
 from model.config import ModelConfig
+from model.efficientnet import SCALES, EfficientNetLite
 
 
 class ImageTower(nn.Module):
-    """A network without its classifier. ``net`` None: the one that timm builds under the config's name."""
+    """A network without its classifier. ``net`` None: the one that timm knows by the config's name."""
 
     def __init__(self, config: ModelConfig, net: nn.Module | None = None) -> None:
         super().__init__()
-        self.net = net if net is not None else _built_by_timm(config.image_tower)
+        self.net = net if net is not None else _built(config.image_tower)
         self.framing = config.framing
         self._mean, self._std = config.image_mean, config.image_std
         self._means: torch.Tensor | None  # (3, 1, 1), on the tower's device, but no part of its weights
@@ -39,7 +40,9 @@ class ImageTower(nn.Module):
         return scaled.contiguous(memory_format=torch.channels_last)
 
 
-def _built_by_timm(name: str) -> nn.Module:
+def _built(name: str) -> nn.Module:
+    if name in SCALES:
+        return EfficientNetLite(name)
     import timm
 
     net: nn.Module = timm.create_model(name, pretrained=False, num_classes=0)

@@ -30,7 +30,8 @@ Texts = Callable[[Sequence[str]], torch.Tensor]  # titles to (B, D) of length 1,
 # describes another tower as soon as it is not at its default.
 _KNOWN = {
     "name", "format", "image_tower", "image_side", "image_dim", "image_mean", "image_std", "text_dim",
-    "max_title_tokens", "color_dim", "hidden_dim", "joint_dim",
+    "max_title_tokens", "color_dim", "hidden_dim", "joint_dim", "fusions", "modality_dropout", "region_grid",
+    "part_tokens", "image_fit", "image_crop_share", "image_interpolation", "text_prefix", "pair",
 }  # fmt: skip
 
 
@@ -45,7 +46,8 @@ class OpenedTowers:
 def open_towers(checkpoint: Checkpoint, device: torch.device, choice: EngineChoice) -> OpenedTowers:
     """See the module. Raises CheckpointError."""
     is_plain = choice.engine == "openvino" and _is_plain(checkpoint.config)
-    images = _images(checkpoint, choice) if is_plain else None
+    is_exact = choice.precision in ("fp32", "bf16")  # for others a tower is changed before it is traced
+    images = _images(checkpoint, choice) if is_plain and is_exact else None
     texts = _texts(checkpoint, device, choice) if is_plain else None
     if images is None:
         images = open_images(checkpoint.image, checkpoint.config.image_side, device, choice)
@@ -89,4 +91,4 @@ def _texts(checkpoint: Checkpoint, device: torch.device, choice: EngineChoice) -
     config = checkpoint.config
     with reading("towers/text"):
         tokenizer = open_tokenizer(checkpoint.folder / "towers" / "text", config.max_title_tokens)
-    return Titles(tokenizer, OpenVinoTexts(compiled(graph, choice.exact)), config.text_dim, device)
+    return Titles(tokenizer, OpenVinoTexts(compiled(graph, choice.exact)), config.text_dim, device, config.text_prefix)

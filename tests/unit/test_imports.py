@@ -28,7 +28,7 @@ print("HEAVY", [name for name in {HEAVY} if name in sys.modules])
 
 def _heavy(code: str, *arguments: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=280, check=False
     )
     (line,) = [one for one in done.stdout.splitlines() if one.startswith("HEAVY")]
     return line.removeprefix("HEAVY ")
