@@ -15,8 +15,8 @@ import structlog
 
 from model.config import ModelConfig
 from model.extract import Extractor
-from model.tagging import Tagging
 from model.place import locate
+from model.tagging import Tagging
 from model.taxonomy import load_taxonomy
 from model.types import ModelInfo, Predictor, TextReader
 from worker import cgroup, heap
