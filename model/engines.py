@@ -47,6 +47,11 @@ class EngineChoice:
         """As it stands in metrics, in ``doctor`` and in the model's revision."""
         return f"{self.engine} {self.precision}"
 
+    @property
+    def exact(self) -> EngineChoice:
+        """The same engine in fp32."""
+        return EngineChoice(self.engine, "fp32", self.num_threads)
+
 
 def choose_engine(
     device: torch.device,
@@ -115,14 +120,8 @@ class TorchImages:
 class OpenVinoImages:
     """The image tower on OpenVINO: (P, S, S, 3) uint8 to (P, D) on the CPU."""
 
-    def __init__(
-        self, tower: torch.nn.Module, side: int, choice: EngineChoice, quantisation: Quantisation | None = None
-    ) -> None:
-        example = torch.zeros(2, side, side, 3, dtype=torch.uint8)
-        module: torch.nn.Module = tower
-        if choice.precision == "int8" and quantisation is not None:
-            module = rounded(tower, quantisation.ranges)
-        self._request = _compiled(module, (example,), [(-1, side, side, 3)], choice)
+    def __init__(self, request: Any) -> None:
+        self._request = request
 
     def convolution_types(self) -> Counter[str]:
         """How many convolutions compute in which type, once a batch ran: ``u8`` or ``i8`` are int8 kernels."""
@@ -151,7 +150,7 @@ def open_images(
     """
     if choice.engine == "openvino":
         try:
-            return OpenVinoImages(tower, side, choice, quantisation)
+            return _traced_images(tower, side, choice, quantisation)
         except Exception as error:  # the tracer and OpenVINO raise what they like
             _say_fallen("a tower of pictures", error)
     if device.type == "cuda":
@@ -159,13 +158,22 @@ def open_images(
     return TorchImages(tower, device)
 
 
+def _traced_images(
+    tower: torch.nn.Module, side: int, choice: EngineChoice, quantisation: Quantisation | None
+) -> OpenVinoImages:
+    example = torch.zeros(2, side, side, 3, dtype=torch.uint8)
+    module: torch.nn.Module = tower
+    if choice.precision == "int8" and quantisation is not None:
+        module = rounded(tower, quantisation.ranges)
+    return OpenVinoImages(_compiled(module, (example,), [(-1, side, side, 3)], choice))
+
+
 def move_texts(tower: TextTower, choice: EngineChoice) -> None:
     """Let the text tower's encoder run on the chosen engine, in fp32 always: its vectors are kept and compared."""
     if choice.engine == "openvino":
-        exact = EngineChoice("openvino", "fp32", choice.num_threads)
         ids, mask = torch.ones(2, 8, dtype=torch.long), torch.ones(2, 8)
         try:
-            tower.engine = _OpenVinoTexts(_compiled(_Encoder(tower), (ids, mask), [(-1, -1), (-1, -1)], exact))
+            tower.engine = OpenVinoTexts(_compiled(_Encoder(tower), (ids, mask), [(-1, -1), (-1, -1)], choice.exact))
         except Exception as error:  # as above
             _say_fallen("the tower of titles", error)
 
@@ -196,13 +204,14 @@ class _Encoder(torch.nn.Module):
         return self._tower.encode(ids, mask)
 
 
-class _OpenVinoTexts:
-    """(B, T) token ids and mask to (B, D) of length 1."""
+class OpenVinoTexts:
+    """An encoder on OpenVINO."""
 
     def __init__(self, request: Any) -> None:
         self._request = request
 
     def __call__(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """(B, T) token ids and mask to (B, D) of length 1."""
         self._request.infer({0: ids.numpy(), 1: mask.numpy()})
         return torch.from_numpy(np.array(self._request.get_output_tensor(0).data, np.float32))
 
@@ -215,6 +224,11 @@ def _compiled(
     if choice.precision == "int8":
         _fold_constants(model)
     model.reshape({place: list(shape) for place, shape in enumerate(shapes)})
+    return compiled(model, choice)
+
+
+def compiled(model: Any, choice: EngineChoice) -> Any:
+    """An inference request on the CPU plugin for an OpenVINO graph."""
     config: dict[str, Any] = {
         "INFERENCE_PRECISION_HINT": _HINTS[choice.precision],
         "PERFORMANCE_HINT": "LATENCY",

@@ -1,4 +1,4 @@
-"""Image tower: pictures to vectors. EfficientNet (Tan & Le 2019) in its "lite" form, built by timm.
+"""Image tower: pictures to vectors. EfficientNet (Tan & Le 2019) in its "lite" form.
 
 Any other network can take its place (`model.towers`): normalised pictures (B, 3, S, S) in, features (B, D) out. Where
 its last stages were tuned (`model.tune`) they stand there twice: what they saw as they came, then what they see tuned.
@@ -13,15 +13,16 @@ import torch
 from torch import nn
 
 from model.config import ModelConfig
+from model.efficientnet import SCALES, EfficientNetLite
 from model.errors import ModelError
 
 
 class ImageTower(nn.Module):
-    """A network without its classifier. ``net`` None: the one that timm builds under the config's name."""
+    """A network without its classifier. ``net`` None: the one that timm knows by the config's name."""
 
     def __init__(self, config: ModelConfig, net: nn.Module | None = None) -> None:
         super().__init__()
-        self.net: Any = net if net is not None else _built_by_timm(config.image_tower)
+        self.net: Any = net if net is not None else _built(config.image_tower)
         self.framing = config.framing
         self.tuned: nn.Module | None = None
         self._num_tuned = config.tuned_image_blocks
@@ -71,7 +72,9 @@ def last_stages(net: nn.Module, num_tuned: int) -> nn.Sequential:
     return nn.Sequential(*list(net.blocks)[-num_tuned:], net.conv_head, net.bn2, net.global_pool).eval()
 
 
-def _built_by_timm(name: str) -> nn.Module:
+def _built(name: str) -> nn.Module:
+    if name in SCALES:
+        return EfficientNetLite(name)
     import timm
 
     net: nn.Module = timm.create_model(name, pretrained=False, num_classes=0)

@@ -23,12 +23,13 @@ from model.calibrate import thresholds_of
 from model.color import named_colors
 from model.color_histogram import color_histogram
 from model.device_lane import BUCKETS
-from model.engines import Engine, EngineChoice, Precision, choose_engine, engine_name, move_texts, open_images
+from model.engines import Engine, EngineChoice, Precision, choose_engine, engine_name
 from model.errors import CheckpointError, OutOfMemoryError
 from model.foreground import Foreground, find_foreground
 from model.fusion import Inputs, Logits, bag_tensors
 from model.labels import Labels, Side
 from model.ngrams import bags, is_familiar
+from model.opened_towers import open_towers
 from model.parts import parts_of_listings
 from model.pool import SIDES
 from model.prompts import Prompted
@@ -59,11 +60,11 @@ class TorchPredictor:
         self._config = checkpoint.config
         self._vocabulary = checkpoint.vocabulary
         self._device = device
-        images = open_images(checkpoint.image, checkpoint.config.image_side, device, choice, checkpoint.quantisation)
-        self._image = SeenPictures(images)
-        self._text = checkpoint.text.to(device)
-        self._towers = (checkpoint.image.to(device), self._text)  # asked once more by fusions that look at parts
-        move_texts(self._text, choice)
+        towers = open_towers(checkpoint, device, choice)
+        self._image, self._text = SeenPictures(towers.images), towers.texts
+        # Fusions that look at parts ask the towers themselves once more.
+        needs_towers = checkpoint.fusion.needs_parts
+        self._towers = (checkpoint.image.to(device), checkpoint.text.to(device)) if needs_towers else None
         self._fusion = checkpoint.fusion.to(device)
         self._idf = checkpoint.fusion.idf.cpu().numpy()
         self._word_bits = checkpoint.fusion.word_bits.cpu().numpy()
@@ -74,7 +75,7 @@ class TorchPredictor:
         asked = taxonomy.prompts
         self._zero_shot = open_zero_shot(checkpoint, device, choice, asked) if asked else None
         self.labels = labels_of(checkpoint, categories, targets, taxonomy.prompts)
-        engine = engine_name(choice, images, self._text)
+        engine = engine_name(choice, towers.images, towers.texts)
         self.info = _info(checkpoint, device, self.labels, engine, taxonomy.prompts)
         self.timings = Timings()
 
@@ -145,7 +146,7 @@ class TorchPredictor:
             *bag_tensors(bags(readable, self._idf)),
             torch.tensor([count > 0 for count in counts]),
             torch.tensor([vector is not None for vector in vectors]),
-            parts_of_listings(listings, self._towers, self._config) if self._fusion.needs_parts else None,
+            parts_of_listings(listings, self._towers, self._config) if self._towers is not None else None,
         ).to(self._device)
 
     def _see(self, pictures: Sequence[np.ndarray]) -> Callable[[], torch.Tensor]:

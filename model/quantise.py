@@ -61,18 +61,13 @@ class Quantisation:
         save_file(found | told, folder / FILE)
 
 
-def load_quantisation(folder: Path, tower: nn.Module) -> Quantisation | None:
-    """What a checkpoint knows of int8, None if nothing. Raises CheckpointError when it is another tower's."""
+def load_quantisation(folder: Path) -> Quantisation | None:
+    """What a checkpoint knows of int8, None if nothing. Raises CheckpointError for numbers that cannot be."""
     path = folder / FILE
     if not path.is_file():
         return None
     found = load_file(path)
     ranges = {name.removeprefix(_LAYER): _floats(one) for name, one in found.items() if name.startswith(_LAYER)}
-    wanted = {name: (3, conv.in_channels) for name, conv in _convolutions(tower).items()}
-    if {name: one.shape for name, one in ranges.items()} != wanted:
-        raise CheckpointError(
-            f"{FILE} of the checkpoint belongs to another image tower; measure it again: hangtag train --quantise"
-        )
     if not all(np.isfinite(one).all() for one in found.values()):
         raise CheckpointError(f"{FILE} of the checkpoint holds numbers that are not finite; measure it again")
     changes = {name.removeprefix(_CHANGE): float(one[0]) for name, one in found.items() if name.startswith(_CHANGE)}
@@ -116,7 +111,15 @@ class _Look:
 
 
 def rounded(tower: nn.Module, ranges: Mapping[str, Floats]) -> nn.Module:
-    """A copy of ``tower`` whose convolutions work on rounded inputs and weights; the same interface."""
+    """A copy of ``tower`` whose convolutions work on rounded inputs and weights; the same interface.
+
+    Raises CheckpointError for another tower's ranges.
+    """
+    wanted = {name: (3, conv.in_channels) for name, conv in _convolutions(tower).items()}
+    if {name: one.shape for name, one in ranges.items()} != wanted:
+        raise CheckpointError(
+            f"{FILE} of the checkpoint belongs to another image tower; measure it again: hangtag train --quantise"
+        )
     copied = copy.deepcopy(tower)
     for name, conv in _convolutions(copied).items():
         low, high, mean = (torch.from_numpy(one) for one in ranges[name])

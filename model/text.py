@@ -11,15 +11,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from tokenizers import Tokenizer
 from torch import nn
 
-from model.like_lengths import CALL_TOKENS, groups_of
+from model.titles import Titles, open_tokenizer, padded
 
-_MAX_BATCH = 64
 _NO_TOKEN = -1e4  # added to what attention gives a place without a token
 POOLINGS = ("mean", "cls", "pooler")
-_GPU_CALL_TOKENS = 1_000_000  # as few calls as may be: filling costs a GPU little
 
 
 class TextTower(nn.Module):
@@ -35,9 +32,7 @@ class TextTower(nn.Module):
     ) -> None:
         super().__init__()
         self.net = net if net is not None else _bert(folder)
-        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._tokenizer.enable_truncation(max_tokens)
-        self._tokenizer.no_padding()
+        self._tokenizer = open_tokenizer(folder, max_tokens)
         self.pooling = pooling
         self.prefix = prefix
         self.tuned: TunedLayers | None = None
@@ -50,16 +45,8 @@ class TextTower(nn.Module):
         With ``tuned`` layers (B, 2 D): the vector of the encoder as it came and, after it, theirs.
         """
         device = next(self.net.parameters()).device
-        tokens = self.token_ids(titles)
-        order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
-        width = self.dim if self.tuned is None else 2 * self.dim
-        vectors = torch.empty(len(tokens), width, device=device)
-        call_tokens = CALL_TOKENS if device.type == "cpu" else _GPU_CALL_TOKENS
-        for some in groups_of([len(tokens[index]) for index in order], _MAX_BATCH, call_tokens):
-            chosen = order[some]
-            ids, mask = _padded([tokens[index] for index in chosen])
-            vectors[chosen] = (self.engine or self.encode)(ids.to(device), mask.to(device))
-        return vectors
+        encode, width = self.engine or self.encode, self.dim if self.tuned is None else 2 * self.dim
+        return Titles(self._tokenizer, encode, width, device, self.prefix)(titles)
 
     def token_ids(self, titles: Sequence[str]) -> list[list[int]]:
         """Each title's tokens."""
@@ -68,7 +55,7 @@ class TextTower(nn.Module):
     def states(self, titles: Sequence[str], limit: int) -> tuple[torch.Tensor, torch.Tensor]:
         """The states of titles' first ``limit`` tokens, (B, T, D), and their mask (B, T), 1 where a token stands."""
         device = next(self.net.parameters()).device
-        ids, mask = _padded([ids[:limit] for ids in self.token_ids(titles)])
+        ids, mask = padded([ids[:limit] for ids in self.token_ids(titles)])
         ids, mask = ids.to(device), mask.to(device)
         states: torch.Tensor = self.net(input_ids=ids, attention_mask=mask).last_hidden_state
         return states.float(), mask
@@ -84,7 +71,7 @@ class TextTower(nn.Module):
 
     def lower_states(self, tokens: list[list[int]], num_tuned: int) -> torch.Tensor:
         """(B, T, D): what a BERT's layers below the last ``num_tuned`` make of titles' tokens."""
-        ids, mask = _padded(tokens)
+        ids, mask = padded(tokens)
         return self._lower(ids.to(self.net.device), mask.to(self.net.device), num_tuned)
 
     def _lower(self, ids: torch.Tensor, mask: torch.Tensor, num_tuned: int) -> torch.Tensor:
@@ -145,14 +132,3 @@ def _bert(folder: Path) -> nn.Module:
 
     net: nn.Module = BertModel(BertConfig.from_json_file(folder / "config.json"), add_pooling_layer=False)
     return net
-
-
-def _padded(tokens: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
-    """(B, T) ids and (B, T) mask, as wide as the longest."""
-    width = max(len(ids) for ids in tokens)
-    ids = torch.zeros(len(tokens), width, dtype=torch.long)
-    mask = torch.zeros(len(tokens), width)
-    for row, found in enumerate(tokens):
-        ids[row, : len(found)] = torch.tensor(found)
-        mask[row, : len(found)] = 1
-    return ids, mask

@@ -19,7 +19,7 @@ from model.place import locate
 from model.tagging import Tagging
 from model.taxonomy import load_taxonomy
 from model.types import ModelInfo, Predictor, TextReader
-from worker import cgroup
+from worker import cgroup, heap
 from worker.admission import Limits
 from worker.batch import BatchPolicy
 from worker.batches import Batches, SparePolicy
@@ -122,6 +122,7 @@ async def build_tagger(settings: Settings, models: Models, metrics: Metrics, exi
     tagger.traces = traces
     tagger.text_threshold = info.text_threshold if settings.ocr.skip_without_text else 0.0
     gc.collect()
+    heap.give_back()
     gc.freeze()  # what is loaded stays: the collector need not go over a million objects again and again
     exits.callback(gc.unfreeze)  # or native modules take what is never collected for a leak, and say so at the end
     return Built(tagger, batches, stages, info, limits, crossing)

@@ -1,4 +1,4 @@
-"""The models that a worker really runs on. Importing this costs seconds: torch, torchvision, onnxruntime."""
+"""The models that a worker really runs on. Importing this costs seconds: torch."""
 
 from __future__ import annotations
 
