@@ -45,10 +45,10 @@ class OpenedTowers:
 
 def open_towers(checkpoint: Checkpoint, device: torch.device, choice: EngineChoice) -> OpenedTowers:
     """See the module. Raises CheckpointError."""
-    is_plain = choice.engine == "openvino" and _is_plain(checkpoint.config)
+    on_openvino, config = choice.engine == "openvino", checkpoint.config
     is_exact = choice.precision in ("fp32", "bf16")  # for others a tower is changed before it is traced
-    images = _images(checkpoint, choice) if is_plain and is_exact else None
-    texts = _texts(checkpoint, device, choice) if is_plain else None
+    images = _images(checkpoint, choice) if on_openvino and is_exact and _is_plain(config, "image") else None
+    texts = _texts(checkpoint, device, choice) if on_openvino and _is_plain(config, "text") else None
     if images is None:
         images = open_images(checkpoint.image, checkpoint.config.image_side, device, choice, checkpoint.quantisation)
     if texts is None:
@@ -76,9 +76,11 @@ def text_graph(folder: Path, config: ModelConfig) -> Any | None:
     return bert_graph.build(shape, Weights.read(place / "model.safetensors"), tuned, num_tuned)
 
 
-def _is_plain(config: ModelConfig) -> bool:
-    usual, others = ModelConfig(), [one.name for one in fields(config) if one.name not in _KNOWN]
-    return all(getattr(config, name) == getattr(usual, name) for name in others)
+def _is_plain(config: ModelConfig, side: str) -> bool:
+    """Says the configuration nothing of this side's tower, "image" or "text", that the graphs do not know?"""
+    other = {"image": "text", "text": "image"}[side]
+    asked = [one.name for one in fields(config) if one.name not in _KNOWN and other not in one.name.split("_")]
+    return all(getattr(config, name) == getattr(ModelConfig(), name) for name in asked)
 
 
 def _images(checkpoint: Checkpoint, choice: EngineChoice) -> Images | None:
