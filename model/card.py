@@ -50,7 +50,7 @@ title belong together. Written by `hangtag train`; measured by `hangtag evaluate
 | Part | What | Licence |
 |---|---|---|
 {towers}
-| networks | picture (tower and CIELAB histograms), title (tower), both through a gated multimodal unit | Apache-2.0 |
+| networks | picture (tower and CIELAB histograms), title (tower), both: {fusions} | Apache-2.0 |
 | linear expert | title (tower and n-grams) | Apache-2.0 |
 | pool | log-linear, one set of weights where words state a value and one where they do not | Apache-2.0 |
 
@@ -105,6 +105,7 @@ def write_card(
     card = _CARD.format(
         name=config.name,
         towers=_towers(config, origins),
+        fusions=", ".join(name.replace("_", " ") for name in config.fusions) or "none but the pool",
         data=_data_table(rows),
         figures=figures_tables(figures),
         published=len(vocabulary.published_types),

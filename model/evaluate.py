@@ -20,13 +20,16 @@ import torch
 from model.association import all_pairs, pair_features, probabilities, sides_of
 from model.calibrate import Outcomes, thresholds_of
 from model.catalogue import is_catalogue, load_catalogue
+from model.catch_all import apart
 from model.dataset import Row, load_rows
 from model.extract import Extractor
-from model.features import Features, compute_features, see_images
+from model.features import Features, see_images
 from model.figures import auroc, details_of, figures_of, paired_gain, recall_at
 from model.fit import label_ids
 from model.fusion import ATTRIBUTES, SINGLE_SIDED, FusionModel, Inputs, Logits, bag_tensors
+from model.label_noise import label_noise
 from model.ngrams import bags
+from model.parts import all_features
 from model.pool import SIDES
 from model.predictor import choose_device
 from model.presence_data import evaluate_presence
@@ -56,7 +59,14 @@ def evaluate(
     if loaded.presence is not None and not is_catalogue(data):
         see = partial(see_images, tower=loaded.image, side=loaded.config.image_side, cache=cache, log=lambda _: None)
         figures["text_presence"] = evaluate_presence(loaded.presence, features.images, rows, see, cache)
-    return figures
+    everything = rows if is_catalogue(data) else load_rows(data)
+    return figures | noise_figures(everything, cache)
+
+
+def noise_figures(rows: Sequence[Row], cache: Path) -> dict[str, Any]:
+    """How often labels of ``rows`` are wrong, training rows included: a ceiling for every other figure."""
+    found = label_noise(rows, cache)
+    return {"label_noise": found} if found else {}
 
 
 def measured_rows(data: Path) -> list[Row]:
@@ -71,7 +81,7 @@ def features_of(loaded: Checkpoint, rows: Sequence[Row], device: str, cache: Pat
     place = choose_device(device)
     towers = (loaded.image.to(place), loaded.text.to(place))
     titles = [row.title for row in rows]
-    return compute_features(rows, titles, towers, loaded.config.image_side, cache, lambda _: None)
+    return all_features(rows, titles, towers, loaded.config, cache, lambda _: None)
 
 
 def evaluate_features(
@@ -102,6 +112,7 @@ def _of_listings(asked: Asked, rows: Ints, outcomes: Mapping[str, Mapping[str, O
     found = {name: _attribute(name, plain, masked, outcomes.get(name, {})) for name in labelled}
     if (plain.truth["product_type"] >= 0).any():
         found["product_type"]["published"] = _published_only(plain)
+        found["product_type"]["apart"] = asked.apart(plain)
     answered = [name for name in labelled if name != "category"]
     accuracy, right = asked.experts(logits, plain, answered)
     found["experts"] = {"accuracy": accuracy}
@@ -130,7 +141,8 @@ class Asked:
         """Probabilities of listings, and what they came from."""
         chosen = [self._rows[index] for index in rows]
         titles = [self._features.masked_titles[index] if masked else self._rows[index].title for index in rows]
-        logits = self._fusion(self._inputs(rows, titles, self._features.masked if masked else self._features.titles))
+        vectors = self._features.masked if masked else self._features.titles
+        logits = self._fusion(self._inputs(rows, titles, vectors, masked=masked))
         values = self._vocabulary.values
         truth = {name: label_ids(chosen, name, values[name]) for name in ATTRIBUTES}
         stated = stated_values(self._extractor, titles, values)
@@ -168,6 +180,12 @@ class Asked:
             )
         return found
 
+    def apart(self, plain: Scored) -> dict[str, Any]:
+        """Product type by both sides, where the label is a catch-all and where it is not."""
+        truth = plain.truth["product_type"]
+        rows = truth >= 0
+        return apart(plain.scores["product_type"]["fused"][rows], truth[rows], self._vocabulary.published_types)
+
     def scene(self, rows: Ints, calibration: Mapping[str, Outcomes]) -> dict[str, Any]:
         """Scenes by pictures, over all sources."""
         values = self._vocabulary.values["scene"]
@@ -175,7 +193,7 @@ class Asked:
         known = rows[truth >= 0]
         if not len(known):
             return {}
-        logits = self._fusion.scene(torch.from_numpy(self._features.images[known]))
+        logits = self._fusion.scenes(torch.from_numpy(self._features.images[known]))
         scores = torch.softmax(logits / self._vocabulary.scene_temperature, dim=1).numpy()
         bars = _bars(calibration, "fused", np.zeros(len(known), np.bool_))
         return {"scene": {"fused": figures_of(scores, truth[truth >= 0], TARGET, bars)}}
@@ -214,12 +232,14 @@ class Asked:
         """See `model.labels.Labels`."""
         return self._vocabulary.doubts[attribute]
 
-    def _inputs(self, rows: Ints, titles: Sequence[str], vectors: Floats) -> Inputs:
+    def _inputs(self, rows: Ints, titles: Sequence[str], vectors: Floats, *, masked: bool = False) -> Inputs:
         pictures, colors = (torch.from_numpy(one[rows]) for one in (self._features.images, self._features.colors))
         words = bag_tensors(bags(titles, self._fusion.idf.numpy()))
         there = torch.ones(len(rows), dtype=torch.bool)
         has_title = torch.tensor([bool(title.strip()) for title in titles])
-        return Inputs(pictures, colors, torch.from_numpy(vectors[rows]), *words, there, has_title)
+        parts = self._features.parts
+        own = parts.take(torch.from_numpy(rows), there & masked) if parts is not None else None
+        return Inputs(pictures, colors, torch.from_numpy(vectors[rows]), *words, there, has_title, own)
 
 
 def _attribute(name: str, plain: Scored, masked: Scored, calibration: Mapping[str, Outcomes]) -> dict[str, Any]:

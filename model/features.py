@@ -21,6 +21,7 @@ from model.foreground import find_foreground
 from model.geometry import Framing
 from model.image import ImageTower
 from model.masking import Mask
+from model.part_features import PartFeatures
 from model.taxonomy import load_taxonomy
 from model.text import TextTower
 from model.types import Pixels
@@ -41,6 +42,7 @@ class Features:
     titles: Floats  # (N, Dt)
     masked: Floats  # (N, Dt): of the titles without the words that state colour and material
     masked_titles: tuple[str, ...]
+    parts: PartFeatures | None = None  # only for fusions that need them
 
 
 def compute_features(

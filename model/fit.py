@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import cast
 
 import numpy as np
@@ -17,7 +18,7 @@ from model.errors import ModelError
 from model.features import Features
 from model.fusion import ATTRIBUTES, BagLinear, FusionModel, Inputs, Logits, bag_tensors
 from model.ngrams import NUM_COLUMNS, Bags, bags, count_documents, idf, word_bits
-from model.parts import PartFeatures
+from model.part_features import PartFeatures
 from model.taxonomy import load_taxonomy
 
 _BATCH = 256
@@ -57,9 +58,7 @@ class Examples:
         return Inputs(*vectors, *bag_tensors(chosen), there, self.has_title[rows], parts)
 
 
-def examples_of(
-    rows: Sequence[Row], features: Features, values: Mapping[str, tuple[str, ...]], parts: PartFeatures | None = None
-) -> Examples:
+def examples_of(rows: Sequence[Row], features: Features, values: Mapping[str, tuple[str, ...]]) -> Examples:
     """Rows and their features as tensors, n-grams weighted by how rare they are among the training titles."""
     titles = [row.title or row.made_title for row in rows]
     known = [title for row, title in zip(rows, titles, strict=True) if row.split == "train" and title]
@@ -74,7 +73,7 @@ def examples_of(
         torch.tensor([bool(title) for title in titles]),
         torch.tensor([not row.title for row in rows]),
         {name: torch.from_numpy(label_ids(rows, name, values[name])) for name in values},
-        parts,
+        features.parts,
     )
 
 
@@ -101,16 +100,73 @@ def remember_words(fusion: FusionModel, titles: Sequence[str]) -> None:
 # ---- the network ----------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Length:
+    """How long to train: a schedule for ``epochs`` passes, which ends after ``stop_after`` of them (None: with the
+    last).
+    """
+
+    epochs: int
+    stop_after: int | None = None
+
+    @property
+    def num_passes(self) -> int:
+        """Passes that are really made."""
+        return min(self.epochs, self.stop_after or self.epochs)
+
+
+AfterPass = Callable[[], None]
+
+
 def fit_network(
     config: ModelConfig,
     data: Examples,
     rows: torch.Tensor,
     sizes: Mapping[str, int],
-    epochs: int,
+    length: Length,
     log: Callable[[str], None],
+    after_pass: AfterPass = lambda: None,
 ) -> FusionModel:
-    """A fusion model whose network has seen ``rows`` for ``epochs`` passes; its ``words`` are still blank."""
+    """A fusion model whose network has seen ``rows``; its ``words`` are still blank."""
     fusion = FusionModel(config, sizes, config.modality_dropout).train()
+    for epoch, loss in islice(_passes(fusion, data, rows, length.epochs), length.num_passes):
+        after_pass()
+        if epoch % 10 == 0 or epoch == length.num_passes:
+            log(f"epoch {epoch} of {length.num_passes}: loss {loss:.3f}")
+    return fusion.eval()
+
+
+def choose_length(
+    config: ModelConfig,
+    data: Examples,
+    split: tuple[torch.Tensor, torch.Tensor],
+    sizes: Mapping[str, int],
+    epochs: int,
+    patience: int,
+    log: Callable[[str], None],
+    after_pass: AfterPass = lambda: None,
+) -> Length:
+    """Early stopping (Prechelt 1998): after how many passes over the first rows of ``split`` the second are foretold
+    best. A fit on all rows then makes as many (Goodfellow, Bengio & Courville 2016, algorithm 7.2).
+
+    The wait ends ``patience`` passes after the best one.
+    """
+    rows, watched = split
+    fusion = FusionModel(config, sizes, config.modality_dropout).train()
+    best, least = 1, float("inf")
+    for epoch, _ in _passes(fusion, data, rows, epochs):
+        after_pass()
+        loss = _watch(fusion, data, watched)
+        if loss < least:
+            best, least = epoch, loss
+        if epoch - best >= patience:
+            break
+    log(f"held-out loss is least after {best} of {epochs} passes: {least:.3f}")
+    return Length(epochs, best)
+
+
+def _passes(fusion: FusionModel, data: Examples, rows: torch.Tensor, epochs: int) -> Iterator[tuple[int, float]]:
+    """Trains pass by pass; gives the number of each, from 1, and its mean loss."""
     parameters = [value for name, value in fusion.named_parameters() if not name.startswith("words.")]
     optimiser = torch.optim.AdamW(parameters, lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
     num_steps = epochs * -(-len(rows) // _BATCH)
@@ -124,9 +180,22 @@ def fit_network(
             optimiser.step()
             schedule.step()
             total += float(loss.detach()) * len(batch)
-        if epoch % 10 == 9 or epoch + 1 == epochs:
-            log(f"epoch {epoch + 1} of {epochs}: loss {total / len(rows):.3f}")
-    return fusion.eval()
+        yield epoch + 1, total / len(rows)
+
+
+def _watch(fusion: FusionModel, data: Examples, rows: torch.Tensor) -> float:
+    """Mean cross-entropy of all experts on rows with a title of their own, every attribute counted once."""
+    fusion.eval()
+    losses = []
+    with torch.inference_mode():
+        for batch in rows[~data.is_made[rows]].split(_BATCH):  # type: ignore[no-untyped-call]
+            logits = fusion.network(data.inputs(batch))
+            for name in ATTRIBUTES:
+                wanted = data.labels[name][batch]
+                one = [cross_entropy(scores[wanted >= 0], wanted[wanted >= 0]) for scores in logits[name].values()]
+                losses.append(torch.stack(one).mean().nan_to_num() * len(batch))
+    fusion.train()
+    return float(torch.stack(losses).sum()) / max(1, len(rows)) if losses else 0.0
 
 
 def _loss(fusion: FusionModel, data: Examples, batch: torch.Tensor) -> torch.Tensor:

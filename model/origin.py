@@ -34,7 +34,7 @@ def import_image(
 ) -> dict[str, str]:
     """The same for the image tower alone, from another package of the same make."""
     (out / "towers").mkdir(parents=True, exist_ok=True)
-    save_half(_image_weights(package, architecture), out / "towers" / "image.safetensors")
+    save_half(image_weights(package, architecture), out / "towers" / "image.safetensors")
     return {package: version(package.replace("_", "-"))}
 
 
@@ -53,7 +53,7 @@ def import_text(out: Path) -> dict[str, str]:
     return {TEXT_PACKAGE: version(TEXT_PACKAGE.replace("_", "-"))}
 
 
-def _image_weights(package: str, architecture: str) -> dict[str, torch.Tensor]:
+def image_weights(package: str = IMAGE_PACKAGE, architecture: str = "tf_efficientnet_lite0") -> dict[str, torch.Tensor]:
     """The package's tensors under timm's names: both list the same modules in the same order, which is checked."""
     path = next((package_folder(package) / "models").glob("*.pth"), None)
     if path is None:

@@ -8,7 +8,7 @@ Regions are the image tower's last feature map, averaged into a square grid: of 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import isqrt
 from pathlib import Path
 from typing import Any
@@ -21,40 +21,38 @@ from torch.nn.functional import adaptive_avg_pool2d
 from model.config import ModelConfig
 from model.dataset import Row
 from model.errors import ModelError
-from model.features import cached, load_pixels
+from model.features import Features, cached, compute_features, load_pixels
 from model.fusions.pair import Parts
+from model.fusions.registry import NEEDS_PARTS
 from model.image import ImageTower
+from model.part_features import Halves, PartFeatures
 from model.text import TextTower
+from model.types import ListingInput
 
-Halves = npt.NDArray[np.float16]
 Log = Callable[[str], None]
 
 _BATCH = 32
 
 
-@dataclass(frozen=True, slots=True)
-class PartFeatures:
-    """One line per row; of a title shorter than T tokens the rest is zeros."""
-
-    regions: Halves  # (N, R, Di)
-    tokens: Halves  # (N, T, Dt)
-    masked: Halves  # (N, T, Dt): of the titles without telling words
-    lengths: npt.NDArray[np.int64]  # (N,) tokens of the title
-    masked_lengths: npt.NDArray[np.int64]  # (N,)
-
-    def take(self, rows: torch.Tensor, hide: torch.Tensor) -> Parts:
-        """Parts of ``rows`` (B,); titles of those to ``hide`` (B,) bool lose their telling words."""
-        chosen, hidden = rows.numpy(), hide.numpy()
-        lengths = np.where(hidden, self.masked_lengths[chosen], self.lengths[chosen])
-        width = max(1, int(lengths.max(initial=1)))
-        tokens = np.where(hidden[:, None, None], self.masked[chosen, :width], self.tokens[chosen, :width])
-        is_token = torch.from_numpy(np.arange(width) < lengths[:, None])
-        regions = torch.from_numpy(self.regions[chosen].astype(np.float32))
-        return Parts(regions, torch.from_numpy(tokens.astype(np.float32)), is_token)
-
-
-def compute_parts(
+def all_features(
     rows: Sequence[Row],
+    titles: Sequence[str],
+    towers: tuple[ImageTower, TextTower],
+    config: ModelConfig,
+    cache: Path,
+    log: Log,
+) -> Features:
+    """See `model.features.compute_features`; with parts where one of the configuration's fusions needs them."""
+    found = compute_features(rows, titles, towers, config.image_side, cache, log)
+    if not NEEDS_PARTS & set(config.fusions):
+        return found
+    pictures = [row.image for row in rows]
+    with torch.inference_mode():
+        return replace(found, parts=_parts(pictures, titles, found.masked_titles, towers, config, cache, log))
+
+
+def _parts(
+    pictures: Sequence[Path],
     titles: Sequence[str],
     masked: Sequence[str],
     towers: tuple[ImageTower, TextTower],
@@ -62,9 +60,7 @@ def compute_parts(
     cache: Path,
     log: Log,
 ) -> PartFeatures:
-    """Parts row by row, with the titles that are given for each. What ``cache`` has is read from there."""
     image, text = towers
-    pictures = [row.image for row in rows]
     names = [f"{path.parent.name}/{path.name}" for path in pictures]
     grid, limit = config.region_grid, config.part_tokens
     seen = cached(
@@ -98,6 +94,20 @@ def tokens_of(tower: TextTower, titles: Sequence[str], limit: int) -> tuple[torc
     """Titles to the states of their first ``limit`` tokens, (B, T, Dt), and which are there, (B, T) bool."""
     states, mask = tower.states(titles, limit)
     return states * mask[..., None], mask > 0
+
+
+def parts_of_listings(
+    listings: Sequence[ListingInput], towers: tuple[ImageTower, TextTower], config: ModelConfig
+) -> Parts:
+    """Parts of listings as they are served: regions averaged over a listing's pictures, in fp16 as in training."""
+    image, text = towers
+    regions = torch.zeros(len(listings), config.region_grid**2, config.image_dim)
+    for row, one in enumerate(listings):
+        if one.images:
+            pixels = torch.from_numpy(np.stack(one.images)).to(next(image.parameters()).device)
+            regions[row] = regions_of(image, pixels, config.region_grid).mean(dim=0).cpu()
+    tokens, is_token = tokens_of(text, [one.title or "-" for one in listings], config.part_tokens)
+    return Parts(regions.half().float(), tokens.cpu().half().float(), is_token.cpu())
 
 
 def _look(pictures: Sequence[Path], tower: ImageTower, side: int, grid: int, log: Log) -> Halves:

@@ -28,6 +28,7 @@ from model.foreground import Foreground, find_foreground
 from model.fusion import Inputs, Logits, bag_tensors
 from model.labels import Labels, Side
 from model.ngrams import bags, is_familiar
+from model.parts import parts_of_listings
 from model.pool import SIDES
 from model.prompts import Prompted
 from model.repeats import SeenPictures
@@ -60,6 +61,7 @@ class TorchPredictor:
         images = open_images(checkpoint.image, checkpoint.config.image_side, device, choice)
         self._image = SeenPictures(images)
         self._text = checkpoint.text.to(device)
+        self._towers = (checkpoint.image.to(device), self._text)  # asked once more by fusions that look at parts
         move_texts(self._text, choice)
         self._fusion = checkpoint.fusion.to(device)
         self._idf = checkpoint.fusion.idf.cpu().numpy()
@@ -103,7 +105,7 @@ class TorchPredictor:
         foregrounds = [[find_foreground(pixels) for pixels in one.images] for one in listings]
         inputs = self._inputs(listings, pictures, foregrounds, titles)
         logits = self._fusion(inputs)
-        scenes = torch.softmax(self._fusion.scene(pictures) / self._vocabulary.scene_temperature, dim=1).cpu().numpy()
+        scenes = torch.softmax(self._fusion.scenes(pictures) / self._vocabulary.scene_temperature, dim=1).cpu().numpy()
         found = _Found(
             titles,
             self._scores(logits, inputs.has_image, inputs.has_title),
@@ -127,7 +129,7 @@ class TorchPredictor:
         counts = [len(one.images) for one in listings]
         histograms = [color_histogram(found) for one in foregrounds for found in one]
         colors = torch.from_numpy(np.stack(histograms)) if histograms else torch.zeros(0, self._config.color_dim)
-        blank = np.zeros(self._config.text_dim, np.float32)
+        blank = np.zeros(self._config.title_dim, np.float32)
         familiar = [bool(one.title.strip()) and is_familiar(one.title, self._word_bits) for one in listings]
         readable = [one.title if known else "" for one, known in zip(listings, familiar, strict=True)]
         vectors = [vector if known else None for vector, known in zip(titles, familiar, strict=True)]
@@ -138,6 +140,7 @@ class TorchPredictor:
             *bag_tensors(bags(readable, self._idf)),
             torch.tensor([count > 0 for count in counts]),
             torch.tensor([vector is not None for vector in vectors]),
+            parts_of_listings(listings, self._towers, self._config) if self._fusion.needs_parts else None,
         ).to(self._device)
 
     def _see(self, pictures: Sequence[np.ndarray]) -> torch.Tensor:
@@ -145,7 +148,7 @@ class TorchPredictor:
             self._image(np.stack(pictures[start : start + _MAX_PICTURES]))
             for start in range(0, len(pictures), _MAX_PICTURES)
         ]
-        return torch.cat(parts) if parts else torch.zeros(0, self._config.image_dim, device=self._device)
+        return torch.cat(parts) if parts else torch.zeros(0, self._config.picture_dim, device=self._device)
 
     def _read(self, listings: Sequence[ListingInput]) -> list[Vector | None]:
         """One vector per listing, None without a title; each unknown title is computed once."""
@@ -313,7 +316,7 @@ def _info(
         config.name,
         whole.hexdigest()[:16],
         text.hexdigest()[:16],
-        config.text_dim,
+        config.title_dim,
         config.image_side,
         str(device),
         engine,

@@ -20,6 +20,7 @@ _HEAD = (
     "Attribute", "From", "Rows", "Accuracy (95 % interval)", "Top 5", "Macro F1", "Calibration error (if honest)",
     "Brier", "Coverage", "Precision",
 )  # fmt: skip
+_KINDS = {"catch_all": "answerable, catch-all types", "telling": "answerable, other types"}
 _WIDTH, _HEIGHT = 260, 200
 _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:1100px;margin:2rem auto;padding:0 1rem}"
@@ -51,6 +52,12 @@ def _tables(figures: Mapping[str, Any]) -> Iterator[_Table]:
     yield "", _HEAD, list(_accuracies(figures))
     if "experts" in figures:
         yield from _comparisons(figures)
+    if "label_noise" in figures:
+        yield (
+            "Labels that are wrong, by listings that share a picture; at least",
+            ("Attribute", "Pairs", "Disagree", "Wrong labels (95 % interval)"),
+            [(name, *_noise(one)) for name, one in figures["label_noise"].items()],
+        )
 
 
 def _accuracies(figures: Mapping[str, Any]) -> Iterator[Sequence[str]]:
@@ -60,6 +67,8 @@ def _accuracies(figures: Mapping[str, Any]) -> Iterator[Sequence[str]]:
                 yield _line(name, "picture" if name == "scene" else words, figures[name][side])
     for side, one in figures.get("product_type", {}).get("published", {}).items():
         yield _line("product_type, answerable", _SIDES[side], one)
+    for kind, one in figures.get("product_type", {}).get("apart", {}).items():
+        yield _line(f"product_type, {_KINDS[kind]}", "both", one)
     if "garments" in figures:
         yield _line("product_type, clothes at home", "picture", figures["garments"]["image"])
 
@@ -95,6 +104,11 @@ def _pairs(figures: Mapping[str, Any]) -> Iterator[Sequence[str]]:
 
 def _recalls(pairs: Mapping[str, Any]) -> str:
     return f"first {pairs['recall_at_1']:.3f}, among ten {pairs['recall_at_10']:.3f}"
+
+
+def _noise(one: Mapping[str, Any]) -> tuple[str, str, str]:
+    low, high = one["interval_95"]
+    return str(one["twins"]), str(one["disagree"]), f"{one['error_rate']:.3f} ({low:.3f} to {high:.3f})"
 
 
 def _gain(one: Mapping[str, Any]) -> str:

@@ -1,8 +1,9 @@
 """``hangtag train``: towers are imported and frozen, experts are fitted, pooled, calibrated and measured.
 
 Pools, thresholds and the association come from out-of-fold scores: five times the experts are fitted on four fifths of
-the training rows and asked about the rest, families kept together. Test rows are used once, for the figures. The same
-seed on the same data gives the same checkpoint.
+the training rows and asked about the rest, families kept together. Test rows are used once, for the figures. How long
+to train is found on one of these folds, never on test rows. The same seed on the same data gives the same checkpoint,
+also when the run was killed on the way and started again.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,23 +25,28 @@ from model.card import write_card
 from model.catalogue import is_catalogue, load_catalogue
 from model.config import ModelConfig
 from model.dataset import Row, Split, load_rows
-from model.evaluate import evaluate_features
+from model.evaluate import evaluate_features, noise_figures
 from model.extract import Extractor
-from model.features import compute_features, see_images
-from model.fit import Examples, examples_of, fit_network, fit_words, remember_words
+from model.features import see_images
+from model.fit import Examples, Length, choose_length, examples_of, fit_network, fit_words, remember_words
 from model.folds import NUM_FOLDS, fold_of_rows
-from model.fusion import ATTRIBUTES, FusionModel, Logits
+from model.fusion import ATTRIBUTES, FusionModel
+from model.out_of_fold import OutOfFold, ask, together
+from model.parts import all_features
 from model.pool import Pool
 from model.predictor import choose_device
 from model.presence_data import learn_presence
+from model.preset import Preset
+from model.progress import Meter, Progress, silent
+from model.resume import Unfinished, key_of
 from model.scoring import category_matrix, score_all, stated_values
 from model.taxonomy import load_taxonomy
-from model.towers.bring import DEFAULT_IMAGE, DEFAULT_TEXT, bring_towers
+from model.towers.bring import bring_towers
+from model.tuning import Tuned, Tuning
 from model.weights import Vocabulary, load_towers, save_heads, save_outcomes, seal
 
 MIN_TYPE_ROWS = 20
 MIN_MATERIAL_ROWS = 15
-_EPOCHS = 18
 _DOUBTED_SHARE = 0.02  # of listings whose words are right: these are called conflicts
 
 Log = Callable[[str], None]
@@ -62,62 +68,75 @@ class _Recipe:
     data: Examples
     sizes: Mapping[str, int]
     epochs: int
+    patience: int
     seed: int
     log: Log
+    meter: Meter
+    tuning: Tuning
 
-    def fit(self, rows: torch.Tensor) -> FusionModel:
+    def choose_length(self, rows: torch.Tensor, watched: torch.Tensor) -> Length:
         torch.manual_seed(self.seed)
-        fusion = fit_network(self.config, self.data, rows, self.sizes, self.epochs, self.log)
+        one = (self.config, self.data, (rows, watched), self.sizes, self.epochs, self.patience, self.log)
+        return choose_length(*one, self.meter.step)
+
+    def fit(self, rows: torch.Tensor, length: Length) -> tuple[FusionModel, Tuned]:
+        """Experts that have seen ``rows``, above towers that have seen no others."""
+        tuned = self.tuning.on(rows)
+        torch.manual_seed(self.seed)
+        fusion = fit_network(self.config, self.data, rows, self.sizes, length, self.log, self.meter.step)
         fit_words(fusion, self.data, rows)
-        return fusion
-
-
-@dataclass(frozen=True, slots=True)
-class _OutOfFold:
-    """Scores of the training rows by experts that have not seen their family, row by row as in ``rows``."""
-
-    rows: torch.Tensor  # of listings with a title of their own
-    logits: Mapping[str, Logits]
-    masked: Mapping[str, Logits]  # telling words hidden
-    vectors: tuple[torch.Tensor, torch.Tensor]
-    scene_rows: torch.Tensor
-    scenes: torch.Tensor
+        tuned.give_heads(fusion)
+        return fusion, tuned
 
 
 def train(
     data: Path,
     out: Path,
     *,
+    preset: Preset | None = None,
     seed: int = 0,
     epochs: int | None = None,
     device: str = "auto",
     cache: Path = Path(".cache/features"),
     log: Log = lambda _: None,
-    image_tower: str = DEFAULT_IMAGE,
-    text_tower: str = DEFAULT_TEXT,
+    progress: Progress = silent,
+    image_tower: str | None = None,
+    text_tower: str | None = None,
 ) -> TrainReport:
-    """Write a complete checkpoint to the folder ``out``. Towers as `model.towers.spec` has them.
+    """Write a complete checkpoint to the folder ``out``. Raises ModelError when data or weights are missing.
 
-    Raises ModelError when data or weights are missing.
+    What a run that was killed had finished is found in ``out/unfinished``. ``epochs``: so many passes, no early
+    stopping. ``image_tower``, ``text_tower``: as `model.towers.spec` has them, in place of the preset's.
     """
+    preset = preset or Preset()
     rows = load_catalogue(data) if is_catalogue(data) else load_rows(data)
     out.mkdir(parents=True, exist_ok=True)
     own = [row.title for row in rows if row.split == "train" and row.title]
-    brought = bring_towers(out, image_tower, text_tower, titles=own, seed=seed, log=log)
+    specs = (image_tower or preset.image_tower, text_tower or preset.text_tower)
+    brought = bring_towers(out, *specs, base=preset.model, titles=own, seed=seed, log=log)
     config, origins = brought.config, brought.origins
-    image, text = load_towers(out, config)
+    image, text = load_towers(out, replace(config, tuned_text_layers=0, tuned_image_blocks=0))
     place = choose_device(device)
     titles = [row.title or row.made_title for row in rows]
     towers = (image.to(place), text.to(place))
-    features = compute_features(rows, titles, towers, config.image_side, cache, log)
+    features = all_features(rows, titles, towers, config, cache, log)
     values = vocabularies(rows)
     examples = examples_of(rows, features, values)
-    recipe = _Recipe(config, examples, {name: len(one) for name, one in values.items()}, epochs or _EPOCHS, seed, log)
-    folds = fold_of_rows(rows, features.images)
-    found = _out_of_fold(recipe, rows, torch.from_numpy(folds))
+    tuning = Tuning(config, towers, examples, {name: len(one) for name, one in values.items()}, cache, seed, log)
+    tuning.prepare(rows, titles, features.masked_titles)
+    recipe = _recipe(preset, examples, values, epochs, seed, log, progress, tuning)
+    folds = torch.from_numpy(fold_of_rows(rows, features.images))
+    key = key_of(asdict(config), recipe.epochs, recipe.patience, seed, titles, folds, *_arrays(recipe.data))
+    unfinished = Unfinished(out / "unfinished", key, log)
+    length = _length(recipe, rows, folds, unfinished)
+    found = _out_of_fold(recipe, rows, folds, length, unfinished)
     vocabulary, outcomes = _calibrate(recipe, rows, found, values)
+    recipe.meter.begin("fitting on all training rows")
     log("fitting on all training rows")
-    fusion = recipe.fit(_rows_of(rows, "train"))
+    fusion, tuned = recipe.fit(_rows_of(rows, "train"), length)
+    unfinished.clear()
+    tuned.save(out)
+    features = tuned.seen(features)
     remember_words(fusion, [title for row, title in zip(rows, titles, strict=True) if row.split == "train" and title])
     _round_to_half(fusion)
     save_heads(out, fusion)
@@ -127,10 +146,30 @@ def train(
     if presence is not None:
         presence.save(out)
     (out / "labels.json").write_text(json.dumps(vocabulary.to_json(), indent=1) + "\n", encoding="utf-8")
-    figures = evaluate_features(fusion, vocabulary, outcomes, features, rows)
+    figures = evaluate_features(fusion, vocabulary, outcomes, features, rows) | noise_figures(rows, cache)
     write_card(out, config, vocabulary, origins, rows, figures)
     seal(out)
     return TrainReport(out, figures)
+
+
+def _recipe(
+    preset: Preset,
+    data: Examples,
+    values: Mapping[str, tuple[str, ...]],
+    epochs: int | None,
+    seed: int,
+    log: Log,
+    progress: Progress,
+    tuning: Tuning,
+) -> _Recipe:
+    passes, patience = epochs or preset.epochs, 0 if epochs else preset.patience
+    meter = Meter(passes * (NUM_FOLDS + 1 + bool(patience)), progress)
+    sizes = {name: len(one) for name, one in values.items()}
+    return _Recipe(preset.model, data, sizes, passes, patience, seed, log, meter, tuning)
+
+
+def _arrays(data: Examples) -> list[torch.Tensor]:
+    return [data.images, data.colors, data.titles, data.masked, *data.labels.values()]
 
 
 def vocabularies(rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:
@@ -147,7 +186,8 @@ def vocabularies(rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:
     return {"product_type": tuple(sorted(types))} | found
 
 
-def _published(rows: Sequence[Row]) -> tuple[str, ...]:
+def published_types(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Product types with enough training rows to be named."""
     return tuple(sorted(v for v, n in _counts(rows, "product_type").items() if n >= MIN_TYPE_ROWS))
 
 
@@ -162,62 +202,56 @@ def _rows_of(rows: Sequence[Row], split: Split) -> torch.Tensor:
 # ---- out of fold ----------------------------------------------------------------------------------------------------
 
 
-def _out_of_fold(recipe: _Recipe, rows: Sequence[Row], folds: torch.Tensor) -> _OutOfFold:
+def _length(recipe: _Recipe, rows: Sequence[Row], folds: torch.Tensor, unfinished: Unfinished) -> Length:
+    """Found by a fit that watches the first fold; with no patience, all epochs."""
+    if not recipe.patience:
+        return Length(recipe.epochs)
+    recipe.meter.begin("how long to train")
     training = _rows_of(rows, "train")
+
+    def compute() -> dict[str, torch.Tensor]:
+        found = recipe.choose_length(training[folds[training] != 0], training[folds[training] == 0])
+        return {"passes": torch.tensor(found.num_passes)}
+
+    length = Length(recipe.epochs, int(unfinished.part("length", compute)["passes"]))
+    recipe.meter.reach(recipe.epochs)
+    recipe.meter.shorten((recipe.epochs - length.num_passes) * (NUM_FOLDS + 1))
+    return length
+
+
+def _out_of_fold(
+    recipe: _Recipe, rows: Sequence[Row], folds: torch.Tensor, length: Length, unfinished: Unfinished
+) -> OutOfFold:
+    training = _rows_of(rows, "train")
+
+    def compute(fold: int) -> dict[str, torch.Tensor]:
+        recipe.log(f"fold {fold + 1} of {NUM_FOLDS}")
+        fusion, tuned = recipe.fit(training[folds[training] != fold], length)
+        with torch.inference_mode():
+            return ask(fusion, tuned.examples, training[folds[training] == fold]).tensors()
+
     parts = []
     for fold in range(NUM_FOLDS):
-        recipe.log(f"fold {fold + 1} of {NUM_FOLDS}")
-        held_out = training[folds[training] == fold]
-        fusion = recipe.fit(training[folds[training] != fold])
-        with torch.inference_mode():
-            parts.append(_ask(fusion, recipe.data, held_out))
-    return _together(parts)
-
-
-def _ask(fusion: FusionModel, data: Examples, rows: torch.Tensor) -> _OutOfFold:
-    titled = rows[~data.is_made[rows]]
-    inputs = data.inputs(titled)
-    scene_rows = rows[data.labels["scene"][rows] >= 0]
-    return _OutOfFold(
-        titled,
-        fusion(inputs),
-        fusion(data.inputs(titled, hide=torch.ones(len(titled), dtype=torch.bool))),
-        fusion.similarity(inputs),
-        scene_rows,
-        fusion.scene(data.images[scene_rows]),
-    )
-
-
-def _together(parts: Sequence[_OutOfFold]) -> _OutOfFold:
-    def joined(pick: Callable[[_OutOfFold], Mapping[str, Logits]]) -> dict[str, Logits]:
-        first = pick(parts[0])
-        return {
-            name: {expert: torch.cat([pick(part)[name][expert] for part in parts]) for expert in first[name]}
-            for name in first
-        }
-
-    return _OutOfFold(
-        torch.cat([part.rows for part in parts]),
-        joined(lambda part: part.logits),
-        joined(lambda part: part.masked),
-        (torch.cat([part.vectors[0] for part in parts]), torch.cat([part.vectors[1] for part in parts])),
-        torch.cat([part.scene_rows for part in parts]),
-        torch.cat([part.scenes for part in parts]),
-    )
+        recipe.meter.begin(f"fold {fold + 1} of {NUM_FOLDS}")
+        name = f"fold-{fold + 1}"
+        if unfinished.has(name):
+            recipe.meter.step(length.num_passes)
+        parts.append(OutOfFold.from_tensors(unfinished.part(name, partial(compute, fold))))
+    return together(parts)
 
 
 # ---- calibrate ------------------------------------------------------------------------------------------------------
 
 
 def _calibrate(
-    recipe: _Recipe, rows: Sequence[Row], found: _OutOfFold, values: Mapping[str, tuple[str, ...]]
+    recipe: _Recipe, rows: Sequence[Row], found: OutOfFold, values: Mapping[str, tuple[str, ...]]
 ) -> tuple[Vocabulary, dict[str, dict[str, Outcomes]]]:
     taxonomy = load_taxonomy()
     titles = [rows[index].title for index in found.rows.tolist()]
     labels = {name: recipe.data.labels[name][found.rows] for name in ATTRIBUTES}
     stated = stated_values(Extractor(taxonomy), titles, values)
     pools = {name: _fit_pool(found, name, labels[name], stated[name]) for name in ATTRIBUTES}
-    published = _published(rows)
+    published = published_types(rows)
     chosen = [values["product_type"].index(name) for name in published]
     _, to_category = category_matrix(values["product_type"], taxonomy)
     truth = {name: one.numpy() for name, one in labels.items()}
@@ -233,7 +267,7 @@ def _calibrate(
     return Vocabulary(values, published, pools, temperature, association, doubts), outcomes
 
 
-def _fit_pool(found: _OutOfFold, name: str, labels: torch.Tensor, stated: torch.Tensor) -> Pool:
+def _fit_pool(found: OutOfFold, name: str, labels: torch.Tensor, stated: torch.Tensor) -> Pool:
     known = labels >= 0
     plain = Fitting(found.logits[name], labels, stated).chosen(known)
     masked = Fitting(found.masked[name], labels, torch.zeros_like(stated)).chosen(known)
@@ -246,7 +280,7 @@ def _doubt(scores: np.ndarray, truth: np.ndarray) -> float:
     return float(np.quantile(scores[known, truth[known]], _DOUBTED_SHARE))
 
 
-def _fit_association(found: _OutOfFold, pools: Mapping[str, Pool], types: torch.Tensor, seed: int) -> tuple[float, ...]:
+def _fit_association(found: OutOfFold, pools: Mapping[str, Pool], types: torch.Tensor, seed: int) -> tuple[float, ...]:
     """Own titles against as many of other listings, half of those of the same product type."""
     sides = sides_of(found.vectors, found.logits, pools)
     count = len(types)

@@ -32,6 +32,7 @@ from model.image import ImageTower
 from model.place import SHIPPED as SHIPPED  # part of this file's face, as is locate
 from model.place import locate as locate
 from model.pool import Pool
+from model.reference.config import is_reference
 from model.text import TextTower
 from model.text_presence import TextPresence, load_presence
 from model.towers.registry import build_image, build_text
@@ -50,6 +51,7 @@ REQUIRED = (
     "towers/text/model.safetensors",
     "towers/text/tokenizer.json",
 )
+TUNED_FILES = {"tuned_image": "towers/image_tuned.safetensors", "tuned_text": "towers/text/tuned.safetensors"}
 _READABLE = (".json", ".safetensors", ".md", ".txt")  # no format that can carry code
 _TOWER_NAME = re.compile(r"(torchvision:)?[a-z0-9_]+")  # timm would download what begins with hf-hub:
 _CODE_NAMES = ("auto_map", "attn_implementation", "_attn_implementation", "custom_pipelines", "trust_remote_code")
@@ -171,6 +173,10 @@ def seal(folder: Path) -> None:
 def load(folder: Path) -> Checkpoint:
     """Verify and load. Raises CheckpointError."""
     digests = verify(folder)
+    if is_reference(folder):
+        raise CheckpointError(
+            "this is a reference model, to be measured with 'hangtag evaluate'; the worker runs taggers"
+        )
     unsealed = [name for name in REQUIRED if name not in digests]
     if unsealed:
         raise CheckpointError(f"digests.json of the checkpoint lists no digest of {unsealed[0]}; copy the folder again")
@@ -221,9 +227,15 @@ def load_towers(folder: Path, config: ModelConfig) -> tuple[ImageTower, TextTowe
     with _reading("config.json"):
         image = build_image(folder, config)
     _fill(image.net, folder / "towers" / "image.safetensors")
+    if config.tuned_image_blocks:
+        image.tune()
+        _fill(image.tuned, folder / TUNED_FILES["tuned_image"])
     with _reading("towers/text"):
         text = build_text(folder, config)
     _fill(text.net, folder / "towers" / "text" / "model.safetensors")
+    if config.tuned_text_layers:
+        text.tuned = text.last_layers(config.tuned_text_layers)
+        _fill(text.tuned, folder / TUNED_FILES["tuned_text"])
     return image.eval(), text.eval()
 
 

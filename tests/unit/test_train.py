@@ -5,16 +5,21 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from model.ablation import ablate
+from model.ablation_figures import ablation_tables
 from model.catalogue import load_catalogue
 from model.errors import ModelError
 from model.evaluate import evaluate, features_of, measured_rows
+from model.fusions.registry import FUSIONS
 from model.predictor import load_predictor
+from model.preset import load_preset
 from model.recalibrate import recalibrate
 from model.report import figures_tables, write_report
 from model.train import TrainReport, train
@@ -125,6 +130,75 @@ def test_same_seed_same_checkpoint(data: Path, trained: TrainReport) -> None:
     """Byte for byte: digests of all files are equal."""
     again = train(data, trained.folder.parent / "two", epochs=4, cache=trained.folder.parent / "cache")
     assert (again.folder / "digests.json").read_bytes() == (trained.folder / "digests.json").read_bytes()
+
+
+def test_a_killed_run_goes_on_where_it_was(data: Path, trained: TrainReport) -> None:
+    """Killed in its third fold and started again, training fits three folds of five and ends in the same checkpoint."""
+    out, cache = trained.folder.parent / "killed", trained.folder.parent / "cache"
+
+    def dies(line: str) -> None:
+        if line == "fold 3 of 5":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(data, out, epochs=4, cache=cache, log=dies)
+    lines: list[str] = []
+    again = train(data, out, epochs=4, cache=cache, log=lines.append)
+    assert [line for line in lines if line.startswith("fold ")] == ["fold 3 of 5", "fold 4 of 5", "fold 5 of 5"]
+    assert (again.folder / "digests.json").read_bytes() == (trained.folder / "digests.json").read_bytes()
+
+
+def test_every_fusion_is_trained_stopped_early_and_served(data: Path, trained: TrainReport) -> None:
+    """One checkpoint with all of them: the pool takes what experts there are, regions and tokens included, and training
+    stops by what is held out of the training rows.
+    """
+    lines: list[str] = []
+    steps: list[tuple[int, int]] = []
+    preset = replace(load_preset("all"), epochs=4, patience=1)
+    done = train(
+        data,
+        trained.folder.parent / "all",
+        preset=preset,
+        cache=trained.folder.parent / "cache",
+        log=lines.append,
+        progress=lambda now, total, _: steps.append((now, total)),
+    )
+    assert any("held-out loss is least after" in line for line in lines)
+    assert steps[-1][0] == steps[-1][1]
+    experts = done.figures["experts"]["accuracy"]["color"]
+    assert set(FUSIONS) < set(experts)
+    assert done.figures["color"]["fused"]["accuracy"] > 0.9
+    predictor = load_predictor(str(done.folder), "cpu")
+    pixels = np.asarray(picture("rug", "red", 1).resize((224, 224)))
+    known, unseen, untitled = predictor.predict(
+        [
+            ListingInput("maker 3 rug model 3, red", (pixels,)),
+            ListingInput("maker 3 rug model 3, red", ()),
+            ListingInput("", (pixels, pixels)),
+        ]
+    )
+    colors = predictor.labels.values["color"]
+    for one in (known, unseen, untitled):
+        assert colors[int(one.attributes["color"].fused.argmax())] == "red"
+
+
+def test_an_ablation_compares_every_fusion_with_the_single_sides(data: Path, trained: TrainReport) -> None:
+    """From the cached features, with two seeds: rows, intervals and paired gains stand beside every figure."""
+    found = ablate(data, num_seeds=2, epochs=3, cache=trained.folder.parent / "cache", checkpoint=trained.folder)
+    lines = {(one["who"], one["title"]): one for one in found["figures"]["color"]}
+    for name in FUSIONS:
+        for how in ("in the pool", "alone"):
+            one = lines[f"{name}, {how}", "as it is"]
+            assert (one["rows"], len(one["by_seed"])) == (24, 2)
+            assert one["interval_95"][0] <= one["accuracy"] <= one["interval_95"][1]
+            assert one["gain_95"][0] <= one["gain"] <= one["gain_95"][1]
+        assert (f"{name}, alone, picture missing", "as it is") in lines
+        assert (f"{name}, alone, title missing", "missing") in lines
+    assert lines["title only", "masked"]["accuracy"] < lines["title only", "as it is"]["accuracy"]
+    assert lines["stacking, no joint expert", "as it is"]["over"] in ("picture only", "title only")
+    table = ablation_tables(found)
+    assert "| gated, in the pool | masked | 24 |" in table
+    assert "## product_type" in table
 
 
 def test_a_trained_checkpoint_serves(trained: TrainReport) -> None:

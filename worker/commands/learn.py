@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markdown import Markdown
 
+from worker.commands.fit_progress import shown_progress
 from worker.commands.shared import is_terminal, plain_errors, settings_of
 
 _Data = Annotated[
@@ -23,32 +24,41 @@ _Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N, for the t
 def train(
     context: typer.Context,
     data: _Data,
-    out: Annotated[Path, typer.Option(help="Folder for the new checkpoint.")],
+    out: Annotated[Path, typer.Option(help="Folder for the new checkpoint; a killed run goes on where it was.")],
+    preset: Annotated[
+        str, typer.Option(help="What to train: gated, concatenation, cross_attention, residual, stacking, all, a, b, …")
+    ] = "gated",
     seed: Annotated[int, typer.Option(help="Same seed, same data: same checkpoint.")] = 0,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data; default: 18.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Passes over the data, all of them. Default: early stopping.")
+    ] = None,
     device: _Device = "auto",
     image_tower: Annotated[
-        str, typer.Option(help="Short name or KIND:[NAME=]SOURCE[,OPTION=VALUE]; docs/model.md has the kinds.")
-    ] = "efficientnet-lite0",
-    text_tower: Annotated[str, typer.Option(help="The same for titles; lstm learns one here.")] = "all-MiniLM-L6-v2",
+        str | None, typer.Option(help="KIND:[NAME=]SOURCE[,OPTION=VALUE], see docs/model.md. Default: the preset's.")
+    ] = None,
+    text_tower: Annotated[str | None, typer.Option(help="The same for titles; lstm learns one here.")] = None,
 ) -> None:
     """Fit a checkpoint and measure it. About half an hour on two cores."""
     settings_of(context)
-    with plain_errors():
-        from model.report import figures_tables
-        from model.train import train as fit
+    with plain_errors(), shown_progress() as (log, progress):
+        from model.preset import load_preset
 
-        report = fit(
-            data,
-            out,
-            seed=seed,
-            epochs=epochs,
-            device=device,
-            log=partial(typer.echo, err=True),
-            image_tower=image_tower,
-            text_tower=text_tower,
-        )
-        _show(figures_tables(report.figures), report.figures, as_json=not is_terminal())
+        chosen = load_preset(preset)
+        how: dict[str, Any] = {"seed": seed, "epochs": epochs, "log": log, "progress": progress}
+        if chosen.kind == "reference":
+            from model.reference.card import reference_tables
+            from model.reference.train import train_reference
+
+            figures = train_reference(data, out, chosen, **how)
+            table = reference_tables(figures)
+        else:
+            from model.report import figures_tables
+            from model.train import train as fit
+
+            how |= {"image_tower": image_tower, "text_tower": text_tower}
+            figures = fit(data, out, preset=chosen, device=device, **how).figures
+            table = figures_tables(figures)
+    _show(table, figures, as_json=not is_terminal())
 
 
 def add_pair(
@@ -77,19 +87,64 @@ def evaluate(
     recalibrate: Annotated[
         Path | None, typer.Option(help="New folder for a copy of the checkpoint, calibrated on these listings.")
     ] = None,
+    ablation: Annotated[
+        bool,
+        typer.Option("--ablation", help="Instead, train every fusion on the checkpoint's towers and compare them."),
+    ] = False,
+    seeds: Annotated[int, typer.Option(min=1, help="Of each fusion, with --ablation.")] = 3,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes of each fit, with --ablation.")] = 18,
 ) -> None:
-    """Measure a checkpoint on rows that training never saw; calibrate it on yours."""
+    """Measure a checkpoint on rows that training never saw; calibrate it on yours; compare fusions."""
     settings_of(context)
     with plain_errors():
-        from model.evaluate import evaluate as measure
-        from model.report import figures_tables, write_report
+        from model.reference.config import is_reference
 
-        figures = measure(checkpoint, data, device=device)
-        if recalibrate is not None:
-            _recalibrate(checkpoint, data, device, recalibrate)
-        if report is not None:
-            write_report(report, figures, checkpoint.name if checkpoint else "hangtag-base")
-        _show(figures_tables(figures), figures, as_json=as_json or not is_terminal())
+        if ablation:
+            figures, table = _ablation(checkpoint, data, device, seeds, epochs, report)
+        elif checkpoint is not None and is_reference(checkpoint):
+            figures, table = _reference(checkpoint, data)
+        else:
+            figures, table = _tagger(checkpoint, data, device, recalibrate, report)
+        _show(table, figures, as_json=as_json or not is_terminal())
+
+
+_Shown = tuple[Mapping[str, Any], str]  # figures, and their tables as Markdown
+
+
+def _ablation(checkpoint: Path | None, data: Path, device: str, seeds: int, epochs: int, report: Path | None) -> _Shown:
+    from model.ablation import ablate
+    from model.ablation_figures import ablation_tables
+    from model.place import SHIPPED
+
+    with shown_progress() as (log, progress):
+        how: dict[str, Any] = {"device": device, "checkpoint": checkpoint or SHIPPED, "log": log, "progress": progress}
+        figures = ablate(data, num_seeds=seeds, epochs=epochs, **how)
+    table = ablation_tables(figures)
+    if report is not None:
+        report.mkdir(parents=True, exist_ok=True)
+        (report / "ablation.md").write_text(table, encoding="utf-8")
+        (report / "ablation.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    return figures, table
+
+
+def _reference(checkpoint: Path, data: Path) -> _Shown:
+    from model.reference.card import reference_tables
+    from model.reference.measure import evaluate_reference
+
+    figures = evaluate_reference(checkpoint, data)
+    return figures, reference_tables(figures)
+
+
+def _tagger(checkpoint: Path | None, data: Path, device: str, recalibrate: Path | None, report: Path | None) -> _Shown:
+    from model.evaluate import evaluate as measure
+    from model.report import figures_tables, write_report
+
+    figures = measure(checkpoint, data, device=device)
+    if recalibrate is not None:
+        _recalibrate(checkpoint, data, device, recalibrate)
+    if report is not None:
+        write_report(report, figures, checkpoint.name if checkpoint else "hangtag-base")
+    return figures, figures_tables(figures)
 
 
 def _recalibrate(checkpoint: Path | None, data: Path, device: str, out: Path) -> None:
