@@ -24,11 +24,11 @@ class ImageTower(nn.Module):
         super().__init__()
         self.net: Any = net if net is not None else _built(config.image_tower)
         self.framing = config.framing
-        self.tuned: nn.Module | None = None
-        self._num_tuned = config.tuned_image_blocks
         usual = ModelConfig(image_side=config.image_side)
         shown = [(one.framing, one.image_means, one.image_stds, one.image_pooling) for one in (config, usual)]
         self.identity = "" if shown[0] == shown[1] else repr(shown[0])  # what beside weights makes its features
+        self.tuned: nn.Module | None = None
+        self._num_tuned = config.tuned_image_blocks
         self._mean, self._std = config.image_mean, config.image_std
         self._means: torch.Tensor | None  # (3, 1, 1), on the tower's device, but no part of its weights
         self._stds: torch.Tensor | None

@@ -35,8 +35,8 @@ class TextTower(nn.Module):
         self._tokenizer = open_tokenizer(folder, max_tokens)
         self.pooling = pooling
         self.prefix = prefix
-        self.tuned: TunedLayers | None = None
         self.identity = "" if (pooling, prefix) == ("mean", "") else f"{pooling} {prefix}"  # beside its weights
+        self.tuned: TunedLayers | None = None
         self.engine: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None  # what encodes in torch's stead
 
     def forward(self, titles: Sequence[str]) -> torch.Tensor:

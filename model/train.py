@@ -42,7 +42,7 @@ from model.progress import Meter, Progress, silent
 from model.resume import Unfinished, key_of
 from model.scoring import category_matrix, score_all, stated_values
 from model.taxonomy import load_taxonomy
-from model.towers.bring import DEFAULT_IMAGE, DEFAULT_TEXT, bring_towers
+from model.towers.bring import bring_towers
 from model.tuning import Tuned, Tuning
 from model.weights import Vocabulary, load_towers, save_heads, save_outcomes, seal
 
@@ -101,22 +101,21 @@ def train(
     cache: Path = Path(".cache/features"),
     log: Log = lambda _: None,
     progress: Progress = silent,
-    image_tower: str = DEFAULT_IMAGE,
-    text_tower: str = DEFAULT_TEXT,
+    image_tower: str | None = None,
+    text_tower: str | None = None,
 ) -> TrainReport:
-    """Write a complete checkpoint to the folder ``out``. Towers as `model.towers.spec` has them. Raises ModelError when
-    data or weights are missing.
+    """Write a complete checkpoint to the folder ``out``. Raises ModelError when data or weights are missing.
 
     What a run that was killed had finished is found in ``out/unfinished``. ``epochs``: so many passes, no early
-    stopping.
+    stopping. ``image_tower``, ``text_tower``: as `model.towers.spec` has them, in place of the preset's.
     """
     preset = preset or Preset()
     rows = rows_of(data)
     out.mkdir(parents=True, exist_ok=True)
     own = [row.title for row in rows if row.split == "train" and row.title]
-    brought = bring_towers(out, image_tower, text_tower, preset.model, titles=own, seed=seed, log=log)
+    specs = (image_tower or preset.image_tower, text_tower or preset.text_tower)
+    brought = bring_towers(out, *specs, base=preset.model, titles=own, seed=seed, log=log)
     config, origins = brought.config, brought.origins
-    preset = replace(preset, model=config)
     image, text = load_towers(out, replace(config, tuned_text_layers=0, tuned_image_blocks=0))
     place = choose_device(device)
     titles = [row.title or row.made_title for row in rows]

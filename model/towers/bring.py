@@ -17,13 +17,9 @@ from model.image import ImageTower
 from model.origin import import_image, import_text
 from model.towers.registry import build_image, build_text
 from model.towers.source import folder_of, save_half, weights_in
-from model.towers.spec import RANDOM, TowerSpec, parse_image, parse_text
-
-DEFAULT_IMAGE, DEFAULT_TEXT = "efficientnet-lite0", "all-MiniLM-L6-v2"
+from model.towers.spec import DEFAULT_IMAGE, DEFAULT_TEXT, RANDOM, TowerSpec, parse_image, parse_text
 
 Log = Callable[[str], None]
-
-_PLAIN = ModelConfig()
 
 _IMAGE_FIELDS = {
     "side": "image_side",
@@ -48,27 +44,23 @@ def bring_towers(
     out: Path,
     image: str = DEFAULT_IMAGE,
     text: str = DEFAULT_TEXT,
-    config: ModelConfig = _PLAIN,
     *,
+    base: ModelConfig | None = None,
     titles: Sequence[str] = (),
     seed: int = 0,
     log: Log = lambda _: None,
 ) -> Brought:
-    """Write ``towers/`` and ``config.json`` below ``out``. ``titles``: those that a tower may learn its words from.
+    """Write ``towers/`` and ``config.json`` below ``out``. ``base``: the config but for what the towers say;
+    ``titles``: those that a tower may learn its words from.
 
     Raises CheckpointError when a source does not hold what is expected.
     """
     chosen_image, chosen_text = parse_image(image), parse_text(text)
     (out / "towers" / "text").mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
-    if not chosen_image.kind.startswith("efficientnet") and config.tuned_image_blocks:
-        log(f"{chosen_image.kind}: its last stages are not tuned, as it has no EfficientNet's blocks")
-        config = replace(config, tuned_image_blocks=0)
-    if chosen_text.kind != DEFAULT_TEXT and config.tuned_text_layers:
-        log(f"{chosen_text.kind}: its last layers are not tuned; those of {DEFAULT_TEXT} would be")
-        config = replace(config, tuned_text_layers=0)
-    config, image_origins = _bring_image(out, chosen_image, config)
+    config, image_origins = _bring_image(out, chosen_image, base or ModelConfig())
     config, text_origins = _bring_text(out, chosen_text, config, titles, seed, log)
+    config = _tunable(config, log)
     config.save(out / "config.json")
     return Brought(config, {**image_origins, **text_origins})
 
@@ -181,6 +173,18 @@ def _learned(
     dim, epochs = int(spec.options.get("dim", 256)), int(spec.options.get("epochs", 8))
     lstm_texts.learn(titles, own, dim=dim, max_tokens=config.max_title_tokens, epochs=epochs, seed=seed, log=log)
     return replace(config, text_tower="lstm", text_dim=dim), {"text tower": f"lstm, {len(titles):,} training titles"}
+
+
+def _tunable(config: ModelConfig, log: Log) -> ModelConfig:
+    """Without the tuning of last layers that a tower does not have."""
+    untuned = {}
+    if config.tuned_text_layers and config.text_tower != ModelConfig().text_tower:
+        untuned["tuned_text_layers"] = 0
+    if config.tuned_image_blocks and "efficientnet" not in config.image_tower:
+        untuned["tuned_image_blocks"] = 0
+    for name in untuned:
+        log(f"{name} is set to 0: tuning knows the layers of the towers from packages alone")
+    return replace(config, **untuned)
 
 
 # ---- both -----------------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ TEXT_KINDS = ("transformers", "lstm")
 SHORT_IMAGES = ("efficientnet-lite0", "efficientnet-lite2")
 SHORT_TEXTS = ("all-MiniLM-L6-v2",)
 RANDOM = "random"
+DEFAULT_IMAGE, DEFAULT_TEXT = SHORT_IMAGES[0], SHORT_TEXTS[0]
 
 _IMAGE_OPTIONS = {"side": int, "fit": str, "crop_share": float, "interpolation": str, "pooling": str}
 _TEXT_OPTIONS = {"pooling": str, "prefix": str, "max_tokens": int, "dim": int, "epochs": int}

@@ -38,9 +38,9 @@ def train(
     ] = None,
     device: _Device = "auto",
     image_tower: Annotated[
-        str, typer.Option(help="Short name or KIND:[NAME=]SOURCE[,OPTION=VALUE]; docs/model.md has the kinds.")
-    ] = "efficientnet-lite0",
-    text_tower: Annotated[str, typer.Option(help="The same for titles; lstm learns one here.")] = "all-MiniLM-L6-v2",
+        str | None, typer.Option(help="KIND:[NAME=]SOURCE[,OPTION=VALUE], see docs/model.md. Default: the preset's.")
+    ] = None,
+    text_tower: Annotated[str | None, typer.Option(help="The same for titles; lstm learns one here.")] = None,
     quantise: Annotated[
         Path | None,
         typer.Option(help="Fit nothing: measure int8 for the checkpoint in this folder, write it there."),
@@ -69,9 +69,8 @@ def train(
             from model.report import figures_tables
             from model.train import train as fit
 
-            figures = fit(
-                data, out, preset=chosen, device=device, image_tower=image_tower, text_tower=text_tower, **how
-            ).figures
+            how |= {"image_tower": image_tower, "text_tower": text_tower}
+            figures = fit(data, out, preset=chosen, device=device, **how).figures
             table = figures_tables(figures)
     _show(table, figures, as_json=not is_terminal())
 
