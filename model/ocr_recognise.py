@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from model.ocr_detect import Corners, as_input
 from model.ocr_engine import Floats, Network
+from model.ocr_signs import columns_of, missed_signs
 from model.types import Pixels
 
 _HEIGHT = 48
@@ -38,6 +39,7 @@ class Recogniser:
         self._network = network
         self._classifier = classifier
         self._alphabet = alphabet
+        self._signs = columns_of(alphabet)
 
     def upside_down(self, crops: Sequence[Pixels]) -> list[bool]:
         """For each crop whether its text stands on its head."""
@@ -64,10 +66,16 @@ class Recogniser:
         at = np.flatnonzero(keep)
         if not len(at):
             return ReadLine("", 0.0, ())
-        score = float(steps[at, best[at]].mean())
-        text = "".join(self._alphabet[best[step]] for step in at)
-        places = (_middles(best, at) + 0.5) / len(steps) * stretch
-        return ReadLine(text, score, tuple(float(place) for place in np.minimum(places, 1.0)))
+        text = [self._alphabet[best[step]] for step in at]
+        chances, middles = list(steps[at, best[at]]), list(_middles(best, at))
+        missed = list(missed_signs("".join(text), steps, at, self._signs)) if all(len(one) == 1 for one in text) else []
+        for one in reversed(missed):
+            text[one.start : one.end] = [one.sign]
+            chances[one.start : one.end] = [np.float32(one.probability)]
+            middles[one.start : one.end] = [np.float64(one.step)]
+        places = (np.array(middles) + 0.5) / len(steps) * stretch
+        score = float(np.mean(chances))
+        return ReadLine("".join(text), score, tuple(float(place) for place in np.minimum(places, 1.0)))
 
 
 def crop_of(picture: Pixels, corners: Corners) -> tuple[Pixels, Corners]:

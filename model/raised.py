@@ -13,9 +13,9 @@ from typing import Literal
 import numpy as np
 
 from model.ocr_ink import Glyph, glyphs_at, inks, scaled
+from model.price_forms import RAISED
 from model.types import Pixels
 
-RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 _TO_RAISED = str.maketrans("0123456789oOº°", RAISED + "⁰⁰⁰⁰")
 _TO_PLAIN = str.maketrans(RAISED + "º°", "012345678900")
 _LEAST_CENTS, _SMALL = 0.3, 0.82  # cents' height, of the digits' before them

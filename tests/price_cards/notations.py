@@ -186,3 +186,9 @@ NOTATIONS: tuple[Callable[[random.Random], Wording], ...] = (
     sign_before, sign_after, code, thousands, spaced_thousands, east_asian, whole, raised_cents, sale_pair, sale_pair,
     word_pair, unit_price, price_range,
 )  # fmt: skip
+
+
+def names() -> tuple[str, ...]:
+    """Every notation's name, in turn."""
+    found = (make(random.Random(seed)).notation for make in NOTATIONS for seed in range(20))
+    return tuple(dict.fromkeys(found))

@@ -96,7 +96,7 @@ def _equals(price: Price, truth: Truth, hint: Hint) -> bool:
     return (
         Decimal(price.amount) == Decimal(truth.amount)
         and price.currency == expected_currency(truth, hint)
-        and (price.currency is None or price.currency_inferred is not is_stated)
+        and (is_stated or price.currency_inferred == (price.currency is not None))
     )
 
 
