@@ -83,7 +83,9 @@ def open_reader(*, num_threads: int = 1, max_lines: int = 200, engine: OcrEngine
     chosen = choose_engine(engine)
     networks = open_networks(files, chosen, num_threads)
     recogniser = Recogniser(networks.recogniser, networks.classifier, networks.alphabet)
-    rules = f"{files_digest(files)} {_SIDE} {_MAX_SIDE} {_MIN_SCORE} {max_lines} {ROLES_VERSION} {LOOK_VERSION} {chosen}"
+    rules = (
+        f"{files_digest(files)} {_SIDE} {_MAX_SIDE} {_MIN_SCORE} {max_lines} {ROLES_VERSION} {LOOK_VERSION} {chosen}"
+    )
     revision = hashlib.sha256(rules.encode()).hexdigest()[:16]
     return RapidReader(Detector(networks.detector), recogniser, revision, max_lines, chosen)
 

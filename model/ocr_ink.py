@@ -18,6 +18,7 @@ from model.types import Pixels
 Mask = npt.NDArray[np.bool_]
 HEIGHT = 64  # rows to which a crop is scaled before its ink is measured
 
+_WIDEST = 2048  # columns; a longer line is squeezed, so that no crop costs much
 _LEAST_GLYPH = 0.2  # of the crop's height: smaller ink is a point, a comma or dirt
 _WIDEST_GLYPH = 1.3
 _FARTHEST = 0.45  # of the crop's height, from where the reader saw a character to its glyph
@@ -44,8 +45,8 @@ class Glyph:
 
 
 def scaled(crop: Pixels) -> Pixels:
-    """``crop`` (H, W, 3) at ``HEIGHT`` rows."""
-    width = max(1, round(crop.shape[1] * HEIGHT / crop.shape[0]))
+    """``crop`` (H, W, 3) at ``HEIGHT`` rows, at most 2,048 columns."""
+    width = min(_WIDEST, max(1, round(crop.shape[1] * HEIGHT / crop.shape[0])))
     return np.asarray(cv2.resize(crop, (width, HEIGHT), interpolation=cv2.INTER_AREA), np.uint8)
 
 
@@ -73,7 +74,9 @@ def glyphs_at(ink: Mask, places: Sequence[float]) -> list[Glyph] | None:
     """One glyph for each place (share of the width, from left to right), or None where that does not come out."""
     height, width = ink.shape
     _, _, stats, _ = cv2.connectedComponentsWithStats(ink.astype(np.uint8), connectivity=8)
-    boxes = sorted((int(x), int(y), int(w), int(h)) for x, y, w, h, _ in stats[1:])
+    boxes = sorted(
+        ((int(x), int(y), int(w), int(h)) for x, y, w, h, _ in stats[1:]), key=lambda box: box[0] + box[2] / 2
+    )
     glyphs = [
         Glyph(x, x + w, y, y + h)
         for x, y, w, h in boxes

@@ -18,6 +18,7 @@ from model.types import Pixels
 _HEIGHT = 48
 _MIN_WIDTH = 320  # narrower input reads worse: the network was trained on lines padded to this
 _MAX_WIDTH = 3200
+_WIDTH_STEP = 32  # engines prepare themselves for each new shape, which costs as much as reading a line
 _MAX_BATCH_WIDTH = 320 * 16  # columns of one batch, padding included
 _UPRIGHT_SIZE = (48, 192)
 _UPSIDE_DOWN = 0.9
@@ -104,11 +105,15 @@ def _batches(widths: Sequence[int]) -> Iterator[tuple[list[int], int]]:
     for index in sorted(range(len(widths)), key=lambda one: widths[one]):
         width = max(_MIN_WIDTH, widths[index])
         if group and (width * (len(group) + 1) > _MAX_BATCH_WIDTH or width > 1.3 * max(_MIN_WIDTH, widths[group[0]])):
-            yield group, max(_MIN_WIDTH, widths[group[-1]])
+            yield group, _stepped(widths[group[-1]])
             group = []
         group.append(index)
     if group:
-        yield group, max(_MIN_WIDTH, widths[group[-1]])
+        yield group, _stepped(widths[group[-1]])
+
+
+def _stepped(width: int) -> int:
+    return max(_MIN_WIDTH, ceil(width / _WIDTH_STEP) * _WIDTH_STEP)
 
 
 def _padded(crop: Pixels, height: int, width: int) -> Floats:

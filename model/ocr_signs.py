@@ -45,9 +45,7 @@ def columns_of(alphabet: Sequence[str]) -> dict[str, int]:
     return {character: column for column, character in enumerate(alphabet) if character and character in _SEEN}
 
 
-def missed_signs(
-    text: str, steps: Floats, at: npt.NDArray[np.intp], columns: dict[str, int]
-) -> Iterator[MissedSign]:
+def missed_signs(text: str, steps: Floats, at: npt.NDArray[np.intp], columns: dict[str, int]) -> Iterator[MissedSign]:
     """Signs beside the amounts of ``text``, whose characters were read at steps ``at`` of ``steps`` (T, characters)."""
     for match in _AMOUNT.finditer(text):
         start, end = match.span()

@@ -13,7 +13,9 @@ _MAX_CHARACTERS = 300
 _GAP = "[ \u00a0\u202f]"
 RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹"  # cents without a point, as the reader writes them
 _NUMBER = rf"\d{{1,9}}(?:(?:[.,'’]|{_GAP}(?=\d{{2,3}}(?!\d)))\d{{1,3}}){{0,4}}(?:[.,]?[{RAISED}]{{2}})?"
-_WORDS = sorted((sign for sign in SIGNS if sign[0].isalpha() and sign.isascii() and "$" not in sign), key=len, reverse=True)
+_WORDS = sorted(
+    (sign for sign in SIGNS if sign[0].isalpha() and sign.isascii() and "$" not in sign), key=len, reverse=True
+)
 _MARKS = sorted((sign for sign in SIGNS if sign not in _WORDS), key=len, reverse=True)
 _CODE = "|".join(sorted(CODES))
 _WORD = "|".join(re.escape(word) for word in _WORDS)

@@ -48,9 +48,7 @@ def find_prices(texts: Sequence[ReadText | None], hints: PriceHints) -> list[Pri
     found: list[Price] = []
     for image, text in enumerate(texts):
         if text is not None:
-            here = [
-                price for index, line in enumerate(text.lines) for price in _in_line(line, image, index, hints)
-            ]
+            here = [price for index, line in enumerate(text.lines) for price in _in_line(line, image, index, hints)]
             found += _as_sales(_with_shared_currency(here))
     return found[:_MAX_PRICES]
 
@@ -67,9 +65,7 @@ def _price(form: PriceForm, line: TextLine, image: int, index: int, before: str,
     currency, is_inferred = _currency(form, hints)
     clarity = 1.0 if form.currencies else _UNIT_FORM if form.per else _BARE_FORM
     best, *rest = _ranked(form, currency, hints)
-    is_struck = bool(_STRUCK.search(before)) or any(
-        start < form.end and form.start < end for start, end in line.struck
-    )
+    is_struck = bool(_STRUCK.search(before)) or any(start < form.end and form.start < end for start, end in line.struck)
     return Price(
         amount=_plain(best.amount),
         currency=currency,

@@ -21,9 +21,12 @@ _TO_PLAIN = str.maketrans(RAISED + "º°", "012345678900")
 _LEAST_CENTS, _SMALL = 0.3, 0.82  # cents' height, of the digits' before them
 _ALOFT = 0.18  # how far their feet stand above the others', of the same
 _SAME_TOP = 0.25
+_WHOLE = 0.85  # of the tallest glyphs found: less is parts of glyphs
 _MISREAD = f"[\\d{RAISED}º°]"
+_NO_UNIT = r"(?! ?(?:%|(?!(?:[A-Z]{3}|kr|zł)\b)[a-zA-Z]))"
 _CENTS = re.compile(
-    rf"(?<![\d.,'’])(?P<whole>\d{{1,3}}(?:[., '’]\d{{3}})+|\d{{1,5}})(?P<gap>[ .,'’]?)(?P<cents>{_MISREAD}{{2}})(?!{_MISREAD})(?! ?(?:%|[a-zA-Z]))"
+    rf"(?<![\d.,'’])(?P<whole>\d{{1,3}}(?:[., '’]\d{{3}})+|\d{{1,5}})(?P<gap>[ .,'’]?)"
+    rf"(?P<cents>{_MISREAD}{{2}})(?!{_MISREAD}){_NO_UNIT}"
 )
 
 _SMALL_INK = frozenset(" .,'’-–—:;·\"")
@@ -42,23 +45,28 @@ def candidates(text: str) -> list[tuple[int, int, int]]:
 
 
 def judge(crop: Pixels, text: str, places: Sequence[float], amount: tuple[int, int, int]) -> Found:
-    """Whether the last two digits of ``amount`` (as ``candidates`` gives it) are raised in ``crop``, which says ``text``.
+    """Whether the last two digits of ``amount`` (see ``candidates``) are raised in ``crop``, which says ``text``.
 
     The characters beside the amount are looked for as well: so none of their ink is taken for a digit's.
     """
     start, cents, end = amount
     first, last = max(0, start - 2), min(len(text), end + 2)
     chosen = [index for index in range(first, last) if text[index] not in _SMALL_INK]
-    says: set[Found] = set()
     small = scaled(crop)
-    for ink in inks(small):
-        glyphs = glyphs_at(ink, [places[index] for index in chosen])
-        if glyphs is not None:
-            by_index = dict(zip(chosen, glyphs, strict=True))
-            before = [by_index[index] for index in range(start, cents) if index in by_index]
-            says.add(_compare(before, [by_index[end - 2], by_index[end - 1]]))
-    says.discard("unknown")
-    return says.pop() if len(says) == 1 else "unknown"
+    found = [glyphs for ink in inks(small) if (glyphs := glyphs_at(ink, [places[index] for index in chosen]))]
+    # Ink that is only a glyph's rim, or a hole in it, gives lower boxes than the glyph itself.
+    tallest = max((_ink_height(glyphs) for glyphs in found), default=0.0)
+    for glyphs in sorted(found, key=_ink_height, reverse=True):
+        by_index = dict(zip(chosen, glyphs, strict=True))
+        before = [by_index[index] for index in range(start, cents) if index in by_index]
+        says = _compare(before, [by_index[end - 2], by_index[end - 1]])
+        if says != "unknown" and _ink_height(glyphs) >= _WHOLE * tallest:
+            return says
+    return "unknown"
+
+
+def _ink_height(glyphs: Sequence[Glyph]) -> float:
+    return sum(glyph.height for glyph in glyphs)
 
 
 def _compare(before: Sequence[Glyph], cents: Sequence[Glyph]) -> Found:

@@ -53,7 +53,9 @@ def _in_ink(ink: Mask, left: int, right: int) -> Strike | None:
     rows = np.arange(0, height, 2)
     firsts, lasts = (one.ravel() for one in np.meshgrid(rows, rows, indexing="ij"))
     middle = (firsts + lasts) / 2
-    is_fit = (abs(firsts - lasts) <= _STEEPEST * height) & (middle >= _MIDDLE[0] * height) & (middle <= _MIDDLE[1] * height)
+    is_fit = (
+        (abs(firsts - lasts) <= _STEEPEST * height) & (middle >= _MIDDLE[0] * height) & (middle <= _MIDDLE[1] * height)
+    )
     firsts, lasts = firsts[is_fit].astype(float), lasts[is_fit].astype(float)
     columns = np.arange(0, width, 2)
     thick = cv2.dilate(ink.astype(np.uint8), np.ones((3, 1), np.uint8)).astype(np.bool_)
@@ -87,10 +89,10 @@ def _measured(ink: Mask, path: npt.NDArray[np.int_], columns: npt.NDArray[np.int
 
 
 def without(crop: Pixels, strike: Strike) -> Pixels:
-    """The scaled crop with the line taken out: its rows run from the colour above to the colour below, column by column."""
+    """The scaled crop with the line taken out: in each column, its rows run from the colour above to that below."""
     small = scaled(crop).astype(np.float32)
     height = small.shape[0]
-    reach = strike.thickness / 2 + 1.5
+    reach = strike.thickness / 2 + 1
     slope = (strike.last_row - strike.first_row) / max(1, strike.right - strike.left - 1)
     rows = np.arange(height)
     for column in range(small.shape[1]):

@@ -107,7 +107,7 @@ Role = Literal["title", "description", "price", "brand", "size", "other"]
 class TextLine:
     """One line of text in a picture. ``polygon``: four (x, y) corners, clockwise from the text's top left, in 0-1.
 
-    Cents that stand raised are written raised (``$299⁹⁰``). ``struck``: code points ``[start, end)`` with a line through.
+    Cents that stand raised are written so (``$299⁹⁰``). ``struck``: code points ``[start, end)`` with a line through.
     """
 
     text: str

@@ -80,6 +80,8 @@ def _line(text: Any, score: Any, polygon: Any, role: Any, struck: Any) -> TextLi
     if not sound or len(corners) != 4 or not isinstance(text, str) or not text or role not in _ROLES:
         return None
     spans = tuple((start, end) for start, end in struck)
-    if not all(type(one) is int for span in spans for one in span) or not all(0 <= a < b <= len(text) for a, b in spans):
+    if not all(type(one) is int for span in spans for one in span) or not all(
+        0 <= a < b <= len(text) for a, b in spans
+    ):
         return None
     return TextLine(text, float(score), tuple((float(x), float(y)) for x, y in corners), role, spans)

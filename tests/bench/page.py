@@ -28,9 +28,7 @@ def to_text(figures: Sequence[Figure]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def write(
-    name: str, title: str, command: str, figures: Sequence[Figure], seconds: float, stem: str = SPEED
-) -> None:
+def write(name: str, title: str, command: str, figures: Sequence[Figure], seconds: float, stem: str = SPEED) -> None:
     """Put one bench's figures into ``<stem>.json``, and make ``.md`` and ``.svg`` of all that are there."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     path = FOLDER / f"{stem}.json"
@@ -51,7 +49,12 @@ def _figure(told: Mapping[str, Any]) -> Figure:
 
 
 def _markdown(found: Mapping[str, Sequence[Figure]], known: Mapping[str, Any], stem: str) -> str:
-    lines = ["# Speed" if stem == SPEED else f"# {stem.capitalize()}", "", "Load: the machine's mean of runnable processes over five minutes, ours included.", ""]
+    lines = [
+        "# Speed" if stem == SPEED else f"# {stem.capitalize()}",
+        "",
+        "Load: the machine's mean of runnable processes over five minutes, ours included.",
+        "",
+    ]
     lines += [f"![Figures against their bars]({stem}.svg)", ""]
     for name, figures in found.items():
         lines += [f"## {known[name]['title']}", "", known[name]["run"], ""]

@@ -93,9 +93,7 @@ def _by_notation(priced: Sequence[Outcome]) -> list[Figure]:
 
 def _beside(priced: Sequence[Outcome]) -> list[Figure]:
     understood = [one for outcome in priced for one in outcome.understood]
-    struck = [
-        one for outcome in priced if outcome.notation.startswith("pairs, old price") for one in outcome.struck
-    ]
+    struck = [one for outcome in priced if outcome.notation.startswith("pairs, old price") for one in outcome.struck]
     extra = [outcome.extra > 0 for outcome in priced]
     wrong, sure = sum(outcome.sure_wrong for outcome in priced), sum(outcome.sure for outcome in priced)
     scores = [one for outcome in priced for one in outcome.scores]

@@ -69,7 +69,9 @@ class CardMaker:
     def _draw(self, wording: Wording, number: int, choose: random.Random) -> Card:
         fonts = able(self._fonts, wording.characters)
         if not fonts:
-            raise LookupError(f"no font for {wording.rows} among {self.fonts}; install open fonts, such as fonts-noto-cjk")
+            raise LookupError(
+                f"no font for {wording.rows} among {self.fonts}; install open fonts, such as fonts-noto-cjk"
+            )
         font, layout = choose.choice(fonts), choose.choice(LAYOUTS[self._part])
         photo = _photo(self._photos[number % len(self._photos)], choose)
         block = Block(wording, font, photo.size, choose)
@@ -94,7 +96,9 @@ class Block:
     def size(self) -> tuple[int, int]:
         """Width and height of all rows."""
         widths = [sum(map(self._width, row)) + round(self._gap) * (len(row) - 1) for row in self._rows]
-        return max(widths), round(sum(self._height(row) for row in self._rows) + 0.25 * self._em * (len(self._rows) - 1))
+        return max(widths), round(
+            sum(self._height(row) for row in self._rows) + 0.25 * self._em * (len(self._rows) - 1)
+        )
 
     @property
     def _gap(self) -> float:

@@ -124,7 +124,7 @@ def raised_cents(choose: random.Random) -> Wording:
 def sale_pair(choose: random.Random) -> Wording:
     """The regular price struck out, the sale price beside or below it."""
     old = _amount(choose, 10, 900)
-    new = (old * Decimal(choose.randint(40, 85)) / 100).quantize(Decimal("1")) + Decimal("0.99")
+    new = (old * Decimal(choose.randint(40, 85)) / 100).quantize(Decimal(1)) + Decimal("0.99")
     state = choose.getstate()
     old_text, currency, sign = _signed(choose, old)
     choose.setstate(state)  # the same sign on the same side
@@ -132,7 +132,9 @@ def sale_pair(choose: random.Random) -> Wording:
     strike = choose.choice(("level", "level", "rising", "falling"))
     first = plain(old_text, choose.uniform(0.6, 1.0), strike)
     second = plain(choose.choice(_NOW) + new_text)
-    rows = ((first, second),) if choose.random() < 0.4 else choose.choice((((first,), (second,)), ((second,), (first,))))
+    rows = (
+        ((first, second),) if choose.random() < 0.4 else choose.choice((((first,), (second,)), ((second,), (first,))))
+    )
     truths = (Truth(str(old), currency, sign, is_struck=True), Truth(str(new), currency, sign, "sale"))
     name = "pairs, old price struck level" if strike == "level" else "pairs, old price struck aslant"
     return Wording(name, rows, truths)
@@ -141,7 +143,7 @@ def sale_pair(choose: random.Random) -> Wording:
 def word_pair(choose: random.Random) -> Wording:
     """``Was $29.99 Now $19.99``."""
     old = _amount(choose, 10, 900)
-    new = (old * Decimal(choose.randint(40, 85)) / 100).quantize(Decimal("1")) + Decimal("0.99")
+    new = (old * Decimal(choose.randint(40, 85)) / 100).quantize(Decimal(1)) + Decimal("0.99")
     before, after = choose.choice((("Was", "Now"), ("RRP", "Sale"), ("UVP", "Nur"), ("Regular", "Only")))
     sign = "€" if before == "UVP" else choose.choice(tuple(_SIGNS))
     style = _GERMAN if before == "UVP" else _ENGLISH
