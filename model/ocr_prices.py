@@ -69,7 +69,13 @@ def _is_better(cleaned: ReadLine, line: ReadLine) -> bool:
     has_form = bool(find_forms(cleaned.text))
     if has_form != bool(find_forms(line.text)):
         return has_form
+    if _digits(cleaned.text) != _digits(line.text):
+        return cleaned.least >= line.least
     return cleaned.score >= line.score - _WORSE
+
+
+def _digits(text: str) -> str:
+    return "".join(character for character in text if character.isdigit())
 
 
 def _seen(crop: Pixels, line: ReadLine, strikes: Sequence[Strike]) -> SeenLine:

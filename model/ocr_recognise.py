@@ -26,11 +26,15 @@ _UPSIDE_DOWN = 0.9
 
 @dataclass(frozen=True, slots=True)
 class ReadLine:
-    """One line. ``places``: for each character its middle, as a share 0-1 of the crop's width."""
+    """One line. ``places``: for each character its middle, as a share 0-1 of the crop's width.
+
+    ``least``: the probability of its least sure digit, 1 without digits.
+    """
 
     text: str
     score: float
     places: tuple[float, ...]
+    least: float = 1.0
 
 
 class Recogniser:
@@ -76,7 +80,10 @@ class Recogniser:
             middles[one.start : one.end] = [np.float64(one.step)]
         places = (np.array(middles) + 0.5) / len(steps) * stretch
         score = float(np.mean(chances))
-        return ReadLine("".join(text), score, tuple(float(place) for place in np.minimum(places, 1.0)))
+        least = min(
+            (float(one) for character, one in zip(text, chances, strict=True) if character.isdigit()), default=1
+        )
+        return ReadLine("".join(text), score, tuple(float(place) for place in np.minimum(places, 1.0)), least)
 
 
 def crop_of(picture: Pixels, corners: Corners) -> tuple[Pixels, Corners]:

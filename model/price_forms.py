@@ -29,7 +29,12 @@ _PRICE = re.compile(
 )
 _TO = re.compile(rf"\s?(?:{_DASH}|to|bis|~|～)\s?(?P<number>{_NUMBER})(?![\d{RAISED}%])(?![.,]\d)")
 _FROM = re.compile(rf"(?<![\w.,'’+/-])(?P<number>{_NUMBER})\s?(?:{_DASH}|to|bis|~|～)\s?$")
-_BARE = re.compile(r"^\s*(?P<number>\d{1,6}(?:[.,'’]\d{3}){0,2}[.,]\d{2})\s*$")
+_PRICE_WORD = (
+    r"(?:was|now|only|from|sale|price|rrp|msrp|uvp|statt|nur|jetzt|ab|prix|solde|antes|ahora|reg(?:\.|ular)?|special)"
+)
+_BARE = re.compile(
+    rf"^\s*(?:{_PRICE_WORD}[:\s]\s*)?(?P<number>\d{{1,6}}(?:[.,'’]\d{{3}}){{0,2}}[.,]\d{{2}})\s*$", re.IGNORECASE
+)
 _UNSIGNED = re.compile(r"(?<![\d.,'’/])(?P<number>\d{1,4}[.,]\d{2})(?=\s?(?:/|per\b|pro\b|je\b))")
 _PER = re.compile(
     r"\s*(?:/|per\b|pro\b|je\b|par\b|por\b|al\b|每)\s*(?P<per>1?00\s?g|1?00\s?ml|kg|g|lb|oz|l|ml|m²|m2|m|stk|st|pc|piece|each|unit|个|件"

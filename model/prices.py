@@ -53,11 +53,11 @@ def find_prices(texts: Sequence[ReadText | None], hints: PriceHints) -> list[Pri
     return found[:_MAX_PRICES]
 
 
-def _in_line(line: TextLine, image: int, index: int, hints: PriceHints) -> Iterator[Price]:
-    """The prices of one line; the words between two prices belong to the second."""
+def _in_line(line: TextLine, image: int, index: int, hints: PriceHints) -> Iterator[tuple[Price, bool]]:
+    """The prices of one line, and whether each has a sign; the words between two prices belong to the second."""
     end = 0
     for form in find_forms(line.text):
-        yield _price(form, line, image, index, line.text[end : form.start], hints)
+        yield _price(form, line, image, index, line.text[end : form.start], hints), bool(form.currencies)
         end = form.end
 
 
@@ -97,15 +97,14 @@ def _ranked(form: PriceForm, currency: str | None, hints: PriceHints) -> list[Re
     return [Reading(agreed.amount, max(_BY_FEED, agreed.score)), *others]
 
 
-def _with_shared_currency(prices: Sequence[Price]) -> list[Price]:
-    """Prices of one picture: one without a sign is in the currency that all others state."""
-    stated = {price.currency for price in prices if price.currency and not price.currency_inferred}
-    if len(stated) != 1:
-        return list(prices)
+def _with_shared_currency(prices: Sequence[tuple[Price, bool]]) -> list[Price]:
+    """Prices of one picture, each with whether it has a sign: one without is in the currency that all others say."""
+    stated = {price.currency for price, has_sign in prices if has_sign and not price.currency_inferred}
+    if len(stated) != 1 or None in stated:
+        return [price for price, _ in prices]
     (currency,) = stated
     return [
-        replace(price, currency=currency, currency_inferred=True) if price.currency is None else price
-        for price in prices
+        price if has_sign else replace(price, currency=currency, currency_inferred=True) for price, has_sign in prices
     ]
 
 

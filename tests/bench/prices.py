@@ -40,7 +40,7 @@ async def run(bench: Bench) -> list[Figure]:
         makers = CardMaker("test", [*goods, *shelves]), CardMaker("test", goods)
         bench.say(f"fonts: {', '.join(makers[0].fonts) or 'none'}; Debian packages: {', '.join(PACKAGES)}")
         reader = open_reader()
-        numbers = range(bench.size(short=104, full=2000)), range(bench.size(short=52, full=1000))
+        numbers = range(bench.size(short=208, full=2000)), range(bench.size(short=104, full=1000))
         priced = list(_outcomes(reader, (makers[0].priced(number) for number in numbers[0]), bench))
         unpriced = list(_outcomes(reader, (makers[1].unpriced(number) for number in numbers[1]), bench))
     where = "test photos of the training data" if bench.data else "the demo's photos"

@@ -163,17 +163,17 @@ def test_struck_prices_are_read_again_without_the_line() -> None:
 
     def read(crops: object) -> list[ReadLine]:
         asked.extend(crops)  # type: ignore[call-overload]
-        return [ReadLine("$29.99", 0.98, drawn.places)]
+        return [ReadLine("$29.99", 0.98, drawn.places, 0.9)]
 
-    (seen,) = look_again([drawn.pixels], [ReadLine("$28.99", 0.9, drawn.places)], read)
+    (seen,) = look_again([drawn.pixels], [ReadLine("$28.99", 0.9, drawn.places, 0.6)], read)
     assert len(asked) == 1
     assert (seen.text, seen.struck) == ("$29.99", ((0, 6),))
 
 
 def test_a_misreading_without_the_line_is_not_taken() -> None:
-    """What says no price any more, or is much less sure, does not replace what was read."""
+    """What says no price any more, or is less sure of its digits, does not replace what was read."""
     drawn = draw("$29.99", strike=(0.5, 0.5))
-    for worse in (ReadLine("S/A", 0.99, (0.2, 0.5, 0.7)), ReadLine("$20.00", 0.6, drawn.places)):
+    for worse in (ReadLine("S/A", 0.99, (0.2, 0.5, 0.7)), ReadLine("$20.00", 0.99, drawn.places, 0.4)):
         (seen,) = look_again([drawn.pixels], [ReadLine("$29.99", 0.97, drawn.places)], lambda _, worse=worse: [worse])
         assert seen.text == "$29.99"
         assert seen.struck
