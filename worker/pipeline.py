@@ -18,6 +18,7 @@ import contextlib
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import partial
 
 import structlog
@@ -192,8 +193,14 @@ class Tagger:
         """Scores, and what words and pictures state outright, as tags."""
         listing = item.listing
         with self._metrics.stage("enrich"), self.traces.span("enrich"):
-            currency = listing.price.currency if listing.price else None
-            prices = find_prices(texts, PriceHints(listing.title, listing.language, currency))
+            stated = listing.price
+            hints = PriceHints(
+                listing.title,
+                listing.language,
+                stated.currency if stated else None,
+                Decimal(stated.amount) if stated else None,
+            )
+            prices = find_prices(texts, hints)
             if prediction is None:
                 return Outcome(item.record, listing.listing_id, item, None, texts, tuple(prices))
             mentions = self._stages.extractor.extract(listing.title, listing.description or "", texts)
