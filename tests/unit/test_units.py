@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.units import canonical_number, canonical_unit, find_sizes, lowered
+from model.measures import canonical_number, canonical_unit
+from model.units import find_sizes, lowered
 
 PIECES = st.sampled_from(
     [
