@@ -54,7 +54,9 @@ class Extractor:
         for one in self._words.find(in_lower_case):
             if one.attribute == "product_type" and kind != "title":
                 continue  # a description names what the thing goes with as well
-            yield from self._stated(one.attribute, one.value, round(sure, 4), Span(kind, one.start, one.end, image, line))
+            yield from self._stated(
+                one.attribute, one.value, round(sure, 4), Span(kind, one.start, one.end, image, line)
+            )
         if self._counts_packs:
             for pack in find_packs(in_lower_case):
                 span = Span(kind, pack.start, pack.end, image, line)

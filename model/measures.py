@@ -37,7 +37,7 @@ _AXIS = r"(?:\s?\(?[hwdltb]\)?(?![a-z]))?"  # 48" w x 18" d; 56l x 38w in
 _SIDE = rf"({_NUMBER})(?:[\s-]?({_LENGTH}))?{_AXIS}"
 _DIMENSIONS = re.compile(rf"{_START}{_SIDE}{_BY}{_SIDE}(?:{_BY}{_SIDE})?(?:\s({_LENGTH}))?(?![\w/])", re.IGNORECASE)
 _NO_SIDES = re.compile(  # 6 x 500 ml, 10 x 42 binoculars: not how long and wide
-    rf"\s?(?:{_UNIT}|[x×%]|pcs|packs?|packungen|plates|plats|pi[eè]ces|piezas|stück|binoc|monoc|zoom|magnif|drive|usb|grid|rgb){_END}|(?:binoc|monoc|magnif)",
+    rf"\s?(?:{_UNIT}|[x×%]|pcs|packs?|packungen|plates|plats|pi[eè]ces|piezas|stück|binoc|monoc|zoom|magnif|drive|usb|grid|rgb){_END}|\s?(?:binoc|monoc|magnif)",
     re.IGNORECASE,
 )
 _MAX_SIDE = 400  # without a unit, sides beyond are pixels or model numbers, but for those of ...

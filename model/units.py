@@ -19,8 +19,12 @@ _SYSTEM_LAST = re.compile(rf"(?<![\w.,])({_SHOE_NUMBER}){_WIDTH}\s?(UK|EU|US|AU)
 _LETTERS = r"XXS|XS|S|M|L|XL|XXL|XXXL|[2-6]XL"
 _SYSTEM_LETTERS = re.compile(rf"\b(UK|EU|US)\s({_LETTERS})(?=\s?(?:[,()/]|$))", re.IGNORECASE)
 _WORD = "size|größe|grösse|gr\\.|taille|pointure|talla|taglia|maat|尺码|尺寸"
-_NAMED = re.compile(rf"(?:\b(?:{_WORD})|(?<=[尺])[码寸])\s?[:=]?\s?({_LETTERS}|[0-9]{{1,3}}(?:[.,]5)?){_END}(?!\s?[x×])", re.IGNORECASE)
-_SECOND = re.compile(rf"\s?(?:[(,/]\s?)({_LETTERS}|[0-9]{{1,2}}(?:[.,]5)?)(?=\s?(?:[),(]|$))", re.IGNORECASE)  # size 9 (l)
+_NAMED = re.compile(
+    rf"(?:\b(?:{_WORD})|(?<=[尺])[码寸])\s?[:=]?\s?({_LETTERS}|[0-9]{{1,3}}(?:[.,]5)?){_END}(?!\s?[x×])", re.IGNORECASE
+)
+_SECOND = re.compile(
+    rf"\s?(?:[(,/]\s?)({_LETTERS}|[0-9]{{1,2}}(?:[.,]5)?)(?=\s?(?:[),(]|$))", re.IGNORECASE
+)  # size 9 (l)
 _CODED = re.compile(rf"(?<![\w.,])({_LETTERS}|[0-9]{{2,3}}(?:\.5)?)码", re.IGNORECASE)
 _BARE_LETTERS = re.compile(
     r"(?<![\w'’.&-])(?<![0-9]\s)(?<!(?i:iphone)\s)(XS|xxs|XXS|(?i:[2-6]?XL|XXX?L))(?![\w'’&-])"  # no Pixel 3 XL, iPhone XS
@@ -54,6 +58,17 @@ _WORD_VALUES = {
     "talla única": "one size", "均码": "one size", "twin extra-long": "twin xl", "twin extra long": "twin xl",
 }  # fmt: skip
 
+# Looking whether a word is there costs less than looking for a form. Other alphabets are searched for every form.
+_LETTER_RUN = re.compile(r"[a-z]+(?:'[a-z]+)*")
+_SYSTEM_WORDS = frozenset("uk eu us fr it jp cn au".split())
+_NAMING_WORDS = frozenset("size gr taille pointure talla taglia maat".split())
+_LETTER_WORDS = frozenset("xxs xs s m l xl xxl xxxl".split())
+_CHILD_WORDS = frozenset("toddler toddlers kid kids infant infants".split())
+_PAPER_WORDS = frozenset("letter legal tabloid a b".split())
+_BED_WORDS = frozenset("twin single full double queen king".split())
+_SIZE_WORDS = frozenset("small medium large xsmall xlarge xxlarge one unique".split())
+_EVERY_WORD = _SYSTEM_WORDS | _NAMING_WORDS | _LETTER_WORDS | _CHILD_WORDS | _PAPER_WORDS | _BED_WORDS | _SIZE_WORDS
+
 
 @dataclass(frozen=True, slots=True)
 class Size:
@@ -83,21 +98,21 @@ def lowered(text: str) -> str:
 
 
 def _candidates(text: str) -> Iterator[Size]:
-    """By form, the most explicit first; forms with a number only where there is one."""
+    """By form, the most explicit first; forms only where there is a number, or a word that they need."""
     in_lower_case = lowered(text)
+    words = frozenset(_LETTER_RUN.findall(in_lower_case)) if text.isascii() else _EVERY_WORD
     has_digits = _DIGIT.search(text) is not None
     if has_digits:
         yield from _dimensions(text)
+    if not words.isdisjoint(_SYSTEM_WORDS):
         yield from _systems(text)
-    yield from _system_letters(text)
-    yield from _named(text, has_digits)
+    yield from _named(text, words)
     if has_digits:
         yield from _measures(text)
-        yield from _paper(in_lower_case)
         yield from _bare_numbers(text)
-    elif "size" in in_lower_case:
+    if not words.isdisjoint(_PAPER_WORDS):
         yield from _paper(in_lower_case)
-    yield from _words(in_lower_case)
+    yield from _words(in_lower_case, words)
 
 
 def _dimensions(text: str) -> Iterator[Size]:
@@ -113,33 +128,29 @@ def _measures(text: str) -> Iterator[Size]:
 
 def _systems(text: str) -> Iterator[Size]:
     for match in _SYSTEM_FIRST.finditer(text):
-        yield _in_system(match[1], match[2], match)
+        yield _in_system(match[1], canonical_number(match[2]), match)
     for match in _SYSTEM_LAST.finditer(text):
-        yield _in_system(match[2], match[1], match)
+        yield _in_system(match[2], canonical_number(match[1]), match)
+    for match in _SYSTEM_LETTERS.finditer(text):
+        yield _in_system(match[1], match[2].upper(), match)
 
 
-def _in_system(system: str, number: str, match: re.Match[str]) -> Size:
-    value = f"{system.upper()} {canonical_number(number)}"
+def _in_system(system: str, said: str, match: re.Match[str]) -> Size:
+    value = f"{system.upper()} {said}"
     return Size(value, value, 0.95, *match.span())
 
 
-def _system_letters(text: str) -> Iterator[Size]:
-    for match in _SYSTEM_LETTERS.finditer(text):
-        value = f"{match[1].upper()} {match[2].upper()}"
-        yield Size(value, value, 0.9, *match.span())
-
-
-def _named(text: str, has_digits: bool) -> Iterator[Size]:
-    for match in _NAMED.finditer(text):
+def _named(text: str, words: frozenset[str]) -> Iterator[Size]:
+    for match in _NAMED.finditer(text) if not words.isdisjoint(_NAMING_WORDS) else ():
         yield _plain(match, 0.95)
         second = _SECOND.match(text, match.end())
         if second is not None and second[1][-1].isalpha() != match[1][-1].isalpha():
             yield _plain(second, 0.9)
     for match in _CODED.finditer(text) if "码" in text else ():
         yield _plain(match, 0.95)
-    for match in _BARE_LETTERS.finditer(text):
+    for match in _BARE_LETTERS.finditer(text) if not words.isdisjoint(_LETTER_WORDS) else ():
         yield _plain(match, 0.8)
-    for match in _CHILD.finditer(text) if has_digits else ():
+    for match in _CHILD.finditer(text) if not words.isdisjoint(_CHILD_WORDS) else ():
         yield _plain(match, 0.9)
 
 
@@ -166,11 +177,11 @@ def _paper(text: str) -> Iterator[Size]:
         yield Size(value, value.capitalize(), 0.85, *match.span(group))
 
 
-def _words(text: str) -> Iterator[Size]:
+def _words(text: str, words: frozenset[str]) -> Iterator[Size]:
     """Of lowered ``text``."""
-    for match in _BEDS.finditer(text):
+    for match in _BEDS.finditer(text) if not words.isdisjoint(_BED_WORDS) else ():
         group = match.lastindex or 1
         value = _WORD_VALUES.get(match[group], match[group])
         yield Size(value, value.capitalize(), 0.85, *match.span(group))
-    for match in _WORDS.finditer(text):
+    for match in _WORDS.finditer(text) if not words.isdisjoint(_SIZE_WORDS) else ():
         yield Size(_WORD_VALUES[match[1]], match[1].capitalize(), 0.65, *match.span())

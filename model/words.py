@@ -19,6 +19,7 @@ _TOKEN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
 _FIRST_CJK = "\u3040"
 _JOINS = frozenset(("", " ", "-", "'", "’"))  # what may stand between the words of a phrase
 _MIN_REST = 3  # letters that a longer word has beside the one in it
+_MAX_FOUND = 200  # in one text
 _HEAD = 3  # letters by which words that may be compounds are sorted out quickly
 
 Token = tuple[str, int, int]  # the word, where it starts and where it ends
@@ -73,56 +74,59 @@ class WordFinder:
         self._tails = frozenset(tail for one in self._compounds.values() for tail in one.tails)
 
     def find(self, text: str) -> list[Stated]:
-        """All values that ``text``, in lower case, states; those of one attribute do not overlap."""
+        """All values that ``text``, in lower case, states, up to a limit; those of one attribute do not overlap."""
         tokens = [(match[0], match.start(), match.end()) for match in _TOKEN.finditer(text)]
         taken = dict.fromkeys(self._wordings, 0)  # by attribute: where what was found last ends
         found: list[Stated] = []
-        for place, token in enumerate(tokens):
-            if token[0] >= _FIRST_CJK:
-                self._read_joined(token, text, taken, found)
-            else:
-                self._read_word(tokens, place, text, taken, found)
+        is_ascii = text.isascii()
+        for place, (word, _, end) in enumerate(tokens):
+            if not is_ascii and (word >= _FIRST_CJK or text[end : end + 1] >= _FIRST_CJK):
+                self._read_joined(tokens[place], text, taken, found)
+            phrases = self._phrases.get(word)
+            if phrases is None and (word[:_HEAD] in self._heads or word[-_HEAD:] in self._tails):
+                phrases = self._within(word)
+            if phrases:
+                self._read_word(phrases, tokens, place, text, taken, found)
+            if len(found) >= _MAX_FOUND:
+                break
         return found
 
     def _read_word(
-        self, tokens: Sequence[Token], place: int, text: str, taken: dict[str, int], found: list[Stated]
+        self,
+        phrases: Sequence[_Phrase],
+        tokens: Sequence[Token],
+        place: int,
+        text: str,
+        taken: dict[str, int],
+        found: list[Stated],
     ) -> None:
-        word, start, end = tokens[place]
-        is_mixed = end < len(text) and text[end] >= _FIRST_CJK
-        phrases = self._phrases.get(word)
-        if is_mixed:
-            self._read_joined(tokens[place], text, taken, found)
-        if phrases is None:
-            if word[:_HEAD] not in self._heads and word[-_HEAD:] not in self._tails:
-                return
-            phrases = [_Phrase(name, value, (), False) for name, value in self._within(word)]
+        start = tokens[place][1]
         for phrase in phrases:
-            if start < taken[phrase.attribute] or not _follows(phrase, tokens, place, text):
+            if start < taken[phrase.attribute] or (phrase.rest and not _follows(phrase, tokens, place, text)):
                 continue
             last = place + len(phrase.rest)
             taken[phrase.attribute] = tokens[last][2]
             if phrase.value is not None and self._counts(phrase, tokens, place, last, text):
                 found.append(Stated(phrase.attribute, phrase.value, start, tokens[last][2]))
 
-    def _within(self, word: str) -> Iterator[tuple[str, str]]:
-        """The values that parts of a longer word state."""
-        for name, compounds in self._compounds.items():
-            value = compounds.value(word)
-            if value is not None:
-                yield name, value
+    def _within(self, word: str) -> list[_Phrase]:
+        """What parts of a longer word state."""
+        values = ((name, compounds.value(word)) for name, compounds in self._compounds.items())
+        return [_Phrase(name, value, (), False) for name, value in values if value is not None]
 
     def _read_joined(self, token: Token, text: str, taken: dict[str, int], found: list[Stated]) -> None:
         """Words in a run without spaces; of a Latin word only those that begin with it, such as ``t恤``."""
         word, start, end = token
-        starts = range(start, end) if word >= _FIRST_CJK else (start,)
+        stop_at = end if word >= _FIRST_CJK else start + 1
         for name, joined in self._joined.items():
-            for at in starts:
-                if at < taken[name]:
-                    continue
-                for value, stop in joined.at(text, at, end):
-                    taken[name] = stop
-                    if value is not None:
-                        found.append(Stated(name, value, at, stop))
+            at = max(start, taken[name])
+            while at < stop_at and len(found) < _MAX_FOUND:
+                value, length = joined.at(text, at)
+                if value is not None:
+                    found.append(Stated(name, value, at, at + length))
+                if length:
+                    taken[name] = at + length
+                at += length or 1
 
     def _counts(self, phrase: _Phrase, tokens: Sequence[Token], first: int, last: int, text: str) -> bool:
         """Does what stands around the words leave them their meaning?"""
@@ -165,25 +169,21 @@ class _Joined:
         self._longest = max(map(len, every), default=0)
         self._starts = frozenset(word[0] for word in (*every, *self._parts))
 
-    def at(self, text: str, start: int, end: int) -> Iterator[tuple[str | None, int]]:
-        """The longest word at ``start`` of a run that ends at ``end``: its value, None for an ignored one, and its
-        end.
-        """
+    def at(self, text: str, start: int) -> tuple[str | None, int]:
+        """The longest word at ``start``: its value, None for an ignored one, and its length; 0 where there is none."""
         if text[start] not in self._starts:
-            return
+            return None, 0
         for length in range(self._longest, 0, -1):
             piece = text[start : start + length]
             if piece in self._words:
-                yield self._words[piece], start + length
-                return
+                return self._words[piece], len(piece)
             if piece in self._shaded:
-                stop = start + length
-                yield self._shaded[piece], stop + self._suffix_at(text, stop)
-                return
+                return self._shaded[piece], len(piece) + self._suffix_at(text, start + len(piece))
         value = self._parts.get(text[start])
         after = self._suffix_at(text, start + 1)
-        if value is not None and (after or text[start + 1 : start + 2] in self._parts or self._is_paired(text, start)):
-            yield value, start + 1 + after
+        if value is None or not (after or text[start + 1 : start + 2] in self._parts or self._is_paired(text, start)):
+            return None, 0
+        return value, 1 + after
 
     def _is_paired(self, text: str, start: int) -> bool:
         """``黑白``: the second of two parts."""
