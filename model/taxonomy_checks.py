@@ -10,7 +10,8 @@ from model.errors import ModelError
 
 EVERY = "*"  # in ``context``: words that count for every attribute
 _ENTRIES = frozenset(
-    "version attributes not_applicable labels hex synonyms ignored context looks compounds scenes categories".split()
+    ("version", "attributes", "not_applicable", "labels", "hex", "synonyms", "ignored", "context", "looks")
+    + ("compounds", "scenes", "categories")
 )
 _COMPOUNDS = {"beginnings": True, "ends": True, "parts": True, "modifiers": False, "suffixes": False}  # by value?
 _MIN_PART = 3  # letters; shorter ones would be found in nearly any word

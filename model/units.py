@@ -18,9 +18,9 @@ _SYSTEM_FIRST = re.compile(
 _SYSTEM_LAST = re.compile(rf"(?<![\w.,])({_SHOE_NUMBER}){_WIDTH}\s?(UK|EU|US|AU)\b", re.IGNORECASE)
 _LETTERS = r"XXS|XS|S|M|L|XL|XXL|XXXL|[2-6]XL"
 _SYSTEM_LETTERS = re.compile(rf"\b(UK|EU|US)\s({_LETTERS})(?=\s?(?:[,()/]|$))", re.IGNORECASE)
-_WORD = "size|größe|grösse|gr\\.|taille|pointure|talla|taglia|maat|尺码|尺寸"
+_WORD = r"size|größe|grösse|gr\.|taille|pointure|talla|taglia|maat"
 _NAMED = re.compile(
-    rf"(?:\b(?:{_WORD})|(?<=[尺])[码寸])\s?[:=]?\s?({_LETTERS}|[0-9]{{1,3}}(?:[.,]5)?){_END}(?!\s?[x×])", re.IGNORECASE
+    rf"(?:\b(?:{_WORD})|尺码|尺寸)\s?[:=]?\s?({_LETTERS}|[0-9]{{1,3}}(?:[.,]5)?){_END}(?!\s?[x×])", re.IGNORECASE
 )
 _SECOND = re.compile(
     rf"\s?(?:[(,/]\s?)({_LETTERS}|[0-9]{{1,2}}(?:[.,]5)?)(?=\s?(?:[),(]|$))", re.IGNORECASE
@@ -60,13 +60,13 @@ _WORD_VALUES = {
 
 # Looking whether a word is there costs less than looking for a form. Other alphabets are searched for every form.
 _LETTER_RUN = re.compile(r"[a-z]+(?:'[a-z]+)*")
-_SYSTEM_WORDS = frozenset("uk eu us fr it jp cn au".split())
-_NAMING_WORDS = frozenset("size gr taille pointure talla taglia maat".split())
-_LETTER_WORDS = frozenset("xxs xs s m l xl xxl xxxl".split())
-_CHILD_WORDS = frozenset("toddler toddlers kid kids infant infants".split())
-_PAPER_WORDS = frozenset("letter legal tabloid a b".split())
-_BED_WORDS = frozenset("twin single full double queen king".split())
-_SIZE_WORDS = frozenset("small medium large xsmall xlarge xxlarge one unique".split())
+_SYSTEM_WORDS = frozenset(("uk", "eu", "us", "fr", "it", "jp", "cn", "au"))
+_NAMING_WORDS = frozenset(("size", "gr", "taille", "pointure", "talla", "taglia", "maat"))
+_LETTER_WORDS = frozenset(("xxs", "xs", "s", "m", "l", "xl", "xxl", "xxxl"))
+_CHILD_WORDS = frozenset(("toddler", "toddlers", "kid", "kids", "infant", "infants"))
+_PAPER_WORDS = frozenset(("letter", "legal", "tabloid", "a", "b"))
+_BED_WORDS = frozenset(("twin", "single", "full", "double", "queen", "king"))
+_SIZE_WORDS = frozenset(("small", "medium", "large", "xsmall", "xlarge", "xxlarge", "one", "unique"))
 _EVERY_WORD = _SYSTEM_WORDS | _NAMING_WORDS | _LETTER_WORDS | _CHILD_WORDS | _PAPER_WORDS | _BED_WORDS | _SIZE_WORDS
 
 

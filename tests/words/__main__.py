@@ -23,10 +23,11 @@ SETS = (
 )
 _HEAD = """# Size, material and colour in words
 
-`python -m tests.words --out docs/results/words.md`, {date}, {cores} cores. Titles, rules of labelling and credit: `tests/words/data`.
+`python -m tests.words --out docs/results/words.md`, {date}, {cores} cores. Titles, rules of labelling and credit:
+`tests/words/data`.
 
-F1 over all values of all titles. *Development* is the half that was looked at while the extractor was written, *test* the other.
-Agreement of the two readings: F1 of one against the other, and Cohen's kappa.
+F1 over all values of all titles. *Development* is the half that was looked at while the extractor was written, *test*
+the other. Agreement of the two readings: F1 of one against the other, and Cohen's kappa.
 
 | Titles | Attribute | Bar | Development | Test | Test: precision, recall | Test: titles wholly right | Readings agree |
 |---|---|---|---|---|---|---|---|
@@ -42,14 +43,18 @@ def main() -> None:
     extractor = Extractor(load_taxonomy())
     if arguments.misses:
         for name, attribute, _ in SETS:
-            print(*_misses(extractor, name, attribute), sep="\n")
+            _say("\n".join(_misses(extractor, name, attribute)))
         return
     page = _HEAD.format(date=f"{datetime.now(UTC):%Y-%m-%d}", cores=os.cpu_count())
     page += "".join(_row(extractor, *one) for one in SETS)
     page += f"\nExtraction costs {_microseconds(extractor):.0f} microseconds of processor time per English title.\n"
     if arguments.out:
         arguments.out.write_text(page, encoding="utf-8")
-    print(page)
+    _say(page)
+
+
+def _say(text: str) -> None:
+    print(text)  # noqa: T201  # a command's own output
 
 
 def _row(extractor: Extractor, name: str, attribute: str, bar: float) -> str:
