@@ -9,10 +9,9 @@ from typing import Any
 from model.errors import ModelError
 
 EVERY = "*"  # in ``context``: words that count for every attribute
-_ENTRIES = frozenset(
-    ("version", "attributes", "not_applicable", "labels", "hex", "synonyms", "ignored", "context", "looks")
-    + ("compounds", "scenes", "categories")
-)
+_OPTIONAL = ("context", "looks", "compounds")
+_NEEDED = ("version", "attributes", "not_applicable", "labels", "hex", "synonyms", "ignored", "scenes", "categories")
+_ENTRIES = frozenset((*_NEEDED, *_OPTIONAL))
 _COMPOUNDS = {"beginnings": True, "ends": True, "parts": True, "modifiers": False, "suffixes": False}  # by value?
 _MIN_PART = 3  # letters; shorter ones would be found in nearly any word
 _HEX = re.compile(r"#[0-9a-f]{6}")
