@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from model.taxonomy import TaxonomyError, load_taxonomy
+from model.taxonomy import load_taxonomy
+from model.taxonomy_checks import TaxonomyError
 
 
 def shipped() -> dict[str, Any]:
