@@ -116,6 +116,7 @@ def train(
     specs = (image_tower or preset.image_tower, text_tower or preset.text_tower)
     brought = bring_towers(out, *specs, base=preset.model, titles=own, seed=seed, log=log)
     config, origins = brought.config, brought.origins
+    preset = replace(preset, model=config)
     image, text = load_towers(out, replace(config, tuned_text_layers=0, tuned_image_blocks=0))
     place = choose_device(device)
     titles = [row.title or row.made_title for row in rows]
