@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
 
-_STEP_BYTES = 32 << 10
+STEP_BYTES = 32 << 10
 _DNS_THREADS = 64
 _DNS_TTL_SECONDS = 10
 _TOO_MUCH = "the host sent more than this download may take"
@@ -87,12 +87,14 @@ class WireLimitError(OSError):
 class WireBudget:
     """Bytes that a download may still take off the wire: ``total`` in all, ``left`` until the next `allow`.
 
-    Nothing may be read before the first `allow`. ``is_overdrawn`` once a host sent more.
+    Nothing may be read before the first `allow`. ``is_overdrawn`` once a host sent more. ``step``: the most that is
+    read at once; larger where admission has paid for more, since each step costs a turn of the loop.
     """
 
     total: int
     left: int = 0
     is_overdrawn: bool = False
+    step: int = STEP_BYTES
 
     def allow(self, num_bytes: int) -> None:
         """From now on so many, if ``total`` has them."""
@@ -109,6 +111,7 @@ class WireBudget:
             yield
         finally:
             _spending.reset(token)
+            self.step = STEP_BYTES
             self.allow(0)
 
 
@@ -117,7 +120,7 @@ _spending: ContextVar[WireBudget] = ContextVar("_spending")
 
 
 class CountedSocket(socket.socket):
-    """A socket that gives at most 32 KiB at a time, says how much it gave, and fails when its budget is spent.
+    """A socket that gives a step of its budget at most, says how much it gave, and fails when its budget is spent.
 
     asyncio asks for 256 KiB, more than a body may exceed its limit by.
     """
@@ -140,7 +143,7 @@ class CountedSocket(socket.socket):
     def _step(self, size: int) -> int:
         if self.budget.left < 0:
             raise WireLimitError(_TOO_MUCH)  # aiohttp tries a request again, on another connection
-        return min(size, _STEP_BYTES, max(1, self.budget.left))  # one more byte tells the end from too much
+        return min(size, self.budget.step, max(1, self.budget.left))  # one more byte tells the end from too much
 
     def _count(self, size: int) -> None:
         self.on_read(size)

@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
 import structlog
 
@@ -49,6 +50,7 @@ from worker.recall import Recall
 from worker.storm import StormBreaker
 from worker.tracing import NO_TRACES, Traces
 
+T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
@@ -101,7 +103,7 @@ class Tagger:
             flight.enter(Stage.FETCH)
             fetched = await self._fetch_all(listing.image_urls, flight, held_bytes)
             flight.enter(Stage.DECODE)
-            images = await asyncio.gather(*(self._decode(one, held_bytes, held_pixels) for one in fetched))
+            images = await _all([self._decode(one, held_bytes, held_pixels) for one in fetched])
             check_usable(listing, images)
             flight.enter(Stage.INFER)
             async with self._started:
@@ -130,7 +132,7 @@ class Tagger:
             flight.url = waiting[0] if waiting else None
             return fetched
 
-        return await asyncio.gather(*map(one, urls))
+        return await _all([one(url) for url in urls])
 
     async def _fetch(self, url: str, held: Lease) -> FetchedImage | FailedImage:
         """A picture that fails leaves its listing's others alone."""
@@ -172,9 +174,11 @@ class Tagger:
         self, images: Sequence[ImageOutcome], prediction: Prediction | None
     ) -> Sequence[ReadText | None]:
         """After the prediction, which says in which pictures there is something to read; without one, in all."""
+        if self._stages.read is None or not self.reads:
+            return (None,) * len(images)
         says = iter(prediction.text_presence if prediction is not None else ())
         chances = [next(says, 1.0) if isinstance(image, DecodedImage) else 0.0 for image in images]
-        return await asyncio.gather(*map(self._read, images, chances))
+        return await _all([self._read(image, chance) for image, chance in zip(images, chances, strict=True)])
 
     async def _read(self, image: ImageOutcome, chance: float) -> ReadText | None:
         if self._stages.read is None or not self.reads or isinstance(image, FailedImage):
@@ -203,6 +207,11 @@ class Tagger:
                 prediction, mentions, listing.title, was_read=was_read, image_indices=decoded
             )
         return Outcome(item.record, listing.listing_id, item, tags, texts, tuple(prices))
+
+
+async def _all(works: Sequence[Coroutine[object, object, T]]) -> Sequence[T]:
+    """What comes of all, side by side. Most listings have one picture, which needs no task of its own."""
+    return [await works[0]] if len(works) == 1 else await asyncio.gather(*works)
 
 
 def _check_not_convicted(flight: Flight) -> None:
