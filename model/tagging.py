@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from math import exp, floor
 from typing import Literal
 
@@ -37,6 +38,7 @@ SIZE_THRESHOLD = 0.7
 MAX_VALUES = 5
 _MAX_SPANS = 8
 _DIGITS = 4
+_SCALE = 10**_DIGITS
 _WHOLE_PICTURE = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
 _NEVER = Threshold(None, None, None)
 
@@ -116,6 +118,7 @@ class Tagging:
     def __init__(self, labels: Labels, taxonomy: Taxonomy) -> None:
         self._labels = labels
         self._taxonomy = taxonomy
+        self._label = cache(taxonomy.label)  # of a few hundred values, asked forty times per listing
         self._places = {name: _first_places(values) for name, values in labels.values.items()}
 
     def resolve(
@@ -209,7 +212,7 @@ class Tagging:
 
     def _value(self, name: str, lowness: float, value: str) -> TagValue | None:
         score = _rounded(-lowness)
-        return TagValue(value, self._taxonomy.label(name, value), score) if score > 0 else None
+        return TagValue(value, self._label(name, value), score) if score > 0 else None
 
     def _top(self, name: str, scores: Scores | None, words: _Words, sheet: _Sheet) -> TagValue | None:
         """The first of ``_values``."""
@@ -378,4 +381,5 @@ def _spans(words: _Words, value: str) -> tuple[Span, ...]:
 
 def _rounded(score: float) -> float:
     """Down, so that a rounded sum stays at or below 1."""
-    return float(floor(min(max(score, 0.0), 1.0) * 10**_DIGITS) / 10**_DIGITS)
+    inside = score if 0.0 <= score <= 1.0 else min(max(score, 0.0), 1.0)
+    return floor(inside * _SCALE) / _SCALE

@@ -13,9 +13,8 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -100,19 +99,29 @@ class WireBudget:
         """From now on so many, if ``total`` has them."""
         self.left = min(num_bytes, self.total)
 
-    @contextmanager
-    def spent_here(self) -> Iterator[None]:
+    def spent_here(self) -> _Account:
         """Connections that this task makes or takes from the pool are on this account, until another takes them.
 
         Afterwards they may be kept, but whatever still comes over them ends them.
         """
-        token = _spending.set(self)
-        try:
-            yield
-        finally:
-            _spending.reset(token)
-            self.step = STEP_BYTES
-            self.allow(0)
+        return _Account(self)
+
+
+class _Account:
+    """``with``: see `WireBudget.spent_here`."""
+
+    __slots__ = ("_budget", "_token")
+
+    def __init__(self, budget: WireBudget) -> None:
+        self._budget = budget
+
+    def __enter__(self) -> None:
+        self._token = _spending.set(self._budget)
+
+    def __exit__(self, *_: object) -> None:
+        _spending.reset(self._token)
+        self._budget.step = STEP_BYTES
+        self._budget.allow(0)
 
 
 # Per task, as aiohttp hands nothing of a request on to where sockets are made.

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -92,8 +91,10 @@ def build_text_event(
     """The texts event alone, for a listing that the device has not seen: the same as ``build_events`` gives."""
     _check_read(item, texts)
     source = source_of(item.record)
-    with _schema_kept():
+    try:
         event = _texts(_Facts(item, source, _occurred_at(item, source, now), info), texts, prices)
+    except ValidationError as error:
+        raise _broken_schema(error) from error
     return _to_record(event, topics.texts, item.record)
 
 
@@ -161,17 +162,15 @@ def _enrich(
     _check_aligned(item, tags, texts)
     source = source_of(item.record)
     facts = _Facts(item, source, _occurred_at(item, source, now), info)
-    with _schema_kept():
-        return _attributes(facts, tags), _scenes(facts, tags), _texts(facts, texts, prices)
-
-
-@contextmanager
-def _schema_kept() -> Iterator[None]:
     try:
-        yield
+        return _attributes(facts, tags), _scenes(facts, tags), _texts(facts, texts, prices)
     except ValidationError as error:
-        detail = f"the model's results break the event schema: {describe_errors(error)}"
-        raise RejectedError(Reason.MODEL_FAILED, Stage.ENRICH, detail) from error
+        raise _broken_schema(error) from error
+
+
+def _broken_schema(error: ValidationError) -> RejectedError:
+    detail = f"the model's results break the event schema: {describe_errors(error)}"
+    return RejectedError(Reason.MODEL_FAILED, Stage.ENRICH, detail)
 
 
 def _check_aligned(item: Item, tags: results.ListingTags, texts: Sequence[results.ReadText | None]) -> None:

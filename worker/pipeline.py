@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import OrderedDict
 from collections.abc import Coroutine, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
@@ -239,6 +240,8 @@ class Pipeline:
         self._loop = asyncio.get_running_loop()
         self._journeys: set[asyncio.Task[None]] = set()
         self._parked: set[Flight] = set()
+        self._watched: OrderedDict[Flight, float] = OrderedDict()  # when to park each, oldest first
+        self._is_watching = False
         self._last_start = self._loop.time()
         self._is_resting = False
 
@@ -328,7 +331,7 @@ class Pipeline:
         flight, origin = journey.flight, journey.origin
         flight.trace = self._tagger.traces.listing(flight.record.headers, origin.topic, origin.partition, origin.offset)
         flight.on_stage = lambda: self._parked.discard(flight)
-        parking = self._loop.call_later(self._limits.park_seconds, self._park, flight)
+        self._watch(flight)
         try:
             outcome = await self._tagger.tag(flight)
             finished = self._outputs.of(outcome, flight.trace.headers)
@@ -343,7 +346,22 @@ class Pipeline:
         except TurnLostError:
             log.debug("journey.given_up", offset=journey.origin.offset)
         finally:
-            parking.cancel()
+            self._watched.pop(flight, None)
+
+    def _watch(self, flight: Flight) -> None:
+        """Park it if it is still under way when its time is over: one timer for all, for nearly none comes to that."""
+        self._watched[flight] = self._loop.time() + self._limits.park_seconds
+        if not self._is_watching:
+            self._is_watching = True
+            self._loop.call_later(self._limits.park_seconds, self._park_slow)
+
+    def _park_slow(self) -> None:
+        now = self._loop.time()
+        while self._watched and (due := next(iter(self._watched.values()))) <= now:
+            self._park(self._watched.popitem(last=False)[0])
+        self._is_watching = bool(self._watched)
+        if self._is_watching:
+            self._loop.call_at(due, self._park_slow)
 
     def _park(self, flight: Flight) -> None:
         """It holds next to nothing and waits for others: let more start."""
