@@ -41,6 +41,7 @@ from worker.vector_store import NoVectorStore, RedisVectorStore, StorePolicy, Ve
 
 VERSION = version("hangtag")
 _GUEST_PART = 0.25  # of the memory in flight, while a backfill shares the worker: the ceiling stays where it was
+_COLLECT_AFTER = (20_000, 20, 20)  # a listing makes a thousand short-lived objects, hardly one of them in a cycle
 log = structlog.get_logger(__name__)
 
 _GPU = Path("/dev/nvidia0")
@@ -124,6 +125,9 @@ async def build_tagger(settings: Settings, models: Models, metrics: Metrics, exi
     gc.collect()
     heap.give_back()
     gc.freeze()  # what is loaded stays: the collector need not go over a million objects again and again
+    threshold = gc.get_threshold()
+    gc.set_threshold(*_COLLECT_AFTER)
+    exits.callback(gc.set_threshold, *threshold)
     exits.callback(gc.unfreeze)  # or native modules take what is never collected for a leak, and say so at the end
     return Built(tagger, batches, stages, info, limits, crossing)
 

@@ -30,6 +30,7 @@ SETTINGS = {
 }  # fmt: skip
 _PICTURES = re.compile(rb"^hangtag_batch_pictures_sum (\S+)", re.MULTILINE)
 _BUSY = re.compile(rb"^hangtag_device_busy_seconds_total (\S+)", re.MULTILINE)
+EVENT_BYTES = (2974, 1280, 432)  # of the three events of a bench's listing
 _FIRST, _LAST = 0.15, 0.9  # of the stream: what lies between is the steady state
 
 
@@ -111,6 +112,20 @@ async def ideal(
     told = {"urls": urls, "fixed": pace.fixed_seconds, "item": pace.item_seconds, "batch": batch, "decodes": decodes}
     found = await ask("tests.bench.ideal", told)
     return count / found["seconds"], 1000 * found["cpu_seconds"] / count
+
+
+async def floor(stream: Stream, host: ImageHost, count: int) -> float:
+    """CPU-ms per listing of a loop that makes the same calls and does nothing else; see `tests.bench.floor`."""
+    stream.create()
+    await asyncio.to_thread(stream.send, letters(host, count))
+    topics = stream.topics
+    told = {
+        "servers": stream.servers, "input": topics.input, "outputs": [topics.attributes, topics.scenes, topics.texts],
+        "group": f"{stream.name}-floor", "count": count, "values": EVENT_BYTES,
+        "decoders": int(SETTINGS["DECODE__NUM_PROCESSES"]),
+    }  # fmt: skip
+    found = await ask("tests.bench.floor", told)
+    return float(1000 * found["cpu_seconds"] / count)
 
 
 async def ask(module: str, told: object) -> Any:
