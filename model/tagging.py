@@ -38,7 +38,7 @@ SIZE_THRESHOLD = 0.7
 MAX_VALUES = 5
 _MAX_SPANS = 8
 _DIGITS = 4
-_SCALE = 10**_DIGITS
+_SCALE: int = 10**_DIGITS
 _WHOLE_PICTURE = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
 _NEVER = Threshold(None, None, None)
 

@@ -90,7 +90,7 @@ def encode_map(committed: int, finished: Iterable[int], mark: Mark = CLEAN) -> s
     for index in indices:
         raw[index >> 3] |= 1 << (index & 7)
     # Of a short map deflating saves nothing that matters, and costs more than all the rest here.
-    deflated = zlib.compress(raw, 9) if len(raw) > _SHORT_BYTES else raw
+    deflated = zlib.compress(raw, 9) if len(raw) > _SHORT_BYTES else bytes(raw)
     codec, body = (1, deflated) if len(deflated) < len(raw) else (0, bytes(raw))
     places = (0 if at is None or at < committed else at - committed + 1 for at in (mark.until, mark.alone))
     head = _HEAD.pack(_MAGIC, _VERSION, codec, mark.writer, min(mark.deaths, MAX_DEATHS_COUNTED), *places)

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from decimal import Decimal
 
-from tests.price_cards.wording import Piece, Truth, Wording, Words, plain
+from tests.price_cards.wording import Piece, Strike, Truth, Wording, Words, plain
 
 Style = tuple[str, str]  # thousands separator, decimal separator
 
@@ -129,7 +129,8 @@ def sale_pair(choose: random.Random) -> Wording:
     old_text, currency, sign = _signed(choose, old)
     choose.setstate(state)  # the same sign on the same side
     new_text, _, _ = _signed(choose, new)
-    strike = choose.choice(("level", "level", "rising", "falling"))
+    strikes: tuple[Strike, ...] = ("level", "level", "rising", "falling")
+    strike = choose.choice(strikes)
     first = plain(old_text, choose.uniform(0.6, 1.0), strike)
     second = plain(choose.choice(_NOW) + new_text)
     rows = (
