@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from model.ablation_figures import PICTURE, STACKING, TITLE, Right, summarise
+from model.ablation_figures import PICTURE, PICTURE_MISSING, STACKING, TITLE, TITLE_MISSING, Right, summarise
 from model.calibrate import Fitting, fit_pool
 from model.catalogue import is_catalogue, load_catalogue
 from model.config import ModelConfig
@@ -176,9 +176,8 @@ def _note(
             _add(right, single.truth, TITLE, title, _of_side(single, "text"))
             if key == "plain":
                 _add(right, single.truth, PICTURE, "not read", _of_side(single, "image"))
-    for key, title in (("no_picture", "as it is"), ("no_title", "missing")):
-        words = f"{fusion}, alone, {'picture' if key == 'no_picture' else 'title'} missing"
-        _add(right, pooled.truth, words, title, bench.alone(asked[key], fusion))
+    for key, what, title in (("no_picture", PICTURE_MISSING, "as it is"), ("no_title", TITLE_MISSING, "missing")):
+        _add(right, pooled.truth, f"{fusion}, {what}", title, bench.alone(asked[key], fusion))
 
 
 def _pools(bench: _Bench, asked: Mapping[str, Mapping[str, Logits]], experts: Sequence[str]) -> dict[str, Pool]:

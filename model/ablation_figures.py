@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 PICTURE, TITLE, STACKING = "picture only", "title only", "stacking, no joint expert"
+PICTURE_MISSING, TITLE_MISSING = "alone, picture missing", "alone, title missing"
 _SINGLE = (PICTURE, TITLE)
 _ROUNDS = 2000
 
@@ -24,7 +25,7 @@ def summarise(right: Right) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
     for (name, who, title), by_seed in right.items():
         rows = np.stack(by_seed).astype(np.float64)
-        best = _best_single(right, name, title)
+        best = _best_single(right, name, who, title)
         line = {"who": who, "title": title, "rows": rows.shape[1], "seeds": rows.shape[0]}
         line |= {"accuracy": round(float(rows.mean()), 4), "interval_95": _interval(rows)}
         line["by_seed"] = [round(float(one.mean()), 4) for one in rows]
@@ -35,9 +36,10 @@ def summarise(right: Right) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def _best_single(right: Right, name: str, title: str) -> str | None:
-    """The better of picture and title, by accuracy; without a title the picture."""
-    asked = [(PICTURE, "not read")] + ([(TITLE, title)] if title != "missing" else [])
+def _best_single(right: Right, name: str, who: str, title: str) -> str | None:
+    """The better of picture and title, by accuracy; where a side is missing, the other."""
+    asked = [] if who.endswith(PICTURE_MISSING) else [(PICTURE, "not read")]
+    asked += [(TITLE, title)] if title != "missing" else []
     there = [(who, float(np.mean(right[name, who, how]))) for who, how in asked if (name, who, how) in right]
     return max(there, key=lambda one: one[1])[0] if there else None
 
@@ -60,7 +62,8 @@ def ablation_tables(found: Mapping[str, Any]) -> str:
         f"Each fit saw {found['fitted_rows']:,} training rows for {found['epochs']} passes; pools were fitted on the "
         f"fifth of the training families that was held out. Means over {found['seeds']} seeds; 95 % intervals over "
         "rows and seeds; gains are paired with the best single side that was given as much. Product types: those with "
-        "enough training rows to be named."
+        "enough training rows to be named. Where a side is missing the pool answers by the other side's experts, as in "
+        "the first rows."
     )
     tables = [_table(name, lines) for name, lines in found["figures"].items()]
     return "\n\n".join(["# Fusions compared", f"Printed by `hangtag evaluate --ablation`. {head}", *tables]) + "\n"

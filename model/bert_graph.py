@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,9 +47,9 @@ class BertShape:
         return cls(heads, layers, width, inner_width, words, positions, kinds, epsilon)
 
 
-def build(shape: BertShape, weights: Weights) -> Any:
-    """(B, T) int64 token ids and (B, T) float32 mask to (B, D) of length 1, as `model.text.TextTower.encode`. Raises
-    CheckpointError.
+def build(shape: BertShape, weights: Weights, tuned: Weights | None = None, num_tuned: int = 0) -> Any:
+    """(B, T) int64 token ids and (B, T) float32 mask to (B, D) of length 1, as `model.text.TextTower.encode`; with
+    ``tuned`` weights of the last ``num_tuned`` layers (B, 2 D). Raises CheckpointError.
     """
     weights.drop("embeddings.position_ids", "pooler.dense.weight", "pooler.dense.bias")
     net = _Net(weights, shape)
@@ -57,13 +58,16 @@ def build(shape: BertShape, weights: Weights) -> Any:
     mask = ops.parameter([-1, -1], np.float32, name="mask")
     states = net.embed(ids)
     attended = ops.unsqueeze(ops.convert(mask, "boolean"), net.integers(1, 2))  # (B, 1, 1, T)
-    for layer in range(shape.num_layers):
-        states = net.layer(states, attended, f"encoder.layer.{layer}")
-    weight = ops.unsqueeze(mask, net.integers(2))
-    total = ops.reduce_sum(ops.multiply(states, weight), net.integers(1), False)
-    mean = ops.divide(total, ops.reduce_sum(mask, net.integers(1), True))
-    length = ops.maximum(ops.reduce_l2(mean, net.integers(1), True), ops.constant(np.float32(1e-12)))
-    return net.model(ops.divide(mean, length), [ids, mask])
+    shared = shape.num_layers - num_tuned
+    states = net.through(states, attended, [f"encoder.layer.{place}" for place in range(shared)])
+    own = net.through(states, attended, [f"encoder.layer.{place}" for place in range(shared, shape.num_layers)])
+    vector = net.mean(own, mask)
+    if tuned is not None:
+        other = _Net(tuned, shape)
+        last = other.through(states, attended, [f"layers.{place}" for place in range(num_tuned)])
+        vector = ops.concat([vector, other.mean(last, mask)], 1)
+        tuned.close()
+    return net.model(vector, [ids, mask])
 
 
 class _Net(Layers):
@@ -96,6 +100,20 @@ class _Net(Layers):
         inside = ops.gelu(self.linear(states, f"{name}.intermediate.dense", inner, width), "erf")
         outside = self.linear(inside, f"{name}.output.dense", width, inner)
         return self.norm(ops.add(outside, states), f"{name}.output.LayerNorm")
+
+    def through(self, states: Any, attended: Any, names: Sequence[str]) -> Any:
+        """(B, T, D) through layers, one after the other."""
+        for name in names:
+            states = self.layer(states, attended, name)
+        return states
+
+    def mean(self, states: Any, mask: Any) -> Any:
+        """(B, T, D) to (B, D) of length 1: the mean over tokens."""
+        ops = self.ops
+        total = ops.reduce_sum(ops.multiply(states, ops.unsqueeze(mask, self.integers(2))), self.integers(1), False)
+        mean = ops.divide(total, ops.reduce_sum(mask, self.integers(1), True))
+        length = ops.maximum(ops.reduce_l2(mean, self.integers(1), True), ops.constant(np.float32(1e-12)))
+        return ops.divide(mean, length)
 
     def norm(self, states: Any, name: str) -> Any:
         """Layer norm with the encoder's epsilon."""

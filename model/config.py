@@ -47,7 +47,19 @@ class ModelConfig:
     text_tower: str = "bert"  # bert, transformers or lstm
     text_pooling: str = "mean"  # mean, cls or pooler
     text_prefix: str = ""  # what the encoder wants before every title, such as "query: "
+    tuned_text_layers: int = 0  # of a BERT: its last ones stand there twice, as they came and tuned; 0: none are tuned
+    tuned_image_blocks: int = 0  # the same of an EfficientNet
     pair: Mapping[str, Any] = field(default_factory=dict)  # see `model.towers.pair`; {}: there is none
+
+    @property
+    def title_dim(self) -> int:
+        """Of a title's vector, as the text tower gives it and the cache keeps it."""
+        return 2 * self.text_dim if self.tuned_text_layers else self.text_dim
+
+    @property
+    def picture_dim(self) -> int:
+        """Of a picture's features, as the image tower gives them."""
+        return 2 * self.image_dim if self.tuned_image_blocks else self.image_dim
 
     @property
     def framing(self) -> Framing:
@@ -73,7 +85,8 @@ class ModelConfig:
                 f"the checkpoint has format {found.get('format')!r} (unknown fields: {sorted(unknown)}); "
                 f"this program reads format {FORMAT}: train it again with 'hangtag train'"
             )
-        config = cls(**{name: tuple(one) if isinstance(one, list) else one for name, one in found.items()})
+        values: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in found.items()}
+        config = cls(**values)
         config.check(path.name)
         return config
 

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from model.ocr_detect import Corners, Detector
@@ -70,6 +71,7 @@ def open_reader(*, num_threads: int = 1, max_lines: int = 200, engine: OcrEngine
     """Load the networks inside the rapidocr wheel. Raises CheckpointError when they, or the engine, are not there."""
     files = bundled_files()
     chosen = choose_engine(engine)
+    cv2.setNumThreads(num_threads)  # it would take every core it sees, beside the networks
     networks = open_networks(files, chosen, num_threads)
     recogniser = Recogniser(networks.recogniser, networks.classifier, networks.alphabet)
     rules = f"{files_digest(files)} {_SIDE} {_MAX_SIDE} {_MIN_SCORE} {max_lines} {ROLES_VERSION} {chosen}"

@@ -21,7 +21,7 @@ from model.engines import EngineChoice, OpenVinoImages, OpenVinoTexts, compiled,
 from model.errors import reading
 from model.graph import Weights
 from model.titles import Titles, open_tokenizer
-from model.weights import Checkpoint
+from model.weights import TUNED_FILES, Checkpoint
 
 Images = Callable[[npt.NDArray[np.uint8]], torch.Tensor]  # (P, S, S, 3) to (P, D) on the device
 Texts = Callable[[Sequence[str]], torch.Tensor]  # titles to (B, D) of length 1, on the device
@@ -31,7 +31,7 @@ Texts = Callable[[Sequence[str]], torch.Tensor]  # titles to (B, D) of length 1,
 _KNOWN = {
     "name", "format", "image_tower", "image_side", "image_dim", "image_mean", "image_std", "text_dim",
     "max_title_tokens", "color_dim", "hidden_dim", "joint_dim", "fusions", "modality_dropout", "region_grid",
-    "part_tokens", "image_fit", "image_crop_share", "image_interpolation", "text_prefix", "pair",
+    "part_tokens", "image_fit", "image_crop_share", "image_interpolation", "text_prefix", "tuned_text_layers", "pair",
 }  # fmt: skip
 
 
@@ -50,7 +50,7 @@ def open_towers(checkpoint: Checkpoint, device: torch.device, choice: EngineChoi
     images = _images(checkpoint, choice) if on_openvino and is_exact and _is_plain(config, "image") else None
     texts = _texts(checkpoint, device, choice) if on_openvino and _is_plain(config, "text") else None
     if images is None:
-        images = open_images(checkpoint.image, checkpoint.config.image_side, device, choice)
+        images = open_images(checkpoint.image, checkpoint.config.image_side, device, choice, checkpoint.quantisation)
     if texts is None:
         texts = checkpoint.text.to(device)
         move_texts(texts, choice)
@@ -71,7 +71,9 @@ def text_graph(folder: Path, config: ModelConfig) -> Any | None:
         shape = bert_graph.BertShape.load(place / "config.json")
     if shape is None or shape.width != config.text_dim:
         return None  # the second is refused when its vectors meet the heads, as on any engine
-    return bert_graph.build(shape, Weights.read(place / "model.safetensors"))
+    num_tuned = config.tuned_text_layers
+    tuned = Weights.read(folder / TUNED_FILES["tuned_text"]) if num_tuned else None
+    return bert_graph.build(shape, Weights.read(place / "model.safetensors"), tuned, num_tuned)
 
 
 def _is_plain(config: ModelConfig, side: str) -> bool:
@@ -93,4 +95,4 @@ def _texts(checkpoint: Checkpoint, device: torch.device, choice: EngineChoice) -
     config = checkpoint.config
     with reading("towers/text"):
         tokenizer = open_tokenizer(checkpoint.folder / "towers" / "text", config.max_title_tokens)
-    return Titles(tokenizer, OpenVinoTexts(compiled(graph, choice.exact)), config.text_dim, device, config.text_prefix)
+    return Titles(tokenizer, OpenVinoTexts(compiled(graph, choice.exact)), config.title_dim, device, config.text_prefix)

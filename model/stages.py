@@ -7,7 +7,7 @@ numbers instead of pictures.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -18,16 +18,15 @@ import torch
 from PIL import Image
 from torch import nn
 
+from model.config import ModelConfig
 from model.dataset import Row
 from model.engines import choose_engine, open_images
-from model.errors import ModelError
 from model.geometry import fit_square
-from model.image import ImageTower
+from model.image import ImageTower, first_stages, last_stages
 from model.types import Pixels
 
 VIEWS = ("as it is", "mirrored", "crop", "another crop")
 _PHOTO_VIEWS = (0, 2)  # of photos without a title, which are many of few kinds
-_LAST_BLOCKS = 2  # of an EfficientNet's seven: below 14 x 14 cells
 _LEAST_AREA = 0.5  # of the picture in a crop
 _CHUNK = 32
 
@@ -36,32 +35,17 @@ Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
 
-class Halves:
-    """Both parts of a tower, sharing its weights. Raises ModelError for a network without an EfficientNet's blocks."""
-
-    def __init__(self, tower: ImageTower) -> None:
-        net = tower.net
-        if not all(hasattr(net, name) for name in ("conv_stem", "bn1", "blocks", "conv_head", "bn2", "global_pool")):
-            raise ModelError(f"{type(net).__name__} cannot be tuned: it has no EfficientNet's blocks; train it frozen")
-        self.first = _First(tower)
-        blocks = list(cast(nn.Sequential, net.blocks))[-_LAST_BLOCKS:]
-        self.last = nn.Sequential(*blocks, net.conv_head, net.bn2, net.global_pool).eval()
-
-
 class _First(nn.Module):
     """(B, S, S, 3) uint8 sRGB to (B, C, H, W): what the last stages take."""
 
-    def __init__(self, tower: ImageTower) -> None:
+    def __init__(self, tower: ImageTower, num_tuned: int) -> None:
         super().__init__()
         self._tower = tower
+        self._num_tuned = num_tuned
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """See the class."""
-        net = self._tower.net
-        found: torch.Tensor = net.bn1(net.conv_stem(self._tower.scaled(pixels)))
-        for block in list(net.blocks)[:-_LAST_BLOCKS]:
-            found = block(found)
-        return found
+        return first_stages(self._tower.net, self._tower.scaled(pixels), self._num_tuned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +54,7 @@ class Views:
 
     cells: npt.NDArray[np.float16]
     kinds: Sequence[tuple[int, ...]]  # per row, the views that there are
-    num_features: int  # of the whole tower
+    last: nn.Module  # the stages that take it, as they came
     key: str
 
     def drawn(self, rows: Ints, draw: np.random.Generator) -> torch.Tensor:
@@ -86,32 +70,34 @@ class Views:
         return torch.from_numpy(cells).permute(0, 3, 1, 2)  # channels last in memory, as the kernels like it
 
 
-def look(rows: Sequence[Row], tower: ImageTower, side: int, cache: Path, log: Log) -> Views:
-    """What the first stages see in all views of the rows' pictures; what ``cache`` has is read from there."""
+def look(rows: Sequence[Row], tower: ImageTower, config: ModelConfig, cache: Path, log: Log) -> Views:
+    """What the first stages see in all views of the rows' pictures; what ``cache`` has is read from there.
+
+    Raises ModelError for a tower that has no such stages.
+    """
+    side, num_tuned = config.image_side, config.tuned_image_blocks
     kinds = [tuple(range(len(VIEWS))) if row.title else _PHOTO_VIEWS for row in rows]
-    halves = Halves(tower)
-    key = _key(rows, tower, side)
+    last, first = last_stages(tower.net, num_tuned), _First(tower, num_tuned)
+    key = _key(rows, tower, side, num_tuned)
     path = cache / f"views-{key}.npy"
-    with torch.inference_mode():
-        shape = halves.first(torch.zeros(1, side, side, 3, dtype=torch.uint8)).shape
-        width = halves.last(torch.zeros(shape)).shape[1]
     if not path.is_file():
+        with torch.inference_mode():
+            shape = first(torch.zeros(1, side, side, 3, dtype=torch.uint8)).shape
         cache.mkdir(parents=True, exist_ok=True)
-        _compute(rows, kinds, halves.first, side, path, shape, log)
-    return Views(np.load(path, mmap_mode="r"), kinds, width, key)
+        _compute(rows, kinds, first, side, path, shape, log)
+    return Views(np.load(path, mmap_mode="r"), kinds, last, key)
 
 
-def features_of(halves: Halves, views: Views, count: int) -> Floats:
-    """(``count``, Di) of the pictures as they are, by these last stages."""
+def features_of(last: nn.Module, views: Views) -> Floats:
+    """(N, Di) of the pictures as they are, by these last stages."""
+    count = len(views.kinds)
     with torch.inference_mode():
-        parts = [
-            halves.last(views.plain(range(start, min(count, start + _CHUNK)))) for start in range(0, count, _CHUNK)
-        ]
+        parts = [last(views.plain(range(start, min(count, start + _CHUNK)))) for start in range(0, count, _CHUNK)]
     return np.asarray(torch.cat(parts).numpy(), np.float32)
 
 
-def _key(rows: Sequence[Row], tower: ImageTower, side: int) -> str:
-    digest = hashlib.sha256(f"{side} {VIEWS} {_LAST_BLOCKS}".encode())
+def _key(rows: Sequence[Row], tower: ImageTower, side: int, num_tuned: int) -> str:
+    digest = hashlib.sha256(f"{side} {VIEWS} {num_tuned}".encode())
     for row in rows:
         digest.update(f"{row.image.parent.name}/{row.image.name}\0".encode())
     for value in tower.parameters():
@@ -139,16 +125,13 @@ def _compute(
     for view, name in enumerate(VIEWS):
         chosen = [index for index, own in enumerate(kinds) if view in own]
         log(f"first stages: {len(chosen):,} pictures, {name}")
-        for some in _chunks(chosen):
+        for start in range(0, len(chosen), _CHUNK):
+            some = chosen[start : start + _CHUNK]
             pixels = np.stack([_view_of(rows[index].image, view, index, side) for index in some])
             with torch.inference_mode():
                 cells[view, some] = see(pixels).permute(0, 2, 3, 1).numpy()
     cells.flush()
     partial.rename(path)
-
-
-def _chunks(rows: Sequence[int]) -> Iterator[list[int]]:
-    yield from (list(rows[start : start + _CHUNK]) for start in range(0, len(rows), _CHUNK))
 
 
 def _view_of(path: Path, view: int, index: int, side: int) -> Pixels:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from model.errors import ModelError
+from model.prompts import Prompted, read_prompts
 
 _FILE = Path(__file__).parent / "taxonomy.json"
 
@@ -35,6 +36,7 @@ class Taxonomy:
     _not_applicable: Mapping[str, tuple[str, ...]]
     _ignored: Mapping[str, tuple[str, ...]]
     _hex: Mapping[str, str]
+    prompts: Mapping[str, Prompted] = field(default_factory=dict)  # attributes declared by prompts alone
 
     def category_of(self, product_type: str) -> str | None:
         """The category path of a product type, None for one that the file does not place."""
@@ -103,6 +105,7 @@ def _checked(found: Mapping[str, Any], revision: str) -> Taxonomy:
         {attribute: tuple(paths) for attribute, paths in found["not_applicable"].items()},
         {attribute: tuple(phrases) for attribute, phrases in found["ignored"].items()},
         found["hex"],
+        read_prompts(found.get("prompts", {}), found["attributes"]),
     )
 
 

@@ -5,7 +5,8 @@ Any other encoder can take its place (`model.towers`): token ids and mask in, st
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import copy
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ from torch import nn
 
 from model.titles import Titles, open_tokenizer, padded
 
+_NO_TOKEN = -1e4  # added to what attention gives a place without a token
 POOLINGS = ("mean", "cls", "pooler")
 
 
@@ -32,19 +34,29 @@ class TextTower(nn.Module):
         self.net = net if net is not None else _bert(folder)
         self._tokenizer = open_tokenizer(folder, max_tokens)
         self.pooling = pooling
-        self._prefix = prefix
+        self.prefix = prefix
+        self.tuned: TunedLayers | None = None
+        self.identity = "" if (pooling, prefix) == ("mean", "") else f"{pooling} {prefix}"  # beside its weights
         self.engine: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None  # what encodes in torch's stead
 
     def forward(self, titles: Sequence[str]) -> torch.Tensor:
-        """Titles to (B, D) float32 of length 1, in order. Titles of like length are encoded together."""
+        """Titles to (B, D) float32 of length 1, in order. Titles of like length are encoded together.
+
+        With ``tuned`` layers (B, 2 D): the vector of the encoder as it came and, after it, theirs.
+        """
         device = next(self.net.parameters()).device
-        encode = self.engine or self.encode
-        return Titles(self._tokenizer, encode, self.dim, device, self._prefix)(titles)
+        encode, width = self.engine or self.encode, self.dim if self.tuned is None else 2 * self.dim
+        return Titles(self._tokenizer, encode, width, device, self.prefix)(titles)
+
+    def token_ids(self, titles: Sequence[str]) -> list[list[int]]:
+        """Each title's tokens."""
+        return [one.ids for one in self._tokenizer.encode_batch([self.prefix + title for title in titles])]
 
     def states(self, titles: Sequence[str], limit: int) -> tuple[torch.Tensor, torch.Tensor]:
         """The states of titles' first ``limit`` tokens, (B, T, D), and their mask (B, T), 1 where a token stands."""
-        ids, mask = padded([one.ids[:limit] for one in self._tokenizer.encode_batch(list(titles))])
-        ids, mask = ids.to(self.net.device), mask.to(self.net.device)
+        device = next(self.net.parameters()).device
+        ids, mask = padded([ids[:limit] for ids in self.token_ids(titles)])
+        ids, mask = ids.to(device), mask.to(device)
         states: torch.Tensor = self.net(input_ids=ids, attention_mask=mask).last_hidden_state
         return states.float(), mask
 
@@ -53,8 +65,30 @@ class TextTower(nn.Module):
         """D."""
         return int(cast(Any, self.net.config).hidden_size)
 
+    def last_layers(self, count: int) -> TunedLayers:
+        """Copies of a BERT's last ``count`` layers, to be tuned."""
+        return TunedLayers(copy.deepcopy(list(cast(Any, self.net).encoder.layer)[-count:]))
+
+    def lower_states(self, tokens: list[list[int]], num_tuned: int) -> torch.Tensor:
+        """(B, T, D): what a BERT's layers below the last ``num_tuned`` make of titles' tokens."""
+        ids, mask = padded(tokens)
+        return self._lower(ids.to(self.net.device), mask.to(self.net.device), num_tuned)
+
+    def _lower(self, ids: torch.Tensor, mask: torch.Tensor, num_tuned: int) -> torch.Tensor:
+        net = cast(Any, self.net)
+        states: torch.Tensor = net.embeddings(input_ids=ids)
+        return _through(list(net.encoder.layer)[:-num_tuned], states, mask)
+
+    def _encode_twice(self, ids: torch.Tensor, mask: torch.Tensor, tuned: TunedLayers) -> torch.Tensor:
+        num_tuned = len(tuned.layers)
+        lower = self._lower(ids, mask, num_tuned)
+        own = _mean(_through(list(cast(Any, self.net).encoder.layer)[-num_tuned:], lower, mask), mask)
+        return torch.cat([own, tuned(lower, mask)], dim=1)
+
     def encode(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """(B, T) token ids and their mask, 1 where a token stands, to (B, D) of length 1."""
+        """(B, T) token ids and their mask, 1 where a token stands, to (B, D) of length 1; see ``forward``."""
+        if self.tuned is not None:
+            return self._encode_twice(ids, mask, self.tuned)
         found = self.net(input_ids=ids, attention_mask=mask)
         return nn.functional.normalize(self._pooled(found, mask).float(), dim=-1)
 
@@ -66,6 +100,31 @@ class TextTower(nn.Module):
         if self.pooling == "cls":
             return states[:, 0]
         return (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+
+
+class TunedLayers(nn.Module):
+    """The last layers of a BERT, tuned: states (B, T, D) of those below and their mask (B, T) to (B, D) of length 1."""
+
+    def __init__(self, layers: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """See the class."""
+        return _mean(_through(self.layers, states, mask), mask)
+
+
+def _through(layers: Iterable[nn.Module], states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    added = (1 - mask)[:, None, None, :] * _NO_TOKEN
+    for layer in layers:
+        found = layer(states, attention_mask=added)
+        states = found[0] if isinstance(found, tuple) else found
+    return states
+
+
+def _mean(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    mean = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+    return nn.functional.normalize(mean.float(), dim=-1)
 
 
 def _bert(folder: Path) -> nn.Module:

@@ -9,9 +9,12 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 
+from model.like_lengths import CALL_TOKENS, groups_of
+
 Encode = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # (B, T) ids and mask, 1 where a token stands, to (B, D)
 
 _MAX_BATCH = 64
+_GPU_CALL_TOKENS = 1_000_000  # as few calls as may be: filling costs a GPU little
 
 
 def open_tokenizer(folder: Path, max_tokens: int) -> Tokenizer:
@@ -37,8 +40,9 @@ class Titles:
         tokens = [one.ids for one in self.tokenizer.encode_batch([self.prefix + title for title in titles])]
         order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
         vectors = torch.empty(len(tokens), self.width, device=self.device)
-        for start in range(0, len(order), _MAX_BATCH):
-            chosen = order[start : start + _MAX_BATCH]
+        call_tokens = CALL_TOKENS if self.device.type == "cpu" else _GPU_CALL_TOKENS
+        for some in groups_of([len(tokens[index]) for index in order], _MAX_BATCH, call_tokens):
+            chosen = order[some]
             ids, mask = padded([tokens[index] for index in chosen])
             vectors[chosen] = self.encode(ids.to(self.device), mask.to(self.device))
         return vectors

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,10 +31,10 @@ from model.features import see_images
 from model.fit import Examples, Length, choose_length, examples_of, fit_network, fit_words, remember_words
 from model.folds import NUM_FOLDS, fold_of_rows
 from model.fusion import ATTRIBUTES, FusionModel
-from model.origin import import_towers
 from model.out_of_fold import OutOfFold, ask, together
 from model.parts import all_features
 from model.pool import Pool
+from model.precision import learn_int8, part_of
 from model.predictor import choose_device
 from model.presence_data import learn_presence
 from model.preset import Preset
@@ -42,6 +42,8 @@ from model.progress import Meter, Progress, silent
 from model.resume import Unfinished, key_of
 from model.scoring import category_matrix, score_all, stated_values
 from model.taxonomy import load_taxonomy
+from model.towers.bring import DEFAULT_IMAGE, DEFAULT_TEXT, bring_towers
+from model.tuning import Tuned, Tuning
 from model.weights import Vocabulary, load_towers, save_heads, save_outcomes, seal
 
 MIN_TYPE_ROWS = 20
@@ -71,17 +73,21 @@ class _Recipe:
     seed: int
     log: Log
     meter: Meter
+    tuning: Tuning
 
     def choose_length(self, rows: torch.Tensor, watched: torch.Tensor) -> Length:
         torch.manual_seed(self.seed)
         one = (self.config, self.data, (rows, watched), self.sizes, self.epochs, self.patience, self.log)
         return choose_length(*one, self.meter.step)
 
-    def fit(self, rows: torch.Tensor, length: Length) -> FusionModel:
+    def fit(self, rows: torch.Tensor, length: Length) -> tuple[FusionModel, Tuned]:
+        """Experts that have seen ``rows``, above towers that have seen no others."""
+        tuned = self.tuning.on(rows)
         torch.manual_seed(self.seed)
         fusion = fit_network(self.config, self.data, rows, self.sizes, length, self.log, self.meter.step)
         fit_words(fusion, self.data, rows)
-        return fusion
+        tuned.give_heads(fusion)
+        return fusion, tuned
 
 
 def train(
@@ -95,25 +101,32 @@ def train(
     cache: Path = Path(".cache/features"),
     log: Log = lambda _: None,
     progress: Progress = silent,
+    image_tower: str = DEFAULT_IMAGE,
+    text_tower: str = DEFAULT_TEXT,
 ) -> TrainReport:
-    """Write a complete checkpoint to the folder ``out``. Raises ModelError when data or weights are missing.
+    """Write a complete checkpoint to the folder ``out``. Towers as `model.towers.spec` has them. Raises ModelError when
+    data or weights are missing.
 
     What a run that was killed had finished is found in ``out/unfinished``. ``epochs``: so many passes, no early
     stopping.
     """
     preset = preset or Preset()
+    rows = rows_of(data)
     out.mkdir(parents=True, exist_ok=True)
-    config = preset.model
-    config.save(out / "config.json")
-    origins = import_towers(out)
-    rows = load_catalogue(data) if is_catalogue(data) else load_rows(data)
-    image, text = load_towers(out, config)
+    own = [row.title for row in rows if row.split == "train" and row.title]
+    brought = bring_towers(out, image_tower, text_tower, preset.model, titles=own, seed=seed, log=log)
+    config, origins = brought.config, brought.origins
+    preset = replace(preset, model=config)
+    image, text = load_towers(out, replace(config, tuned_text_layers=0, tuned_image_blocks=0))
     place = choose_device(device)
     titles = [row.title or row.made_title for row in rows]
     towers = (image.to(place), text.to(place))
     features = all_features(rows, titles, towers, config, cache, log)
     values = vocabularies(rows)
-    recipe = _recipe(preset, examples_of(rows, features, values), values, epochs, seed, log, progress)
+    examples = examples_of(rows, features, values)
+    tuning = Tuning(config, towers, examples, {name: len(one) for name, one in values.items()}, cache, seed, log)
+    tuning.prepare(rows, titles, features.masked_titles)
+    recipe = _recipe(preset, examples, values, epochs, seed, log, progress, tuning)
     folds = torch.from_numpy(fold_of_rows(rows, features.images))
     key = key_of(asdict(config), recipe.epochs, recipe.patience, seed, titles, folds, *_arrays(recipe.data))
     unfinished = Unfinished(out / "unfinished", key, log)
@@ -122,8 +135,10 @@ def train(
     vocabulary, outcomes = _calibrate(recipe, rows, found, values)
     recipe.meter.begin("fitting on all training rows")
     log("fitting on all training rows")
-    fusion = recipe.fit(_rows_of(rows, "train"), length)
+    fusion, tuned = recipe.fit(_rows_of(rows, "train"), length)
     unfinished.clear()
+    tuned.save(out)
+    features = tuned.seen(features)
     remember_words(fusion, [title for row, title in zip(rows, titles, strict=True) if row.split == "train" and title])
     _round_to_half(fusion)
     save_heads(out, fusion)
@@ -132,6 +147,11 @@ def train(
     presence = learn_presence(features.images, rows, see, cache)
     if presence is not None:
         presence.save(out)
+    test = [index for index in _rows_of(rows, "test").tolist() if rows[index].title]
+    if test:
+        compared = (part_of(features, test), [rows[index] for index in test])
+        training = [row for row in rows if row.split == "train"]
+        learn_int8(image, (fusion, vocabulary), training, compared, image.framing, log).save(out)
     (out / "labels.json").write_text(json.dumps(vocabulary.to_json(), indent=1) + "\n", encoding="utf-8")
     figures = evaluate_features(fusion, vocabulary, outcomes, features, rows) | noise_figures(rows, cache)
     write_card(out, config, vocabulary, origins, rows, figures)
@@ -147,15 +167,21 @@ def _recipe(
     seed: int,
     log: Log,
     progress: Progress,
+    tuning: Tuning,
 ) -> _Recipe:
     passes, patience = epochs or preset.epochs, 0 if epochs else preset.patience
     meter = Meter(passes * (NUM_FOLDS + 1 + bool(patience)), progress)
     sizes = {name: len(one) for name, one in values.items()}
-    return _Recipe(preset.model, data, sizes, passes, patience, seed, log, meter)
+    return _Recipe(preset.model, data, sizes, passes, patience, seed, log, meter, tuning)
 
 
 def _arrays(data: Examples) -> list[torch.Tensor]:
     return [data.images, data.colors, data.titles, data.masked, *data.labels.values()]
+
+
+def rows_of(data: Path) -> list[Row]:
+    """What to train on: a folder with the training data, or a team's own file. Raises ModelError."""
+    return load_catalogue(data) if is_catalogue(data) else load_rows(data)
 
 
 def vocabularies(rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:
@@ -212,9 +238,9 @@ def _out_of_fold(
 
     def compute(fold: int) -> dict[str, torch.Tensor]:
         recipe.log(f"fold {fold + 1} of {NUM_FOLDS}")
-        fusion = recipe.fit(training[folds[training] != fold], length)
+        fusion, tuned = recipe.fit(training[folds[training] != fold], length)
         with torch.inference_mode():
-            return ask(fusion, recipe.data, training[folds[training] == fold]).tensors()
+            return ask(fusion, tuned.examples, training[folds[training] == fold]).tensors()
 
     parts = []
     for fold in range(NUM_FOLDS):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import cos, pi
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ _IMPORTANCE = {"product_type": 1.0, "color": 1.0, "material": 0.5}
 Log = Callable[[str], None]
 Ints = npt.NDArray[np.int64]
 Draw = np.random.Generator
-Take = Callable[[Ints, Draw], torch.Tensor]  # rows (B,) to what the last stages take
+Take = Callable[[Ints, Draw], tuple[torch.Tensor, ...]]  # rows (B,) to what the last stages take
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +83,17 @@ class Course:
         return [order[start : start + size] for start in range(0, max(1, len(order) - size + 1), size)]
 
 
-def tune(last: nn.Module, heads: TunedHeads, take: Take, course: Course) -> None:
-    """Fit ``heads`` on what ``last`` gives as it is, then both. The same course gives the same weights."""
+def tune(last: nn.Module, heads: TunedHeads, take: Take, plain: torch.Tensor, course: Course) -> None:
+    """Fit ``heads`` on ``plain`` (N, D), what ``last`` gave as it came; then both. The same course gives the same
+    weights.
+    """
     plan, draw = course.plan, np.random.default_rng(course.seed)
     last.eval()
     heads.train()
-
-    def still(batch: Ints) -> torch.Tensor:
-        with torch.no_grad():
-            features: torch.Tensor = last(take(batch, draw))
-        return features
-
-    _run([_group(heads, _HEAD_RATE)], still, heads, course, plan.head_epochs, draw)
+    _run([_group(heads, _HEAD_RATE)], lambda batch: plain[batch], heads, course, plan.head_epochs, draw)
     last.requires_grad_(True)
     groups = [_group(heads, _HEAD_RATE / 4), _group(last, plan.rate)]
-    _run(groups, lambda batch: last(take(batch, draw)), heads, course, plan.epochs, draw)
+    _run(groups, lambda batch: last(*take(batch, draw)), heads, course, plan.epochs, draw)
     last.requires_grad_(False)
     heads.eval()
 
@@ -114,9 +111,8 @@ def _run(
     draw: Draw,
 ) -> None:
     optimiser = torch.optim.AdamW(groups)
-    rates = [group["lr"] for group in groups]
     steps = len(course.batches(np.random.default_rng(0)))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, total_steps=max(1, epochs * steps), pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _share(step, epochs * steps))
     for epoch in range(epochs):
         total = 0.0
         for batch in course.batches(draw):
@@ -127,6 +123,12 @@ def _run(
             schedule.step()
             total += float(loss.detach()) / steps
         course.log(f"{course.name}: pass {epoch + 1} of {epochs}, loss {total:.3f}")
+
+
+def _share(step: int, total: int) -> float:
+    """Of the rate: up for a tenth of the steps, then down along a cosine."""
+    rise = max(1, total // 10)
+    return min((step + 1) / rise, 0.5 * (1 + cos(pi * min(1.0, step / max(1, total)))))
 
 
 def _loss(logits: Mapping[str, torch.Tensor], lessons: Lessons, batch: Ints) -> torch.Tensor:

@@ -76,6 +76,7 @@ class ModelInfo:
     device: str
     engine: str
     text_threshold: float = 0.0  # a picture whose ``text_presence`` lies below holds no text worth reading
+    buckets: tuple[int, ...] = ()  # numbers of pictures to which batches are filled up; (): they run as they are
 
 
 @dataclass(frozen=True, slots=True)

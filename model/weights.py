@@ -14,10 +14,10 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.numpy import load_file as load_arrays
@@ -26,17 +26,20 @@ from safetensors.torch import load_file, save_file
 
 from model.calibrate import Outcomes
 from model.config import ModelConfig
-from model.errors import CheckpointError
-from model.errors import reading as _reading
+from model.errors import CheckpointError, reading
 from model.fusion import FusionModel, under_todays_names
 from model.image import ImageTower
 from model.place import SHIPPED as SHIPPED  # part of this file's face, as is locate
 from model.place import locate as locate
 from model.pool import Pool
+from model.quantise import Quantisation, load_quantisation
 from model.reference.config import is_reference
 from model.text import TextTower
 from model.text_presence import TextPresence, load_presence
 from model.towers.registry import build_image, build_text
+
+if TYPE_CHECKING:
+    from model.towers.pair import Pair  # imports transformers, which only a checkpoint with a pair needs
 
 # What is read from a checkpoint: a file without a digest would be read unverified.
 REQUIRED = (
@@ -49,10 +52,19 @@ REQUIRED = (
     "towers/text/model.safetensors",
     "towers/text/tokenizer.json",
 )
+TUNED_FILES = {"tuned_image": "towers/image_tuned.safetensors", "tuned_text": "towers/text/tuned.safetensors"}
 _READABLE = (".json", ".safetensors", ".md", ".txt")  # no format that can carry code
 _TOWER_NAME = re.compile(r"(torchvision:)?[a-z0-9_]+")  # timm would download what begins with hf-hub:
 _CODE_NAMES = ("auto_map", "attn_implementation", "_attn_implementation", "custom_pipelines", "trust_remote_code")
 _DESCRIPTIONS = ("towers/image/config.json", "towers/text/config.json", "towers/pair/config.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """An attribute declared by prompts, calibrated on outcomes; it holds for the prompts with that digest alone."""
+
+    prompts: str
+    temperature: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +81,7 @@ class Vocabulary:
     scene_temperature: float
     association: tuple[float, ...]  # weights of the pair's features and, last, the offset (see `model.association`)
     doubts: Mapping[str, float]  # see `model.labels.Labels`
+    prompted: Mapping[str, Calibrated] = field(default_factory=dict)  # attributes declared by prompts
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -84,6 +97,7 @@ class Vocabulary:
             found["scene_temperature"],
             tuple(found["association"]),
             found["doubts"],
+            {name: Calibrated(**one) for name, one in found.get("prompted", {}).items()},
         )
 
 
@@ -100,6 +114,8 @@ class Checkpoint:
     outcomes: Mapping[str, dict[str, Outcomes]]  # attribute -> side
     digests: Mapping[str, str]
     presence: TextPresence | None = None
+    pair: Pair | None = None
+    quantisation: Quantisation | None = None  # None: int8 is not offered
 
     @property
     def image(self) -> ImageTower:
@@ -181,19 +197,31 @@ def load(folder: Path) -> Checkpoint:
     unsealed = [name for name in REQUIRED if name not in digests]
     if unsealed:
         raise CheckpointError(f"digests.json of the checkpoint lists no digest of {unsealed[0]}; copy the folder again")
-    with _reading("config.json"):
+    with reading("config.json"):
         config = ModelConfig.load(folder / "config.json")
-    with _reading("labels.json"):
+    with reading("labels.json"):
         vocabulary = Vocabulary.from_json(json.loads((folder / "labels.json").read_text(encoding="utf-8")))
     _check_towers(folder, config)
-    with _reading("config.json"):
+    with reading("config.json"):
         fusion = FusionModel(config, {name: len(values) for name, values in vocabulary.values.items()})
     _fill(fusion, folder / "heads.safetensors", under_todays_names)
-    with _reading("calibration.safetensors"):
+    with reading("calibration.safetensors"):
         outcomes = _load_outcomes(folder / "calibration.safetensors")
-    with _reading("text_presence.safetensors"):
+    with reading("text_presence.safetensors"):
         presence = load_presence(folder, config.image_dim)
-    return Checkpoint(folder, config, vocabulary, fusion.eval(), outcomes, digests, presence)
+    with reading("int8.safetensors"):
+        quantisation = load_quantisation(folder)
+    pair = _load_pair(folder, config) if config.pair else None
+    return Checkpoint(folder, config, vocabulary, fusion.eval(), outcomes, digests, presence, pair, quantisation)
+
+
+def _load_pair(folder: Path, config: ModelConfig) -> Pair:
+    from model.towers.pair import open_pair
+
+    with reading("towers/pair"):
+        model, pair = open_pair(folder, config.pair, config.image_side)
+    _fill(model, folder / "towers" / "pair" / "model.safetensors")
+    return pair
 
 
 def _load_outcomes(path: Path) -> dict[str, dict[str, Outcomes]]:
@@ -210,12 +238,18 @@ def _load_outcomes(path: Path) -> dict[str, dict[str, Outcomes]]:
 def load_towers(folder: Path, config: ModelConfig) -> tuple[ImageTower, TextTower]:
     """Both towers of a checkpoint, ready to run. Raises CheckpointError."""
     _check_towers(folder, config)
-    with _reading("config.json"):
+    with reading("config.json"):
         image = build_image(folder, config)
     _fill(image.net, folder / "towers" / "image.safetensors")
-    with _reading("towers/text"):
+    if config.tuned_image_blocks:
+        image.tune()
+        _fill(image.tuned, folder / TUNED_FILES["tuned_image"])
+    with reading("towers/text"):
         text = build_text(folder, config)
     _fill(text.net, folder / "towers" / "text" / "model.safetensors")
+    if config.tuned_text_layers:
+        text.tuned = text.last_layers(config.tuned_text_layers)
+        _fill(text.tuned, folder / TUNED_FILES["tuned_text"])
     return image.eval(), text.eval()
 
 
@@ -243,7 +277,7 @@ def _check_towers(folder: Path, config: ModelConfig) -> None:
     if not _TOWER_NAME.fullmatch(str(config.image_tower)):
         raise CheckpointError(f"image_tower {config.image_tower!r} in config.json is no name of an architecture")
     for name in _DESCRIPTIONS:
-        with _reading(name):
+        with reading(name):
             if (folder / name).is_file():
                 _refuse_code(name, json.loads((folder / name).read_text(encoding="utf-8")))
 
@@ -258,7 +292,7 @@ _Weights = Mapping[str, torch.Tensor]
 
 
 def _fill(module: torch.nn.Module, path: Path, renamed: Callable[[_Weights], _Weights] = dict) -> None:
-    with _reading(path.name):
+    with reading(path.name):
         found = renamed(load_file(path))
     weights = {name: value.float() if value.is_floating_point() else value for name, value in found.items()}
     try:

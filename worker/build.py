@@ -115,8 +115,9 @@ async def build_tagger(settings: Settings, models: Models, metrics: Metrics, exi
         await batches.calibrate(info.image_side)  # now, for later live listings would wait for it
     crossing = Crossing(Turnstile(_decode_policy(settings).num_processes))
     metrics.set_build(VERSION, info.revision, info.device)
-    metrics.set_engines(info.engine, reader.engine if reader is not None else "off")
-    log.info("engines.opened", model=info.engine, ocr=reader.engine if reader is not None else "off")
+    ocr_engine, buckets = reader.engine if reader is not None else "off", ",".join(map(str, info.buckets)) or "none"
+    metrics.set_engines(info.engine, buckets, ocr_engine)
+    log.info("engines.opened", model=info.engine, buckets=buckets, ocr=ocr_engine)
     tagger = Tagger(stages, limits, crossing.live(batches.live), metrics)
     tagger.traces = traces
     tagger.text_threshold = info.text_threshold if settings.ocr.skip_without_text else 0.0

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 import structlog
@@ -41,7 +41,7 @@ class DecodePolicy:
     max_body_bytes: int = 10 << 20
     max_pixels_jpeg: int = 50_000_000
     max_pixels: int = 24_000_000
-    framing: Framing = Framing(224)  # frozen
+    framing: Framing = field(default_factory=lambda: Framing(224))
     reading_side: int = 1536
     pictures_per_process: int = 5000  # codecs leak; a fresh process does not
     avif: bool = False

@@ -184,7 +184,12 @@ TABLE: tuple[MetricRow, ...] = (
     ),
     _histogram("backfill_batch_seconds", "seconds", "Device time of its batches, at most the cap.", _SECONDS),
     _gauge("ready", "bool", "1 while /readyz answers 200."),
-    _gauge("engine_info", "info", "Always 1; what model and OCR run on, in its labels.", "model_engine", "ocr_engine"),
+    _gauge(
+        "engine_info",
+        "info",
+        "Always 1; what model and OCR run on, and to how many pictures batches are filled up, in its labels.",
+        *("model_engine", "model_buckets", "ocr_engine"),
+    ),
     _gauge("build_info", "info", "Always 1; what runs, in its labels.", "version", "model_revision", "device"),
 )
 
@@ -255,7 +260,7 @@ class Metrics:
     backfill_listings: Counter  # outcome: tagged | dead_letter
     backfill_batch_seconds: Histogram
     ready: Gauge
-    engine_info: Gauge  # model_engine, ocr_engine
+    engine_info: Gauge  # model_engine, model_buckets, ocr_engine
     build_info: Gauge  # version, model_revision, device
 
     def __init__(self) -> None:
@@ -274,10 +279,10 @@ class Metrics:
         self.build_info.clear()
         self.build_info.labels(version, model_revision, device).set(1)
 
-    def set_engines(self, model_engine: str, ocr_engine: str) -> None:
+    def set_engines(self, model_engine: str, model_buckets: str, ocr_engine: str) -> None:
         """Say what model and OCR run on; replaces what was said before."""
         self.engine_info.clear()
-        self.engine_info.labels(model_engine, ocr_engine).set(1)
+        self.engine_info.labels(model_engine, model_buckets, ocr_engine).set(1)
 
     def forget_partition(self, partition: int) -> None:
         """Drop the gauges of a partition that is no longer ours; its last values would stand for ever."""

@@ -42,6 +42,7 @@ class ReferenceConfig:
             raise ModelError(
                 f"{where}: [reference] has no {unknown[0]!r}; it has {', '.join(f.name for f in fields(cls))}"
             )
+        refuse_kinds(f"{where}: [reference]", table, cls())
         found = cls(**{**table, "widths": tuple(table.get("widths", (512, 256, 128, 64)))})
         for key, value, known in (("image", found.image, IMAGES), ("text", found.text, TEXTS)):
             if value not in known:
@@ -54,8 +55,8 @@ class ReferenceConfig:
         return found
 
     def save(self, path: Path) -> None:
-        """Write as JSON."""
-        path.write_text(json.dumps({"kind": KIND} | asdict(self), indent=2) + "\n", encoding="utf-8")
+        """Write as JSON; where its BERT once came from is nobody's business."""
+        path.write_text(json.dumps({"kind": KIND} | asdict(self) | {"bert": ""}, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> ReferenceConfig:
@@ -65,6 +66,15 @@ class ReferenceConfig:
             return cls.from_table(path.name, {key: value for key, value in found.items() if key != "kind"})
         except (OSError, ValueError, TypeError, AttributeError, ModelError) as error:
             raise CheckpointError(f"{path.name} of the reference model cannot be read: {error}") from error
+
+
+def refuse_kinds(where: str, table: Mapping[str, Any], default: object) -> None:
+    """Raise ModelError for a value of another kind than the one that stands there by default."""
+    for key, value in table.items():
+        kind = type(getattr(default, key))
+        fits = (int, float) if kind is float else (list, tuple) if kind is tuple else kind
+        if not isinstance(value, fits) or isinstance(value, bool):
+            raise ModelError(f"{where} {key} is {value!r}; write one of kind {kind.__name__}")
 
 
 def is_reference(folder: Path) -> bool:

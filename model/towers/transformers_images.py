@@ -12,10 +12,10 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoModel, PreTrainedModel
+from transformers import PreTrainedModel
 
 from model.errors import CheckpointError
-from model.towers.from_transformers import described_in, own_config, read_model, without_pooler
+from model.towers.from_transformers import built, described_in, own_config, read_model, without_pooler
 
 POOLINGS = ("pooler", "mean", "cls")
 _RESAMPLE = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}  # as Pillow numbers them
@@ -31,14 +31,18 @@ class PooledVision(nn.Module):
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """See the class."""
-        found = self.model(pixel_values=pictures.contiguous())
         if self._pooling == "pooler":
-            vector: torch.Tensor = found.pooler_output.flatten(1)
+            vector: torch.Tensor = self.model(pixel_values=pictures.contiguous()).pooler_output.flatten(1)
             return vector
-        states: torch.Tensor = found.last_hidden_state  # (B, T, D), or (B, D, H, W) of a convolutional one
+        states = self.forward_features(pictures)
         if states.ndim == 4:
             return states.mean(dim=(2, 3))
         return states.mean(dim=1) if self._pooling == "mean" else states[:, 0]
+
+    def forward_features(self, pictures: torch.Tensor) -> torch.Tensor:
+        """(B, T, D) of tokens, or (B, D, H, W) of a convolutional network: before anything is pooled."""
+        states: torch.Tensor = self.model(pixel_values=pictures.contiguous()).last_hidden_state
+        return states
 
 
 def read(folder: Path, pooling: str) -> PooledVision:
@@ -51,7 +55,7 @@ def read(folder: Path, pooling: str) -> PooledVision:
 
 def build(folder: Path, pooling: str) -> PooledVision:
     """The model that ``config.json`` in a folder describes, weights unset. Raises CheckpointError."""
-    model = AutoModel.from_config(described_in(folder))
+    model = built(described_in(folder))
     return PooledVision(without_pooler(model, with_pooler=pooling == "pooler"), pooling)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from transformers import AutoModel, AutoTokenizer, PreTrainedModel
+from transformers import AutoTokenizer, PreTrainedModel
 
 from model.errors import CheckpointError
 from model.text import POOLINGS, TextTower
-from model.towers.from_transformers import described_in, own_config, read_model, without_pooler
+from model.towers.from_transformers import built, described_in, own_config, read_model, without_pooler
 
 _WANTS_FULL_WIDTH = ("siglip", "siglip2")  # their text side was trained on titles padded to one width
 
@@ -26,8 +26,14 @@ def read(folder: Path, pooling: str) -> PreTrainedModel:
 
 def build(folder: Path, max_tokens: int, pooling: str, prefix: str) -> TextTower:
     """The tower that a checkpoint's folder describes, weights unset. Raises CheckpointError."""
-    model = without_pooler(AutoModel.from_config(described_in(folder)), with_pooler=pooling == "pooler")
+    model = without_pooler(built(described_in(folder)), with_pooler=pooling == "pooler")
     return TextTower(folder, max_tokens, model, pooling, prefix)
+
+
+def most_tokens(net: PreTrainedModel, wanted: int) -> int:
+    """``wanted``, or as many as the encoder has places for; some models count their places from 2."""
+    places = getattr(net.config, "max_position_embeddings", None)
+    return wanted if not isinstance(places, int) or places <= 2 else min(wanted, places - 2)
 
 
 def write_tokenizer(source: Path, out: Path) -> None:

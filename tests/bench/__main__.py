@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.bench import page
 from tests.bench.figure import Bench, Figure
 
-NAMES = ("stream", "partitions", "latency", "engines", "lane", "start")
+NAMES = ("stream", "partitions", "latency", "engines", "cpu", "lane", "start")
 
 
 def main() -> int:

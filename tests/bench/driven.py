@@ -7,8 +7,9 @@ import json
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -59,15 +60,29 @@ class Driven:
 
 async def drive(stream: Stream, host: ImageHost, count: int, pace: Pace, settings: dict[str, str]) -> Driven:
     """Send ``count`` listings of one picture, start a worker on them, and look twice. One picture per listing."""
+    told = {**SETTINGS, **settings}
+    return await watch(stream, host, letters(host, count), told, COMMAND, _rate_at_best(pace), device_environment(pace))
+
+
+async def watch(
+    stream: Stream,
+    host: ImageHost,
+    records: Sequence[tuple[str, bytes]],
+    settings: Mapping[str, str],
+    command: Sequence[str],
+    rate: float,
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> Driven:
+    """Send listings of one picture each, run a worker on them, and look twice. ``rate``: how fast it may be."""
     stream.create()
-    await asyncio.to_thread(stream.send, letters(host, count))
-    port = free_port()
-    environment = stream.environment(host, "bench", {**SETTINGS, **settings, "HTTP__PORT": str(port)})
-    worker = await WorkerProcess.start({**environment, **device_environment(pace)}, COMMAND)
+    await asyncio.to_thread(stream.send, records)
+    count, port = len(records), free_port()
+    own = stream.environment(host, "bench", {**settings, "HTTP__PORT": str(port)})
+    worker = await WorkerProcess.start({**own, **environment}, command)
     try:
         async with aiohttp.ClientSession() as session:
-            first = await _look_after(session, worker, port, _FIRST * count, _rate_at_best(pace))
-            last = await _look_after(session, worker, port, _LAST * count, _rate_at_best(pace))
+            first = await _look_after(session, worker, port, _FIRST * count, rate)
+            last = await _look_after(session, worker, port, _LAST * count, rate)
         done = last.since(first)
         await worker.stop()
     finally:

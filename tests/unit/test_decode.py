@@ -19,9 +19,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from model.geometry import Framing
 from schemas.deadletter import Reason
 from tests.polling import until
-from model.geometry import Framing
 from worker.decode import DecodePolicy, Decoder
 from worker.errors import FatalError, RejectedError
 from worker.item import DecodedImage, FetchedImage

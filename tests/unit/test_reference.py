@@ -144,7 +144,9 @@ def test_the_network_is_the_designs() -> None:
     widths = [tuple(one.weight.shape) for one in network.net if isinstance(one, torch.nn.Linear)]
     assert widths == [(512, 1024), (256, 512), (128, 256), (64, 128)]
     assert network.image.end[0].weight.shape == (512, 2048)
-    assert network.text.net.bidirectional
+    lstm = network.text.get_submodule("net")
+    assert isinstance(lstm, torch.nn.LSTM)
+    assert lstm.bidirectional
     pixels = torch.randint(0, 255, (2, 64, 64, 3), dtype=torch.uint8)
     ids, lengths = torch.tensor([[2, 3], [4, 0]]), torch.tensor([2, 1])
     there, gone = torch.ones(2, dtype=torch.bool), torch.zeros(2, dtype=torch.bool)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import timm
+import timm.data
 import torch
 from PIL import Image
-from timm.data import create_transform, resolve_model_data_config
 from torch import nn
 from torchvision import models
 from transformers import AutoImageProcessor, AutoTokenizer, PreTrainedModel
@@ -75,7 +76,8 @@ def test_timm_towers_see_as_timm_does(tmp_path: Path, architecture: str) -> None
     """Its data config scales, crops and normalises; the features are those before the classifier."""
     net = halved(timm_folder(tmp_path / "source", architecture))
     config, tower = brought(tmp_path / "out", image=f"timm:{tmp_path / 'source'}")
-    transform = create_transform(**resolve_model_data_config(net), is_training=False)
+    data: Any = timm.data
+    transform = data.create_transform(**data.resolve_model_data_config(net), is_training=False)
     shown, features = seen(tower, photo(300, 200))
     wanted = transform(photo(300, 200))[None]
     assert_alike(shown, wanted, within=0.04)
@@ -118,7 +120,7 @@ def test_transformers_towers_see_as_transformers_does(
     """Its image processor prepares pictures; of a pair's folder the picture side is taken."""
     model = halved(make(tmp_path / "source"))
     config, tower = brought(tmp_path / "out", image=f"transformers:{tmp_path / 'source'},pooling={pooling}")
-    processor = AutoImageProcessor.from_pretrained(tmp_path / "source")
+    processor = AutoImageProcessor.from_pretrained(tmp_path / "source")  # type: ignore[no-untyped-call]
     shown, features = seen(tower, photo(90, 60))
     assert_alike(shown, processor(photo(90, 60), return_tensors="pt")["pixel_values"], within=0.04)
     side = model.get_submodule(part) if part else model
@@ -153,6 +155,27 @@ def test_transformers_towers_read_as_transformers_does(
     theirs = {"mean": (states * mask).sum(1) / mask.sum(1), "cls": states[:, 0], "pooler": told.get("pooler_output")}
     assert_alike(ours, nn.functional.normalize(theirs[pooling], dim=1))
     assert (config.text_dim, config.text_tower) == (32, "transformers")
+
+
+def test_a_title_longer_than_an_encoder_has_places_for_is_cut(tmp_path: Path) -> None:
+    """Not refused, and not the end of the batch."""
+    xlmr_folder(tmp_path / "source")
+    config = bring_towers(tmp_path / "out", "timm:test_vit=random", f"transformers:{tmp_path / 'source'}").config
+    tower = load_towers(tmp_path / "out", config)[1]
+    with torch.inference_mode():
+        found = tower(["red chair " * 100, "lamp"])
+    assert config.max_title_tokens == 30
+    assert bool(torch.isfinite(found).all())
+
+
+def test_a_tower_published_in_half_precision_is_run_in_single(tmp_path: Path) -> None:
+    """What its description says of precision is about its file."""
+    model: Any = vit_folder(tmp_path / "source")
+    model.half().save_pretrained(tmp_path / "source")
+    assert "float16" in (tmp_path / "source" / "config.json").read_text()
+    _, tower = brought(tmp_path / "out", image=f"transformers:{tmp_path / 'source'}")
+    assert {value.dtype for value in tower.net.parameters()} == {torch.float32}
+    assert bool(torch.isfinite(seen(tower, photo())[1]).all())
 
 
 def test_an_lstm_reads_a_title_alone_as_in_company(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import timm
@@ -33,11 +34,26 @@ from transformers import (
     XLMRobertaModel,
 )
 
-WORDS = ("red", "green", "blue", "yellow", "black", "chair", "lamp", "rug", "shoe", "a", "photo", "of", "maker", "square")
+WORDS = (
+    "red",
+    "green",
+    "blue",
+    "yellow",
+    "black",
+    "chair",
+    "lamp",
+    "rug",
+    "shoe",
+    "a",
+    "photo",
+    "of",
+    "maker",
+    "square",
+)
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
-_SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
-_SEEING = {**_SIZES, "image_size": 32, "patch_size": 8}
-_READING = {**_SIZES, "vocab_size": len(WORDS) + len(_SPECIAL), "max_position_embeddings": 32}
+_SIZES: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+_SEEING: dict[str, Any] = {**_SIZES, "image_size": 32, "patch_size": 8}
+_READING: dict[str, Any] = {**_SIZES, "vocab_size": len(WORDS) + len(_SPECIAL), "max_position_embeddings": 32}
 
 
 def photo(width: int = 90, height: int = 60, seed: int = 0) -> Image.Image:
@@ -73,12 +89,14 @@ def vit_folder(folder: Path) -> PreTrainedModel:
     )
 
 
-def clip_folder(folder: Path, **options: float) -> PreTrainedModel:
-    """A pair that crops the middle of pictures, with a tokeniser that ends a title with [SEP]."""
+def clip_folder(folder: Path, shortest: int = 40) -> PreTrainedModel:
+    """A pair that crops the middle of pictures, with a tokeniser that ends a title with [SEP]. ``shortest``: pixels of
+    the shorter side, of which 32 are left.
+    """
     torch.manual_seed(4)
     text = {**_READING, "eos_token_id": _SPECIAL.index("[SEP]"), "pad_token_id": 0, "bos_token_id": 2}
-    config = CLIPConfig(text_config=text, vision_config=_SEEING, projection_dim=32, **options)
-    processor = CLIPImageProcessor(size={"shortest_edge": 40}, crop_size={"height": 32, "width": 32})
+    config = CLIPConfig(text_config=text, vision_config=_SEEING, projection_dim=32)
+    processor = CLIPImageProcessor(size={"shortest_edge": shortest}, crop_size={"height": 32, "width": 32})
     model = _saved(folder, CLIPModel(config), processor)
     tokenizer().save_pretrained(folder)
     return model
@@ -103,7 +121,13 @@ def bert_folder(folder: Path) -> PreTrainedModel:
 def distilbert_folder(folder: Path) -> PreTrainedModel:
     """An encoder whose config names its sizes otherwise, without a pooler."""
     torch.manual_seed(7)
-    sizes = {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64, "vocab_size": _READING["vocab_size"]}
+    sizes: dict[str, Any] = {
+        "dim": 32,
+        "n_layers": 2,
+        "n_heads": 2,
+        "hidden_dim": 64,
+        "vocab_size": _READING["vocab_size"],
+    }
     return _reading(folder, DistilBertModel(DistilBertConfig(**sizes)))
 
 
@@ -122,7 +146,7 @@ def tokenizer(max_length: int = 32) -> PreTrainedTokenizerFast:
     own.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=own, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",
         eos_token="[SEP]", model_max_length=max_length,
     )  # fmt: skip
@@ -134,7 +158,8 @@ def _reading(folder: Path, model: PreTrainedModel) -> PreTrainedModel:
     return model
 
 
-def _saved(folder: Path, model: PreTrainedModel, *others: object) -> PreTrainedModel:
+def _saved(folder: Path, model: Any, *others: Any) -> PreTrainedModel:
     for one in (model, *others):
-        one.save_pretrained(folder)  # type: ignore[attr-defined]  # every one has it
-    return model.eval()
+        one.save_pretrained(folder)
+    ready: PreTrainedModel = model.eval()
+    return ready
