@@ -60,9 +60,10 @@ def ablate(
     Raises ModelError when data is missing.
     """
     rows = load_catalogue(data) if is_catalogue(data) else load_rows(data)
-    config = replace(ModelConfig.load(checkpoint / "config.json"), fusions=tuple(fusions))
+    untuned = {"tuned_text_layers": 0, "tuned_image_blocks": 0}  # a fit here does not tune
+    config = replace(ModelConfig.load(checkpoint / "config.json"), fusions=tuple(fusions), **untuned)
     features = _features(rows, config, checkpoint, device, cache, log)
-    bench = _bench(rows, features)
+    bench = _bench(rows, features, config.image_dim)
     meter = Meter(num_seeds * len(fusions) * epochs, progress)
     right: Right = {}
     words: Mapping[str, torch.Tensor] = {}
@@ -138,9 +139,9 @@ def _features(
     return all_features(rows, titles, towers, config, cache, log)
 
 
-def _bench(rows: Sequence[Row], features: Features) -> _Bench:
+def _bench(rows: Sequence[Row], features: Features, image_dim: int) -> _Bench:
     values = vocabularies(rows)
-    folds = fold_of_rows(rows, features.images)
+    folds = fold_of_rows(rows, features.images[:, :image_dim])
     training = [index for index, row in enumerate(rows) if row.split == "train"]
     held = [index for index in training if folds[index] == 0 and rows[index].title]
     test = [index for index, row in enumerate(rows) if row.split == "test" and row.title]

@@ -36,10 +36,11 @@ _OPEN = (
     "joint_dim",
     "tuned_text_layers",
     "tuned_image_blocks",
+    "image_details",
 )
 
 
-SHIPPED = ModelConfig(tuned_text_layers=2, tuned_image_blocks=0)
+SHIPPED = ModelConfig(tuned_text_layers=2, image_details=(1, 2, 3))
 
 
 @dataclass(frozen=True, slots=True)

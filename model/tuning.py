@@ -80,6 +80,7 @@ class Tuning:
         self._config, self._cache, self._seed, self._log = config, cache, seed, log
         self._image, self._text = towers
         self._examples = examples
+        self._plain = examples.images[:, : config.image_dim]
         self._sizes = {name: sizes[name] for name in ATTRIBUTES}
         self._lessons = Lessons(examples.colors, (examples.has_title & ~examples.is_made).numpy(), examples.labels)
         self._views: Views | None = None
@@ -126,9 +127,7 @@ class Tuning:
         heads = TunedHeads(self._config.image_dim, self._sizes, self._config.color_dim)
         course = Course("image tower", self._lessons, rows, IMAGE_PLAN, self._seed, self._log)
         path = self._cache / f"tuned-image-{key_of(course.digest, views.key)[:16]}.safetensors"
-        kept(
-            path, {"last": last, "heads": heads}, lambda: tune_image(last, views, heads, self._examples.images, course)
-        )
+        kept(path, {"last": last, "heads": heads}, lambda: tune_image(last, views, heads, self._plain, course))
         return _rounded(last), heads
 
     def _with_titles(self, examples: Examples, last: nn.Module, states: tuple[States, States]) -> Examples:
