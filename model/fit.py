@@ -215,7 +215,7 @@ def _loss(fusion: FusionModel, data: Examples, batch: torch.Tensor) -> torch.Ten
         losses += [_cross_entropy(one[expert][known], wanted[known]) for expert in one if expert != "text"]
         losses.append(_cross_entropy(one["text"][titled], wanted[titled]))
     scenes = data.labels["scene"][batch]
-    losses.append(_cross_entropy(fusion.scene(inputs.images)[scenes >= 0], scenes[scenes >= 0]))
+    losses.append(_cross_entropy(fusion.scenes(inputs.images)[scenes >= 0], scenes[scenes >= 0]))
     return torch.stack(losses).sum()
 
 

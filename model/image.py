@@ -25,7 +25,10 @@ class ImageTower(nn.Module):
         self.net: Any = net if net is not None else _built(config.image_tower)
         self.framing = config.framing
         usual = ModelConfig(image_side=config.image_side)
-        shown = [(one.framing, one.image_means, one.image_stds, one.image_pooling) for one in (config, usual)]
+        shown = [
+            (one.framing, one.image_means, one.image_stds, one.image_pooling, one.image_details)
+            for one in (config, usual)
+        ]
         self.identity = "" if shown[0] == shown[1] else repr(shown[0])  # what beside weights makes its features
         self.tuned: nn.Module | None = None
         self._num_tuned, self._details = config.tuned_image_blocks, config.image_details
