@@ -166,12 +166,14 @@ def _note(
     right: Right, bench: _Bench, fusion: str, asked: Mapping[str, Mapping[str, Logits]], *, is_first: bool
 ) -> None:
     """Which test rows one fit had right, whatever it was asked."""
+    pools = _pools(bench, asked, EVERY)
+    single_pools = _pools(bench, asked, SINGLE_SIDED) if is_first else {}
     for stated, key, title in (("test", "plain", "as it is"), ("test_masked", "masked", "masked")):
-        pooled = bench.scored(_pools(bench, asked, EVERY), asked[key], stated)
+        pooled = bench.scored(pools, asked[key], stated)
         _add(right, pooled.truth, f"{fusion}, in the pool", title, _of_side(pooled, "fused"))
         _add(right, pooled.truth, f"{fusion}, alone", title, bench.alone(asked[key], fusion))
         if is_first:  # experts that see one side are fitted beside every fusion: those of the first are shown
-            single = bench.scored(_pools(bench, asked, SINGLE_SIDED), _chosen(asked[key], SINGLE_SIDED), stated)
+            single = bench.scored(single_pools, _chosen(asked[key], SINGLE_SIDED), stated)
             _add(right, single.truth, STACKING, title, _of_side(single, "fused"))
             _add(right, single.truth, TITLE, title, _of_side(single, "text"))
             if key == "plain":

@@ -11,7 +11,7 @@ import numpy.typing as npt
 PICTURE, TITLE, STACKING = "picture only", "title only", "stacking, no joint expert"
 PICTURE_MISSING, TITLE_MISSING = "alone, picture missing", "alone, title missing"
 _SINGLE = (PICTURE, TITLE)
-_ROUNDS = 2000
+_ROUNDS = 1000
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
