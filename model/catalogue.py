@@ -1,8 +1,9 @@
 """A team's own listings as rows: a JSON-lines or CSV file beside its pictures.
 
 One line per listing: ``image`` (a path, relative to the file), ``title`` (may be empty) and whatever is known of
-``product_type``, ``color``, ``material`` and ``scene``. Optional: ``split`` (``train`` or ``test``; else every tenth
-family is tested on) and ``family`` (variants of one thing; else the first words of the title).
+``product_type``, ``color``, ``material``, ``scene`` and the attributes that prompts declare. Optional:
+``split`` (``train`` or ``test``; else every tenth family is tested on) and ``family`` (variants of one thing; else the
+first words of the title).
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from model.dataset import FAMILY_WORDS, Row, Split, family_share
 from model.errors import ModelError
+from model.taxonomy import load_taxonomy
 
 LABELS = ("product_type", "color", "material", "scene")
-_KNOWN = {"image", "title", "split", "family", *LABELS}
+_KNOWN = {"image", "title", "split", "family"}
 _TEST_SHARE = 0.1
 
 
@@ -26,29 +28,33 @@ def is_catalogue(path: Path) -> bool:
     return path.suffix in (".jsonl", ".csv") or path.is_file()
 
 
-def load_catalogue(path: Path) -> list[Row]:
-    """All listings of a ``.jsonl`` or ``.csv`` file. Raises ModelError naming the line and what is wrong with it."""
+def load_catalogue(path: Path, prompted: Iterable[str] | None = None) -> list[Row]:
+    """All listings of a ``.jsonl`` or ``.csv`` file. ``prompted``: the attributes that prompts declare, None: those of
+    the taxonomy. Raises ModelError naming the line and what is wrong with it.
+    """
+    names = (*LABELS, *(load_taxonomy().prompts if prompted is None else prompted))
     if not path.is_file():
         raise ModelError(
             f"{path} is no file; --data must name listings as .jsonl or .csv, or a folder of training data"
         )
     lines = _read_csv(path) if path.suffix == ".csv" else _read_json_lines(path)
-    rows = [_row(path, number, line) for number, line in lines]
+    rows = [_row(path, number, line, names) for number, line in lines]
     if not rows:
         raise ModelError(f"{path} holds no listing; write one JSON object or CSV row per line")
     return rows
 
 
-def _row(path: Path, number: int, line: Mapping[str, str]) -> Row:
+def _row(path: Path, number: int, line: Mapping[str, str], names: Sequence[str]) -> Row:
     where = f"{path.name}, line {number}"
-    if unknown := sorted(set(line) - _KNOWN):
-        raise ModelError(f"{where}: unknown field {unknown[0]!r}; the fields are {', '.join(sorted(_KNOWN))}")
+    known = sorted({*_KNOWN, *names})
+    if unknown := sorted(set(line) - set(known)):
+        raise ModelError(f"{where}: unknown field {unknown[0]!r}; the fields are {', '.join(known)}")
     image = path.parent / line.get("image", "")
     if not image.is_file():
         raise ModelError(f"{where}: image {line.get('image', '')!r} is no file beside {path.name}")
     title = line.get("title", "")
     family = line.get("family") or " ".join(re.findall(r"[^\W\d_]+", title.casefold())[:FAMILY_WORDS]) or image.name
-    labels = {name: line[name] for name in LABELS if line.get(name)}
+    labels = {name: line[name] for name in names if line.get(name)}
     return Row(image, title, labels, _split(where, line.get("split", ""), family), "catalogue", family)
 
 

@@ -17,12 +17,15 @@ _PROTOTYPES: Final[tuple[tuple[str, float, float, float], ...]] = (
     ("black", 8, 0, 0), ("black", 20, 0, 0), ("black", 14, 2, 2), ("black", 15, 1, -4),
     ("white", 97, 0, 0), ("white", 91, 0, 1), ("white", 93, 0, -3),
     ("grey", 35, 0, 0), ("grey", 47, 0, -1), ("grey", 58, 0, 0), ("grey", 42, 1, -6), ("grey", 50, 1, 4),
+    ("grey", 53, -2, -9), ("grey", 67, 0, 0),
     ("silver", 72, 0, 0), ("silver", 80, 0, -1), ("silver", 75, 0, -5),
     ("beige", 84, 1, 9), ("beige", 78, 3, 14), ("beige", 72, 4, 18), ("beige", 90, 1, 8), ("beige", 66, 4, 13),
+    ("beige", 78, 7, 28), ("beige", 88, 2, 22),
     ("brown", 25, 10, 12), ("brown", 35, 12, 18), ("brown", 45, 14, 24), ("brown", 54, 12, 26), ("brown", 18, 5, 6),
     ("brown", 40, 22, 28), ("brown", 32, 6, 9), ("brown", 48, 7, 14),
     ("red", 45, 65, 42), ("red", 36, 52, 28), ("red", 53, 75, 55), ("red", 25, 38, 18), ("red", 40, 50, 15),
-    ("orange", 65, 42, 60), ("orange", 58, 50, 58), ("orange", 72, 30, 62),
+    ("red", 53, 46, 24),
+    ("orange", 65, 42, 60), ("orange", 58, 50, 58), ("orange", 72, 30, 62), ("orange", 75, 24, 79),
     ("yellow", 88, -5, 75), ("yellow", 82, 5, 70), ("yellow", 92, -8, 45), ("yellow", 75, 10, 65),
     ("gold", 68, 6, 42), ("gold", 76, 4, 36), ("gold", 58, 9, 42), ("gold", 85, 2, 28),
     ("rose gold", 72, 17, 18), ("rose gold", 64, 20, 20), ("rose gold", 80, 12, 13),
@@ -32,8 +35,9 @@ _PROTOTYPES: Final[tuple[tuple[str, float, float, float], ...]] = (
     ("blue", 42, -3, -20), ("blue", 82, -8, -10), ("blue", 55, -2, -15), ("blue", 65, -28, -12),
     ("navy", 15, 4, -18), ("navy", 22, 5, -25), ("navy", 25, 1, -13), ("navy", 18, 2, -9), ("navy", 20, 20, -40),
     ("pink", 75, 28, 4), ("pink", 65, 45, 0), ("pink", 85, 15, 4), ("pink", 55, 60, -5), ("pink", 60, 30, 8),
+    ("pink", 67, 44, 26),
     ("purple", 40, 35, -35), ("purple", 30, 25, -22), ("purple", 55, 25, -25), ("purple", 70, 18, -18),
-    ("purple", 30, 28, -8),
+    ("purple", 30, 28, -8), ("purple", 20, 50, -52),
 )  # fmt: skip
 
 _NAMES: Final = tuple(row[0] for row in _PROTOTYPES)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from model.color_histogram import HISTOGRAM_DIM
 from model.errors import CheckpointError
+from model.geometry import FITS, INTERPOLATIONS, Framing
 
 FORMAT = 2
+MAX_SIDE = 1024  # of the square that the image tower sees, in pixels
 
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """Shapes and names. ``image_tower`` is a timm architecture; the text tower is a BERT that its own folder
-    describes.
+    """Shapes and names. ``image_tower`` is a timm architecture, ``torchvision:NAME``, or ``transformers``: then its own
+    folder describes it, as it does the text tower. What a field's default means is what the shipped towers do.
     """
 
     name: str = "hangtag-base"
@@ -30,12 +34,37 @@ class ModelConfig:
     color_dim: int = HISTOGRAM_DIM  # of the colour histogram
     hidden_dim: int = 512
     joint_dim: int = 128  # of the space in which pictures and titles are compared
-    fusions: tuple[str, ...] = (
-        "gated",
-    )  # experts that see both sides (`model.fusions.registry`); () is stacking alone
+    fusions: tuple[str, ...] = ("gated",)  # experts that see both sides (`model.fusions`); (): stacking alone
     modality_dropout: float = 0.25  # how often training hides the picture, and how often the title
     region_grid: int = 4  # a picture is this many regions squared, where a fusion looks at regions
     part_tokens: int = 32  # a title is its first tokens, where a fusion looks at tokens
+    image_means: tuple[float, ...] = ()  # red, green, blue, of 0-255; (): image_mean for all
+    image_stds: tuple[float, ...] = ()
+    image_fit: str = "letterbox"  # see `model.geometry.Framing`
+    image_crop_share: float = 1.0
+    image_interpolation: str = "bicubic"
+    image_pooling: str = "pooler"  # of transformers towers: pooler, mean or cls
+    text_tower: str = "bert"  # bert, transformers or lstm
+    text_pooling: str = "mean"  # mean, cls or pooler
+    text_prefix: str = ""  # what the encoder wants before every title, such as "query: "
+    tuned_text_layers: int = 0  # of a BERT: its last ones stand there twice, as they came and tuned; 0: none are tuned
+    tuned_image_blocks: int = 0  # the same of an EfficientNet
+    pair: Mapping[str, Any] = field(default_factory=dict)  # see `model.towers.pair`; {}: there is none
+
+    @property
+    def title_dim(self) -> int:
+        """Of a title's vector, as the text tower gives it and the cache keeps it."""
+        return 2 * self.text_dim if self.tuned_text_layers else self.text_dim
+
+    @property
+    def picture_dim(self) -> int:
+        """Of a picture's features, as the image tower gives them."""
+        return 2 * self.image_dim if self.tuned_image_blocks else self.image_dim
+
+    @property
+    def framing(self) -> Framing:
+        """How a picture is brought to the square that the image tower sees."""
+        return Framing(self.image_side, self.image_fit, self.image_crop_share, self.image_interpolation)
 
     def save(self, path: Path) -> None:
         """Write as JSON."""
@@ -48,10 +77,28 @@ class ModelConfig:
             found = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise CheckpointError(f"{path.name} of the checkpoint cannot be read: {error}") from error
-        unknown = set(found) - {field.name for field in fields(cls)}
+        if not isinstance(found, dict):
+            raise CheckpointError(f"{path.name} of the checkpoint is no table of settings; copy the folder again")
+        unknown = set(found) - {one.name for one in fields(cls)}
         if found.get("format") != FORMAT or unknown:
             raise CheckpointError(
                 f"the checkpoint has format {found.get('format')!r} (unknown fields: {sorted(unknown)}); "
                 f"this program reads format {FORMAT}: train it again with 'hangtag train'"
             )
-        return cls(**{**found, "fusions": tuple(found.get("fusions", ("gated",)))})
+        values: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in found.items()}
+        config = cls(**values)
+        config.check(path.name)
+        return config
+
+    def check(self, name: str) -> None:
+        """Raise CheckpointError, naming the file ``name``, for a picture that nobody could make."""
+        allowed = {"image_fit": FITS, "image_interpolation": tuple(INTERPOLATIONS)}
+        for field_name, values in allowed.items():
+            if (found := getattr(self, field_name)) not in values:
+                raise CheckpointError(f"{name}: {field_name} is {found!r}; it is one of {', '.join(values)}")
+        is_side = isinstance(self.image_side, int) and 0 < self.image_side <= MAX_SIDE
+        if not is_side or not isinstance(self.image_crop_share, float | int) or not 0.1 <= self.image_crop_share <= 1:
+            raise CheckpointError(
+                f"{name}: image_side is {self.image_side!r} and image_crop_share {self.image_crop_share!r}; "
+                f"they are 1 to {MAX_SIDE} and 0.1 to 1"
+            )

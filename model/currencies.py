@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 CODES = frozenset(
     [
         "AED",
@@ -77,6 +79,10 @@ _BY_LANGUAGE = {
     "nl": "EUR", "de-ch": "CHF", "fr-ch": "CHF", "pl": "PLN", "pt-br": "BRL", "ko": "KRW",
 }  # fmt: skip
 
+_SURE = sorted((sign for sign, names in SIGNS.items() if len(names) == 1 and not sign.isalpha()), key=len, reverse=True)
+_NAMED = re.compile(rf"(?<![A-Za-z])(?:{'|'.join(sorted(CODES))})(?![A-Za-z])|{'|'.join(map(re.escape, _SURE))}")
+_KANA, _HAN = re.compile("[\u3040-\u30ff]"), re.compile("[\u3400-\u9fff]")
+
 WITHOUT_CENTS = frozenset({"JPY", "KRW", "VND", "CLP", "IDR", "ISK"})
 THREE_DECIMALS = frozenset({"KWD", "BHD", "OMR", "TND"})
 
@@ -87,6 +93,16 @@ def currency_of(language: str | None) -> str | None:
         return None
     tag = language.lower()
     return _BY_LANGUAGE.get(tag) or _BY_LANGUAGE.get(tag.split("-")[0])
+
+
+def currency_in_title(title: str) -> str | None:
+    """The one currency that a title names outright, or else that of the country whose script it is written in."""
+    named = set(_NAMED.findall(title))
+    if len(named) == 1:
+        return candidates(named.pop())[0]
+    if named:
+        return None
+    return "JPY" if _KANA.search(title) else "CNY" if _HAN.search(title) else None
 
 
 def candidates(sign: str) -> tuple[str, ...]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class ModelError(Exception):
     """Root of everything the model package raises on purpose."""
@@ -13,3 +16,15 @@ class CheckpointError(ModelError):
 
 class OutOfMemoryError(ModelError):
     """The device ran out of memory: a smaller batch may work."""
+
+
+@contextmanager
+def reading(name: str) -> Iterator[None]:
+    """Maps whatever a reader of one of a checkpoint's files raises; tokenizers raises bare Exception."""
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except Exception as error:
+        words = f"{type(error).__name__}: {str(error)[:200]}"
+        raise CheckpointError(f"{name} of the checkpoint cannot be read: {words}; copy the folder again") from error

@@ -22,8 +22,9 @@ from model.calibrate import Outcomes, thresholds_of
 from model.catalogue import is_catalogue, load_catalogue
 from model.catch_all import apart
 from model.dataset import Row, load_rows
+from model.engines import Engine, Precision, choose_engine, open_images
 from model.extract import Extractor
-from model.features import Features, see_images
+from model.features import Features, look_at, see_images
 from model.figures import auroc, details_of, figures_of, paired_gain, recall_at
 from model.fit import label_ids
 from model.fusion import ATTRIBUTES, SINGLE_SIDED, FusionModel, Inputs, Logits, bag_tensors
@@ -46,16 +47,25 @@ Bools = npt.NDArray[np.bool_]
 
 
 def evaluate(
-    checkpoint: Path | None, data: Path, *, device: str = "auto", cache: Path = Path(".cache/features")
+    checkpoint: Path | None,
+    data: Path,
+    *,
+    device: str = "auto",
+    cache: Path = Path(".cache/features"),
+    engine: tuple[Engine, Precision] | None = None,
 ) -> dict[str, Any]:
     """Figures of a checkpoint (None: the shipped one) on ``data``, as JSON-ready values.
 
-    Of a folder with the training data its test rows; of a JSON-lines or CSV file all listings.
+    Of a folder with the training data its test rows; of a JSON-lines or CSV file all listings. With an ``engine`` and
+    precision the figures are its own, and ``engine`` in them says what it changes against torch in fp32.
     """
     loaded = load(checkpoint or SHIPPED)
     rows = measured_rows(data)
     features = features_of(loaded, rows, device, cache)
-    figures = evaluate_features(loaded.fusion, loaded.vocabulary, loaded.outcomes, features, rows)
+    told: dict[str, Any] = {}
+    if engine is not None:
+        features, told = _on_engine(loaded, features, rows, choose_device(device), engine)
+    figures = told | evaluate_features(loaded.fusion, loaded.vocabulary, loaded.outcomes, features, rows)
     if loaded.presence is not None and not is_catalogue(data):
         see = partial(see_images, tower=loaded.image, side=loaded.config.image_side, cache=cache, log=lambda _: None)
         figures["text_presence"] = evaluate_presence(loaded.presence, features.images, rows, see, cache)
@@ -67,6 +77,20 @@ def noise_figures(rows: Sequence[Row], cache: Path) -> dict[str, Any]:
     """How often labels of ``rows`` are wrong, training rows included: a ceiling for every other figure."""
     found = label_noise(rows, cache)
     return {"label_noise": found} if found else {}
+
+
+def _on_engine(
+    loaded: Checkpoint, exact: Features, rows: Sequence[Row], device: torch.device, engine: tuple[Engine, Precision]
+) -> tuple[Features, dict[str, Any]]:
+    """The features as an engine gives them, and by how many points each attribute changes."""
+    from model.precision import changes_of  # which imports this file
+
+    choice = choose_engine(device, *engine, quantisation=loaded.quantisation)
+    side = loaded.config.image_side
+    with torch.inference_mode():
+        fast = look_at(rows, open_images(loaded.image, side, device, choice, loaded.quantisation), loaded.image.framing)
+    told = {"engine": {"name": choice.name, "points_changed": changes_of(loaded, exact, fast, rows)}}
+    return replace(exact, images=fast), told
 
 
 def measured_rows(data: Path) -> list[Row]:
@@ -193,7 +217,7 @@ class Asked:
         known = rows[truth >= 0]
         if not len(known):
             return {}
-        logits = self._fusion.scene(torch.from_numpy(self._features.images[known]))
+        logits = self._fusion.scenes(torch.from_numpy(self._features.images[known]))
         scores = torch.softmax(logits / self._vocabulary.scene_temperature, dim=1).numpy()
         bars = _bars(calibration, "fused", np.zeros(len(known), np.bool_))
         return {"scene": {"fused": figures_of(scores, truth[truth >= 0], TARGET, bars)}}

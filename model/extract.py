@@ -8,25 +8,19 @@ other things as well, and OCR reads what is printed on anything.
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from model.packs import find_packs
 from model.taxonomy import Taxonomy
 from model.types import Mention, ReadText, Span
 from model.units import find_sizes, lowered
+from model.words import WordFinder
 
-_RULES_VERSION = "4"
+_RULES_VERSION = "5"
 _RELIABILITY = {"title": 0.95, "description": 0.8, "ocr": 0.7}
 _MAX_CHARACTERS = 20_000
 _MAX_MENTIONS = 200
-_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-_WORD_ENDS = r"(?!\w)"
-_AFTER = {
-    "material": r"(?!\w)(?![- ]?(?:look|like|effect|style|finish|optik|free|imitat|print))",  # leather-look, oak finish
-}
-_BEFORE = "faux|fake|imitation|artificial|simulated|synthetic|non|no|not|without|ohne|kein|keine|sans|sin|senza"
 
 Kind = Literal["title", "description", "ocr"]
 
@@ -36,15 +30,8 @@ class Extractor:
 
     def __init__(self, taxonomy: Taxonomy) -> None:
         self._taxonomy = taxonomy
-        self._words = {
-            name: {word: value for value, words in taxonomy.synonyms(name).items() for word in words}
-            for name in taxonomy.attributes
-            if taxonomy.synonyms(name)
-        }
-        self._patterns = {
-            name: _pattern(words, taxonomy.ignored(name), _AFTER.get(name, _WORD_ENDS))
-            for name, words in self._words.items()
-        }
+        self._words = WordFinder(taxonomy)
+        self._counts_packs = "pack_count" in taxonomy.attributes
 
     @property
     def revision(self) -> str:
@@ -64,16 +51,13 @@ class Extractor:
         text = text[:_MAX_CHARACTERS]
         sure = _RELIABILITY[kind] * score
         in_lower_case = lowered(text)
-        for name, pattern in self._patterns.items():
-            if name == "product_type" and kind != "title":
+        for one in self._words.find(in_lower_case):
+            if one.attribute == "product_type" and kind != "title":
                 continue  # a description names what the thing goes with as well
-            for match in pattern.finditer(in_lower_case):
-                value = self._words[name].get(match[0])
-                if value is None:
-                    continue  # an ignored or a denied phrase
-                span = Span(kind, match.start(), match.end(), image, line)
-                yield from self._stated(name, value, round(sure, 4), span)
-        if "pack_count" in self._taxonomy.attributes:
+            yield from self._stated(
+                one.attribute, one.value, round(sure, 4), Span(kind, one.start, one.end, image, line)
+            )
+        if self._counts_packs:
             for pack in find_packs(in_lower_case):
                 span = Span(kind, pack.start, pack.end, image, line)
                 yield Mention("pack_count", pack.value, pack.value, round(sure * pack.score, 4), span)
@@ -87,15 +71,3 @@ class Extractor:
         path = self._taxonomy.category_of(value) if name == "product_type" else None
         if path is not None:
             yield Mention("category", path, self._taxonomy.label("category", path), score, span)
-
-
-def _pattern(words: Iterable[str], ignored: Iterable[str], after: str) -> re.Pattern[str]:
-    """Any of the words, whole, longest first; also ignored and denied phrases, so that no word in them is found.
-
-    Chinese and Japanese have no spaces for a word to be whole between.
-    """
-    ordered = sorted([*words, *ignored], key=len, reverse=True)
-    spaced = "|".join(re.escape(word) for word in ordered if not _CJK.search(word))
-    joined = "|".join(re.escape(word) for word in ordered if _CJK.search(word))
-    whole = rf"(?<!\w)(?:(?:{spaced}){after}|(?:{_BEFORE})[ -](?:{spaced})(?!\w))"
-    return re.compile(f"{whole}|{joined}" if joined else whole)

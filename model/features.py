@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ from torch import nn
 
 from model.color_histogram import color_histogram
 from model.dataset import Row
+from model.engines import choose_engine, open_images
 from model.foreground import find_foreground
-from model.geometry import fit_square
+from model.geometry import Framing
 from model.image import ImageTower
 from model.masking import Mask
 from model.part_features import PartFeatures
@@ -68,6 +69,18 @@ def see_images(rows: Sequence[Row], tower: ImageTower, side: int, cache: Path, l
     return _see(rows, tower, side, cache, log)["images"]
 
 
+def look_at(rows: Sequence[Row], see: Callable[[npt.NDArray[np.uint8]], torch.Tensor], framing: Framing) -> Floats:
+    """(N, Di) what an engine sees in the rows' pictures; nothing is kept."""
+    found = [see(batch).float().cpu().numpy() for batch in batches_of([row.image for row in rows], framing)]
+    return np.concatenate(found).astype(np.float32)
+
+
+def batches_of(pictures: Sequence[Path], framing: Framing) -> Iterator[npt.NDArray[np.uint8]]:
+    """(P, S, S, 3) a few at a time, in order."""
+    for start in range(0, len(pictures), _BATCH):
+        yield np.stack([load_pixels(path, framing) for path in pictures[start : start + _BATCH]])
+
+
 def _see(rows: Sequence[Row], tower: ImageTower, side: int, cache: Path, log: Log) -> Mapping[str, Floats]:
     pictures = [row.image for row in rows]
     names = [f"{path.parent.name}/{path.name}" for path in pictures]
@@ -92,7 +105,8 @@ def cached(
 
 
 def _weights_of(tower: nn.Module) -> bytes:
-    return np.concatenate([p.detach().cpu().float().numpy().ravel()[:64] for p in tower.parameters()]).tobytes()
+    weights = np.concatenate([p.detach().cpu().float().numpy().ravel()[:64] for p in tower.parameters()]).tobytes()
+    return weights + str(getattr(tower, "identity", "")).encode()
 
 
 def _titles(titles: Sequence[str], tower: TextTower) -> Floats:
@@ -103,19 +117,21 @@ def _titles(titles: Sequence[str], tower: TextTower) -> Floats:
 
 
 def _look(pictures: Sequence[Path], tower: ImageTower, side: int, log: Log) -> Mapping[str, Floats]:
-    device = next(tower.parameters()).device
+    place = next(tower.parameters()).device
+    see = open_images(tower, side, place, choose_engine(place, precision="fp32"))  # a third of torch's time on a CPU
     images: list[Floats] = []
     colors: list[Floats] = []
     for start in range(0, len(pictures), _BATCH):
-        batch = [load_pixels(path, side) for path in pictures[start : start + _BATCH]]
-        images.append(tower(torch.from_numpy(np.stack(batch)).to(device)).cpu().numpy())
+        framing = replace(tower.framing, side=side)
+        batch = [load_pixels(path, framing) for path in pictures[start : start + _BATCH]]
+        images.append(see(np.stack(batch)).cpu().numpy())
         colors += [color_histogram(find_foreground(pixels)) for pixels in batch]
         if start % (50 * _BATCH) == 0:
             log(f"pictures {start:,} of {len(pictures):,}")
     return {"images": np.concatenate(images).astype(np.float32), "colors": np.stack(colors)}
 
 
-def load_pixels(path: Path, side: int) -> Pixels:
+def load_pixels(path: Path, framing: Framing) -> Pixels:
     """(S, S, 3) sRGB of a picture's file."""
     with Image.open(path) as image:
-        return np.asarray(fit_square(image.convert("RGB"), side), np.uint8)
+        return np.asarray(framing.square(image.convert("RGB")), np.uint8)

@@ -1,17 +1,18 @@
 """Experts on a listing, and how alike its picture and its title are.
 
 Several experts answer for every attribute. ``image`` sees the picture: the tower's features, a colour histogram.
-``text`` reads the encoder's vector of the title, ``words`` its n-grams as well. Those named in the configuration's
-``fusions`` see picture and title at once (`model.fusions`), a missing side as a learned vector; training drops sides at
-random, so that they know how to do without. ``words`` is linear, the others are small networks. What is published is a
-pool of them (see `model.pool`): on small data that beats any single one, and the single-sided experts are needed
-anyway, to say what a tag would be without picture or title.
+``text`` reads the encoder's vector of the title, ``words`` its n-grams as well. ``tuned_image`` and ``tuned_text`` are
+the heads that were fitted together with a tower's last stages, where those were tuned (`model.tune`). Those named in
+the configuration's ``fusions`` see picture and title at once (`model.fusions`), a missing side as a learned vector;
+training drops sides at random, so that they know how to do without. ``words`` is linear, the others are small networks.
+What is published is a pool of them (see `model.pool`): on small data that beats any single one, and the single-sided
+experts are needed anyway, to say what a tag would be without picture or title.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -22,9 +23,10 @@ from model.config import ModelConfig
 from model.fusions.pair import Pair, Parts
 from model.fusions.registry import NEEDS_PARTS, Widths, build_fusion
 from model.ngrams import NUM_COLUMNS, NUM_WORD_BITS, Bags
+from model.tuned_heads import TunedHeads
 
 ATTRIBUTES = ("product_type", "color", "material")  # "category" is summed from product_type
-SINGLE_SIDED = ("image", "text", "words")
+SINGLE_SIDED = ("image", "text", "words", "tuned_image", "tuned_text")
 
 Logits = Mapping[str, torch.Tensor]  # expert -> (B, V); those that see both sides come first
 
@@ -33,9 +35,9 @@ Logits = Mapping[str, torch.Tensor]  # expert -> (B, V); those that see both sid
 class Inputs:
     """A batch. Where a picture or a title is missing its row holds zeros, or an empty bag."""
 
-    images: torch.Tensor  # (B, Di)
+    images: torch.Tensor  # (B, Di), tuned stages' features after them
     colors: torch.Tensor  # (B, Dc)
-    titles: torch.Tensor  # (B, Dt)
+    titles: torch.Tensor  # (B, Dt), tuned layers' vectors after them
     columns: torch.Tensor  # (M,) the bags of all titles, one after the other
     weights: torch.Tensor  # (M,)
     starts: torch.Tensor  # (B + 1,)
@@ -64,6 +66,7 @@ class FusionModel(nn.Module):
         super().__init__()
         hidden = config.hidden_dim
         self._modality_dropout = modality_dropout
+        self._image_dim, self._text_dim = config.image_dim, config.text_dim
         self.image_side = _PictureSide(config, hidden)
         self.text_side = nn.Sequential(
             nn.LayerNorm(config.text_dim),
@@ -86,6 +89,7 @@ class FusionModel(nn.Module):
         self.scene = nn.Sequential(
             nn.LayerNorm(config.image_dim), nn.Dropout(0.3), nn.Linear(config.image_dim, sizes["scene"])
         )
+        self.tuned = nn.ModuleDict(_tuned_heads(config, {name: sizes[name] for name in ATTRIBUTES}))
         self.joint = _JointSpace(config)
         self.idf: torch.Tensor
         self.word_bits: torch.Tensor
@@ -99,11 +103,17 @@ class FusionModel(nn.Module):
 
     def forward(self, inputs: Inputs) -> dict[str, Logits]:
         """Raw scores of every expert, by attribute."""
-        found = self.network(inputs)
-        return {name: {**found[name], "words": self.words[name](inputs, inputs.titles)} for name in ATTRIBUTES}
+        plain = self._untuned(inputs)
+        found, tuned = self.network(inputs), self._ask_tuned(inputs)
+        return {
+            name: {**found[name], "words": self.words[name](plain, plain.titles)}
+            | {expert: one[name] for expert, one in tuned.items()}
+            for name in ATTRIBUTES
+        }
 
     def network(self, inputs: Inputs) -> dict[str, Logits]:
-        """Raw scores of the experts that are trained by gradients: all but ``words``."""
+        """Raw scores of the experts that are trained on what the towers see: all but ``words`` and the tuned ones."""
+        inputs = self._untuned(inputs)
         image, text = self.image_side(inputs.images, inputs.colors), self.text_side(inputs.titles)
         keep_image, keep_title = self._drop(inputs.has_image, inputs.has_title)
         seen = torch.where(keep_image[:, None], image, self.no_image)
@@ -117,8 +127,21 @@ class FusionModel(nn.Module):
         """Pictures and titles in the joint space, each (B, J) of length 1: their dot product says whether they
         belong together.
         """
-        joined: tuple[torch.Tensor, torch.Tensor] = self.joint(inputs)
+        joined: tuple[torch.Tensor, torch.Tensor] = self.joint(self._untuned(inputs))
         return joined
+
+    def scenes(self, images: torch.Tensor) -> torch.Tensor:
+        """(P, V) raw scores of pictures' scenes, from their features (P, Di)."""
+        found: torch.Tensor = self.scene(images[:, : self._image_dim])
+        return found
+
+    def _untuned(self, inputs: Inputs) -> Inputs:
+        """Without what tuned stages add: those experts were not fitted on it."""
+        return replace(inputs, images=inputs.images[:, : self._image_dim], titles=inputs.titles[:, : self._text_dim])
+
+    def _ask_tuned(self, inputs: Inputs) -> dict[str, dict[str, torch.Tensor]]:
+        seen = {"tuned_image": inputs.images[:, self._image_dim :], "tuned_text": inputs.titles[:, self._text_dim :]}
+        return {name: heads(seen[name], inputs.colors) for name, heads in self.tuned.items()}
 
     def _drop(self, has_image: torch.Tensor, has_title: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         if not self.training:
@@ -132,6 +155,15 @@ class FusionModel(nn.Module):
 def under_todays_names(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Weights of a checkpoint from when the gate was the only fusion, as `FusionModel` calls them now."""
     return {f"fusions.gated.{name}" if name.startswith("gate.") else name: one for name, one in weights.items()}
+
+
+def _tuned_heads(config: ModelConfig, sizes: Mapping[str, int]) -> dict[str, nn.Module]:
+    heads: dict[str, nn.Module] = {}
+    if config.tuned_image_blocks:
+        heads["tuned_image"] = TunedHeads(config.image_dim, sizes, config.color_dim)
+    if config.tuned_text_layers:
+        heads["tuned_text"] = TunedHeads(config.text_dim, sizes)
+    return heads
 
 
 class BagLinear(nn.Module):

@@ -5,14 +5,55 @@ Pictures in, pictures out, and nothing imported but the library: a decoder proce
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from PIL import Image
 
 _WHITE = (255, 255, 255)
+FITS = ("letterbox", "crop", "stretch")
+INTERPOLATIONS = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """How a picture becomes a square of ``side`` pixels. ``letterbox``: whole, on white. ``crop``: its middle, which is
+    ``crop_share`` of the shorter side. ``stretch``: whole, in other proportions. Colours are told from the background
+    by the square's border, so they need letterbox.
+    """
+
+    side: int
+    fit: str = "letterbox"
+    crop_share: float = 1.0
+    interpolation: str = "bicubic"
+
+    def square(self, image: Image.Image) -> Image.Image:
+        """``image``, RGB, as (``side``, ``side``)."""
+        return on_square(self.scaled(image), self.side)
+
+    def scaled(self, image: Image.Image) -> Image.Image:
+        """All but the white around it: no side longer than ``side``, in any mode."""
+        if self.fit == "letterbox":
+            return scaled(image, self.side, INTERPOLATIONS[self.interpolation])
+        square = (self.side, self.side)
+        if self.fit == "stretch":
+            return image.resize(square, INTERPOLATIONS[self.interpolation])
+        # Cut out and scaled at once: of a long strip the whole, scaled, would not fit into memory.
+        shorter = int(self.side / self.crop_share + 1e-6)  # as timm counts it
+        scales = [max(shorter, int(size * shorter / min(image.size))) / size for size in image.size]
+        corners = [round((size * scale - self.side) / 2) for size, scale in zip(image.size, scales, strict=True)]
+        ends = [corner + self.side for corner in corners]
+        box = (corners[0] / scales[0], corners[1] / scales[1], ends[0] / scales[0], ends[1] / scales[1])
+        return image.resize(square, INTERPOLATIONS[self.interpolation], box=box)
 
 
 def fit_square(image: Image.Image, side: int) -> Image.Image:
     """``image`` (RGB) whole inside a white square of ``side`` pixels; a smaller one is enlarged to it."""
-    return on_square(scaled(image, side), side)
+    return Framing(side).square(image)
 
 
 def fit_within(image: Image.Image, max_side: int) -> Image.Image:
@@ -20,11 +61,11 @@ def fit_within(image: Image.Image, max_side: int) -> Image.Image:
     return scaled(image, max_side) if max(image.size) > max_side else image
 
 
-def scaled(image: Image.Image, side: int) -> Image.Image:
+def scaled(image: Image.Image, side: int, interpolation: Image.Resampling = Image.Resampling.BICUBIC) -> Image.Image:
     """``image`` with its longer side brought to ``side`` pixels."""
     scale = side / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    return image.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
+    return image.resize(size, interpolation, reducing_gap=3.0)
 
 
 def on_square(image: Image.Image, side: int) -> Image.Image:

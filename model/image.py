@@ -1,28 +1,81 @@
-"""Image tower: pictures to vectors. EfficientNet (Tan & Le 2019) in its "lite" form, built by timm."""
+"""Image tower: pictures to vectors. EfficientNet (Tan & Le 2019) in its "lite" form.
+
+Any other network can take its place (`model.towers`): normalised pictures (B, 3, S, S) in, features (B, D) out. Where
+its last stages were tuned (`model.tune`) they stand there twice: what they saw as they came, then what they see tuned.
+"""
 
 from __future__ import annotations
 
-import timm
+import copy
+from typing import Any
+
 import torch
 from torch import nn
 
 from model.config import ModelConfig
+from model.efficientnet import SCALES, EfficientNetLite
+from model.errors import ModelError
 
 
 class ImageTower(nn.Module):
-    """A convolutional network without its classifier."""
+    """A network without its classifier. ``net`` None: the one that timm knows by the config's name."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, net: nn.Module | None = None) -> None:
         super().__init__()
-        self.net = timm.create_model(config.image_tower, pretrained=False, num_classes=0)
+        self.net: Any = net if net is not None else _built(config.image_tower)
+        self.framing = config.framing
+        usual = ModelConfig(image_side=config.image_side)
+        shown = [(one.framing, one.image_means, one.image_stds, one.image_pooling) for one in (config, usual)]
+        self.identity = "" if shown[0] == shown[1] else repr(shown[0])  # what beside weights makes its features
+        self.tuned: nn.Module | None = None
+        self._num_tuned = config.tuned_image_blocks
         self._mean, self._std = config.image_mean, config.image_std
+        self._means: torch.Tensor | None  # (3, 1, 1), on the tower's device, but no part of its weights
+        self._stds: torch.Tensor | None
+        for name, found in (("_means", config.image_means), ("_stds", config.image_stds)):
+            self.register_buffer(name, torch.tensor(found)[:, None, None] if found else None, persistent=False)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """(B, S, S, 3) uint8 sRGB to (B, D) float32: pooled features."""
-        features: torch.Tensor = self.net(self.scaled(pixels))
-        return features
+        """(B, S, S, 3) uint8 sRGB to (B, D) float32: pooled features; (B, 2 D) with tuned stages."""
+        if self.tuned is None:
+            features: torch.Tensor = self.net(self.scaled(pixels))
+            return features
+        found = first_stages(self.net, self.scaled(pixels), self._num_tuned)
+        return torch.cat([last_stages(self.net, self._num_tuned)(found), self.tuned(found)], dim=1)
+
+    def tune(self) -> None:
+        """Let the last stages stand there twice. ``tuned`` are copies, to be filled."""
+        self.tuned = copy.deepcopy(last_stages(self.net, self._num_tuned))
 
     def scaled(self, pixels: torch.Tensor) -> torch.Tensor:
         """(B, S, S, 3) uint8 sRGB to (B, 3, S, S) as the network was trained on them."""
-        scaled = (pixels.permute(0, 3, 1, 2).float() - self._mean) / self._std
+        values = pixels.permute(0, 3, 1, 2).float()
+        if self._means is None or self._stds is None:
+            scaled = (values - self._mean) / self._std
+        else:
+            scaled = (values - self._means) / self._stds
         return scaled.contiguous(memory_format=torch.channels_last)
+
+
+def first_stages(net: nn.Module, scaled: torch.Tensor, num_tuned: int) -> torch.Tensor:
+    """(B, 3, S, S) to (B, C, H, W): an EfficientNet up to its last ``num_tuned`` blocks."""
+    found: torch.Tensor = net.bn1(net.conv_stem(scaled))
+    for block in list(net.blocks)[:-num_tuned]:
+        found = block(found)
+    return found
+
+
+def last_stages(net: nn.Module, num_tuned: int) -> nn.Sequential:
+    """The rest, (B, C, H, W) to (B, D), sharing the network's weights. Raises ModelError for another kind."""
+    if not all(hasattr(net, name) for name in ("conv_stem", "bn1", "blocks", "conv_head", "bn2", "global_pool")):
+        raise ModelError(f"{type(net).__name__} has no EfficientNet's blocks to tune; set tuned_image_blocks to 0")
+    return nn.Sequential(*list(net.blocks)[-num_tuned:], net.conv_head, net.bn2, net.global_pool).eval()
+
+
+def _built(name: str) -> nn.Module:
+    if name in SCALES:
+        return EfficientNetLite(name)
+    import timm
+
+    net: nn.Module = timm.create_model(name, pretrained=False, num_classes=0)
+    return net

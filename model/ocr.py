@@ -6,12 +6,14 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from model.ocr_detect import Corners, Detector
 from model.ocr_engine import bundled_files, files_digest
 from model.ocr_networks import OcrEngine, choose_engine, open_networks
-from model.ocr_recognise import Recogniser, crop_of
+from model.ocr_prices import LOOK_VERSION, look_again, stripped
+from model.ocr_recognise import ReadLine, Recogniser, crop_of
 from model.roles import ROLES_VERSION, assign_roles
 from model.types import Pixels, ReadText, TextLine
 
@@ -55,24 +57,37 @@ class RapidReader:
         return [ReadText(assign_roles(found), cut) for found, cut in zip(lines, truncated, strict=True)]
 
     def _read(self, crops: Sequence[_Crop], pictures: Sequence[Pixels]) -> list[list[TextLine]]:
-        turned = self._recogniser.upside_down([crop.pixels for crop in crops])
-        upright = [_turn(crop) if is_turned else crop for crop, is_turned in zip(crops, turned, strict=True)]
+        upright, found = self._upright(crops)
+        seen = look_again([crop.pixels for crop in upright], found, self._recogniser.read)
         lines: list[list[TextLine]] = [[] for _ in pictures]
-        for crop, found in zip(upright, self._recogniser.read([crop.pixels for crop in upright]), strict=True):
-            text = found.text.strip()
-            if len(text) > 1 and found.score >= _MIN_SCORE:  # single characters are nearly always texture or a logo
+        for crop, line in zip(upright, map(stripped, seen), strict=True):
+            if len(line.text) > 1 and line.score >= _MIN_SCORE:  # single characters are mostly texture or a logo
                 polygon = _shares(crop.corners, pictures[crop.picture])
-                lines[crop.picture].append(TextLine(text, round(found.score, 4), polygon))
+                lines[crop.picture].append(TextLine(line.text, round(line.score, 4), polygon, struck=line.struck))
         return lines
+
+    def _upright(self, crops: Sequence[_Crop]) -> tuple[list[_Crop], list[ReadLine]]:
+        """Crops the right way up and what they say. What seems to stand on its head is read both ways."""
+        turned = self._recogniser.upside_down([crop.pixels for crop in crops])
+        doubtful = [index for index, is_turned in enumerate(turned) if is_turned]
+        chosen = [*crops, *(_turn(crops[index]) for index in doubtful)]
+        found = self._recogniser.read([crop.pixels for crop in chosen])
+        for place, index in enumerate(doubtful, start=len(crops)):
+            if found[place].score >= found[index].score:
+                chosen[index], found[index] = chosen[place], found[place]
+        return chosen[: len(crops)], found[: len(crops)]
 
 
 def open_reader(*, num_threads: int = 1, max_lines: int = 200, engine: OcrEngine = "auto") -> RapidReader:
     """Load the networks inside the rapidocr wheel. Raises CheckpointError when they, or the engine, are not there."""
     files = bundled_files()
     chosen = choose_engine(engine)
+    cv2.setNumThreads(num_threads)  # it would take every core it sees, beside the networks
     networks = open_networks(files, chosen, num_threads)
     recogniser = Recogniser(networks.recogniser, networks.classifier, networks.alphabet)
-    rules = f"{files_digest(files)} {_SIDE} {_MAX_SIDE} {_MIN_SCORE} {max_lines} {ROLES_VERSION} {chosen}"
+    rules = (
+        f"{files_digest(files)} {_SIDE} {_MAX_SIDE} {_MIN_SCORE} {max_lines} {ROLES_VERSION} {LOOK_VERSION} {chosen}"
+    )
     revision = hashlib.sha256(rules.encode()).hexdigest()[:16]
     return RapidReader(Detector(networks.detector), recogniser, revision, max_lines, chosen)
 

@@ -1,4 +1,4 @@
-"""Where OCR's networks lie and how they are opened: the PP-OCRv6 files inside the rapidocr wheel, on onnxruntime.
+"""Where OCR's networks lie and what they are: the PP-OCRv6 files inside the rapidocr wheel.
 
 The wheel's own Python code is not imported: it would install a log handler and may download.
 """
@@ -9,13 +9,13 @@ import hashlib
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 
 from model.errors import CheckpointError
+from model.onnx_metadata import read_metadata
 
 Floats = npt.NDArray[np.float32]
 
@@ -62,28 +62,12 @@ def files_digest(files: OcrFiles) -> str:
     return digest.hexdigest()
 
 
-class OnnxNetwork:
-    """One network on onnxruntime's CPU provider. Threads do not spin between calls: others need the cores."""
-
-    def __init__(self, path: Path, num_threads: int) -> None:
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = num_threads
-        options.inter_op_num_threads = 1
-        options.enable_cpu_mem_arena = False  # shapes vary: an arena would keep the largest for ever
-        options.log_severity_level = 4
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        self._input = self._session.get_inputs()[0].name
-
-    def __call__(self, batch: Floats) -> Floats:
-        """Run the network; see ``Network``."""
-        return cast(Floats, self._session.run(None, {self._input: batch})[0])
-
-
 def alphabet_of(path: Path) -> tuple[str, ...]:
     """Characters by output column of the recogniser: the CTC blank first, the space last. Raises CheckpointError."""
-    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    listed = session.get_modelmeta().custom_metadata_map.get("character")
+    try:
+        listed = read_metadata(path).get("character")
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path.name} cannot be read: {error}; install rapidocr>=3.10,<4 again") from error
     if not listed:
         raise CheckpointError("the recogniser's file names no characters; install rapidocr>=3.10,<4")
     return ("", *listed.splitlines(), " ")

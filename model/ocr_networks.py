@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
-from model.ocr_engine import Network, OcrFiles, OnnxNetwork, alphabet_of
+from model.ocr_engine import Network, OcrFiles, alphabet_of
 from model.ocr_openvino import OpenVinoNetwork
 from model.openvino_runtime import has_openvino
 
@@ -31,8 +32,15 @@ def choose_engine(engine: OcrEngine) -> Literal["onnxruntime", "openvino"]:
 
 def open_networks(files: OcrFiles, engine: Literal["onnxruntime", "openvino"], num_threads: int) -> OcrNetworks:
     """Open them on one engine. Raises CheckpointError when the engine is not installed."""
-    network = OpenVinoNetwork if engine == "openvino" else OnnxNetwork
     detector, recogniser, classifier = (
-        network(path, num_threads) for path in (files.detector, files.recogniser, files.classifier)
+        _open(path, engine, num_threads) for path in (files.detector, files.recogniser, files.classifier)
     )
     return OcrNetworks(detector, recogniser, classifier, alphabet_of(files.recogniser))
+
+
+def _open(path: Path, engine: Literal["onnxruntime", "openvino"], num_threads: int) -> Network:
+    if engine == "openvino":
+        return OpenVinoNetwork(path, num_threads)
+    from model.ocr_onnx import OnnxNetwork  # importing onnxruntime takes as long as opening a network
+
+    return OnnxNetwork(path, num_threads)

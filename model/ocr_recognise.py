@@ -12,11 +12,13 @@ import numpy.typing as npt
 
 from model.ocr_detect import Corners, as_input
 from model.ocr_engine import Floats, Network
+from model.ocr_signs import columns_of, missed_signs
 from model.types import Pixels
 
 _HEIGHT = 48
 _MIN_WIDTH = 320  # narrower input reads worse: the network was trained on lines padded to this
 _MAX_WIDTH = 3200
+_WIDTH_STEP = 32  # engines prepare themselves for each new shape, which costs as much as reading a line
 _MAX_BATCH_WIDTH = 320 * 16  # columns of one batch, padding included
 _UPRIGHT_SIZE = (48, 192)
 _UPSIDE_DOWN = 0.9
@@ -24,11 +26,15 @@ _UPSIDE_DOWN = 0.9
 
 @dataclass(frozen=True, slots=True)
 class ReadLine:
-    """One line. ``places``: for each character its middle, as a share 0-1 of the crop's width."""
+    """One line. ``places``: for each character its middle, as a share 0-1 of the crop's width.
+
+    ``least``: the probability of its least sure digit, 1 without digits.
+    """
 
     text: str
     score: float
     places: tuple[float, ...]
+    least: float = 1.0
 
 
 class Recogniser:
@@ -38,6 +44,7 @@ class Recogniser:
         self._network = network
         self._classifier = classifier
         self._alphabet = alphabet
+        self._signs = columns_of(alphabet)
 
     def upside_down(self, crops: Sequence[Pixels]) -> list[bool]:
         """For each crop whether its text stands on its head."""
@@ -64,10 +71,19 @@ class Recogniser:
         at = np.flatnonzero(keep)
         if not len(at):
             return ReadLine("", 0.0, ())
-        score = float(steps[at, best[at]].mean())
-        text = "".join(self._alphabet[best[step]] for step in at)
-        places = (_middles(best, at) + 0.5) / len(steps) * stretch
-        return ReadLine(text, score, tuple(float(place) for place in np.minimum(places, 1.0)))
+        text = [self._alphabet[best[step]] for step in at]
+        chances, middles = list(steps[at, best[at]]), list(_middles(best, at))
+        missed = list(missed_signs("".join(text), steps, at, self._signs)) if all(len(one) == 1 for one in text) else []
+        for one in reversed(missed):
+            text[one.start : one.end] = [one.sign]
+            chances[one.start : one.end] = [np.float32(one.probability)]
+            middles[one.start : one.end] = [np.float64(one.step)]
+        places = (np.array(middles) + 0.5) / len(steps) * stretch
+        score = float(np.mean(chances))
+        least = min(
+            (float(one) for character, one in zip(text, chances, strict=True) if character.isdigit()), default=1
+        )
+        return ReadLine("".join(text), score, tuple(float(place) for place in np.minimum(places, 1.0)), least)
 
 
 def crop_of(picture: Pixels, corners: Corners) -> tuple[Pixels, Corners]:
@@ -96,11 +112,15 @@ def _batches(widths: Sequence[int]) -> Iterator[tuple[list[int], int]]:
     for index in sorted(range(len(widths)), key=lambda one: widths[one]):
         width = max(_MIN_WIDTH, widths[index])
         if group and (width * (len(group) + 1) > _MAX_BATCH_WIDTH or width > 1.3 * max(_MIN_WIDTH, widths[group[0]])):
-            yield group, max(_MIN_WIDTH, widths[group[-1]])
+            yield group, _stepped(widths[group[-1]])
             group = []
         group.append(index)
     if group:
-        yield group, max(_MIN_WIDTH, widths[group[-1]])
+        yield group, _stepped(widths[group[-1]])
+
+
+def _stepped(width: int) -> int:
+    return max(_MIN_WIDTH, ceil(width / _WIDTH_STEP) * _WIDTH_STEP)
 
 
 def _padded(crop: Pixels, height: int, width: int) -> Floats:

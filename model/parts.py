@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import isqrt
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +76,13 @@ def _parts(
 
 def regions_of(tower: ImageTower, pixels: torch.Tensor, grid: int) -> torch.Tensor:
     """(B, S, S, 3) uint8 to (B, ``grid``², Di): the last feature map of a network, or a transformer's patches."""
-    net: Any = tower.net  # any of timm's networks
+    net: Any = tower.net  # timm's networks and those of transformers
+    if not hasattr(net, "forward_features"):
+        raise ModelError("a torchvision tower has no regions to attend to; take it from timm, or another fusion")
     features: torch.Tensor = net.forward_features(tower.scaled(pixels))
     if features.ndim == 3:
-        patches = features[:, net.num_prefix_tokens :]
+        num_others = features.shape[1] - isqrt(features.shape[1]) ** 2  # class token and registers come first
+        patches = features[:, getattr(net, "num_prefix_tokens", num_others) :]
         side = round(patches.shape[1] ** 0.5)
         if side * side != patches.shape[1]:
             raise ModelError("the image tower's patches form no square; it has no regions to attend to")
@@ -110,7 +114,8 @@ def _look(pictures: Sequence[Path], tower: ImageTower, side: int, grid: int, log
     device = next(tower.parameters()).device
     found = []
     for start in range(0, len(pictures), _BATCH):
-        batch = np.stack([load_pixels(path, side) for path in pictures[start : start + _BATCH]])
+        framing = replace(tower.framing, side=side)
+        batch = np.stack([load_pixels(path, framing) for path in pictures[start : start + _BATCH]])
         found.append(regions_of(tower, torch.from_numpy(batch).to(device), grid).cpu().numpy().astype(np.float16))
         if start % (50 * _BATCH) == 0:
             log(f"regions of pictures {start:,} of {len(pictures):,}")

@@ -56,8 +56,10 @@ class Pool:
 def experts_of(side: Side, logits: Logits) -> tuple[str, ...]:
     """Whose scores make up a side, in the order of their weights: those that see both sides come first."""
     if side == "fused":
-        return (*(name for name in logits if name not in SINGLE_SIDED), *SINGLE_SIDED)
-    return ("image",) if side == "image" else ("text", "words")
+        joint = tuple(name for name in logits if name not in SINGLE_SIDED)
+        return (*joint, *(name for name in SINGLE_SIDED if name in logits))
+    own = ("image", "tuned_image") if side == "image" else ("text", "words", "tuned_text")
+    return tuple(name for name in own if name in logits)
 
 
 def pooled(logits: Logits, side: Side, weights: torch.Tensor) -> torch.Tensor:

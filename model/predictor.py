@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -21,19 +22,23 @@ from model.association import pair_features, probabilities, sides_of
 from model.calibrate import thresholds_of
 from model.color import named_colors
 from model.color_histogram import color_histogram
-from model.engines import Engine, EngineChoice, Precision, choose_engine, move_texts, open_images
+from model.device_lane import BUCKETS
+from model.engines import Engine, EngineChoice, Precision, choose_engine, engine_name
 from model.errors import CheckpointError, OutOfMemoryError
 from model.foreground import Foreground, find_foreground
 from model.fusion import Inputs, Logits, bag_tensors
 from model.labels import Labels, Side
 from model.ngrams import bags, is_familiar
+from model.opened_towers import open_towers
 from model.parts import parts_of_listings
 from model.pool import SIDES
+from model.prompts import Prompted
 from model.repeats import SeenPictures
 from model.scoring import category_matrix
-from model.taxonomy import load_taxonomy
+from model.taxonomy import Taxonomy, load_taxonomy
 from model.types import ColorArea, ListingInput, ModelInfo, Prediction, Scores, Timings, Vector
 from model.weights import Checkpoint, Vocabulary, load, locate
+from model.zero_shot import by_listing, calibrated, open_zero_shot, threshold_of
 
 DEFAULT_TARGET = 0.95
 _MAX_PICTURES = 32
@@ -44,24 +49,34 @@ class TorchPredictor:
     """See `model.types.Predictor`."""
 
     def __init__(
-        self, checkpoint: Checkpoint, device: torch.device, targets: Mapping[str, float], choice: EngineChoice
+        self,
+        checkpoint: Checkpoint,
+        device: torch.device,
+        targets: Mapping[str, float],
+        choice: EngineChoice,
+        taxonomy: Taxonomy | None = None,
     ) -> None:
+        taxonomy = taxonomy or load_taxonomy()
         self._config = checkpoint.config
         self._vocabulary = checkpoint.vocabulary
         self._device = device
-        self._image = SeenPictures(open_images(checkpoint.image, checkpoint.config.image_side, device, choice))
-        self._text = checkpoint.text.to(device)
-        self._towers = (checkpoint.image.to(device), self._text)  # asked once more by fusions that look at parts
-        move_texts(self._text, choice)
+        towers = open_towers(checkpoint, device, choice)
+        self._image, self._text = SeenPictures(towers.images), towers.texts
+        # Fusions that look at parts ask the towers themselves once more.
+        needs_towers = checkpoint.fusion.needs_parts
+        self._towers = (checkpoint.image.to(device), checkpoint.text.to(device)) if needs_towers else None
         self._fusion = checkpoint.fusion.to(device)
         self._idf = checkpoint.fusion.idf.cpu().numpy()
         self._word_bits = checkpoint.fusion.word_bits.cpu().numpy()
-        categories, self._to_category = category_matrix(checkpoint.vocabulary.values["product_type"], load_taxonomy())
+        categories, self._to_category = category_matrix(checkpoint.vocabulary.values["product_type"], taxonomy)
         types = checkpoint.vocabulary.values["product_type"]
         self._presence = checkpoint.presence
         self._published = [types.index(name) for name in checkpoint.vocabulary.published_types]
-        self.labels = labels_of(checkpoint, categories, targets)
-        self.info = _info(checkpoint, device, self.labels, choice.name)
+        asked = taxonomy.prompts
+        self._zero_shot = open_zero_shot(checkpoint, device, choice, asked) if asked else None
+        self.labels = labels_of(checkpoint, categories, targets, taxonomy.prompts)
+        engine = engine_name(choice, towers.images, towers.texts)
+        self.info = _info(checkpoint, device, self.labels, engine, taxonomy.prompts)
         self.timings = Timings()
 
     def warm_up(self) -> None:
@@ -83,14 +98,19 @@ class TorchPredictor:
 
     def _predict(self, listings: Sequence[ListingInput]) -> list[Prediction]:
         started = time.perf_counter()
-        pictures = self._see([pixels for one in listings for pixels in one.images])  # (P, Di)
-        seen = time.perf_counter()
+        shown = [pixels for one in listings for pixels in one.images]
+        see = self._see(shown)
+        prompted = self._zero_shot.scores(shown) if self._zero_shot is not None else {}
+        begun = time.perf_counter()
         titles = self._read(listings)
         said = time.perf_counter()
         foregrounds = [[find_foreground(pixels) for pixels in one.images] for one in listings]
+        waiting = time.perf_counter()
+        pictures = see()  # (P, Di)
+        seen = time.perf_counter()
         inputs = self._inputs(listings, pictures, foregrounds, titles)
         logits = self._fusion(inputs)
-        scenes = torch.softmax(self._fusion.scene(pictures) / self._vocabulary.scene_temperature, dim=1).cpu().numpy()
+        scenes = torch.softmax(self._fusion.scenes(pictures) / self._vocabulary.scene_temperature, dim=1).cpu().numpy()
         found = _Found(
             titles,
             self._scores(logits, inputs.has_image, inputs.has_title),
@@ -99,8 +119,10 @@ class TorchPredictor:
             self._association(inputs, logits),
             [_colors(one) for one in foregrounds],
             self._presence.probabilities(pictures.cpu().numpy()).tolist() if self._presence else (),
+            by_listing(prompted, [len(one.images) for one in listings]),
         )
-        self.timings = Timings({"image": seen - started, "text": said - seen, "heads": time.perf_counter() - said})
+        image, text = begun - started + seen - waiting, said - begun
+        self.timings = Timings({"image": image, "text": text, "heads": time.perf_counter() - started - image - text})
         return _to_predictions(listings, found)
 
     def _inputs(
@@ -113,7 +135,7 @@ class TorchPredictor:
         counts = [len(one.images) for one in listings]
         histograms = [color_histogram(found) for one in foregrounds for found in one]
         colors = torch.from_numpy(np.stack(histograms)) if histograms else torch.zeros(0, self._config.color_dim)
-        blank = np.zeros(self._config.text_dim, np.float32)
+        blank = np.zeros(self._config.title_dim, np.float32)
         familiar = [bool(one.title.strip()) and is_familiar(one.title, self._word_bits) for one in listings]
         readable = [one.title if known else "" for one, known in zip(listings, familiar, strict=True)]
         vectors = [vector if known else None for vector, known in zip(titles, familiar, strict=True)]
@@ -124,15 +146,16 @@ class TorchPredictor:
             *bag_tensors(bags(readable, self._idf)),
             torch.tensor([count > 0 for count in counts]),
             torch.tensor([vector is not None for vector in vectors]),
-            parts_of_listings(listings, self._towers, self._config) if self._fusion.needs_parts else None,
+            parts_of_listings(listings, self._towers, self._config) if self._towers is not None else None,
         ).to(self._device)
 
-    def _see(self, pictures: Sequence[np.ndarray]) -> torch.Tensor:
-        parts = [
-            self._image(np.stack(pictures[start : start + _MAX_PICTURES]))
-            for start in range(0, len(pictures), _MAX_PICTURES)
-        ]
-        return torch.cat(parts) if parts else torch.zeros(0, self._config.image_dim, device=self._device)
+    def _see(self, pictures: Sequence[np.ndarray]) -> Callable[[], torch.Tensor]:
+        """Starts on them; what is returned gives (P, Di) on the device. A GPU works on it beside the host."""
+        if not pictures:
+            return lambda: torch.zeros(0, self._config.picture_dim, device=self._device)
+        starts = range(0, len(pictures), _MAX_PICTURES)
+        parts = [self._image.begin(np.stack(pictures[start : start + _MAX_PICTURES])) for start in starts]
+        return lambda: torch.cat([part() for part in parts]).to(self._device)
 
     def _read(self, listings: Sequence[ListingInput]) -> list[Vector | None]:
         """One vector per listing, None without a title; each unknown title is computed once."""
@@ -153,13 +176,12 @@ class TorchPredictor:
         self, logits: Mapping[str, Logits], has_image: torch.Tensor, has_title: torch.Tensor
     ) -> dict[str, tuple[_BySide, _BySide]]:
         """By attribute: where the words state nothing, and where they state a value."""
-        found = {
-            name: (
-                self._by_side(name, one, has_image, has_title, False),
-                self._by_side(name, one, has_image, has_title, True),
-            )
-            for name, one in logits.items()
-        }
+        asked = [
+            self._by_side(name, one, has_image, has_title, stated) for name, one in logits.items() for stated in _STATED
+        ]
+        told = iter(_on_host([scores for one in asked for scores in one.values()]))
+        sides = iter([{side: next(told) for side in one} for one in asked])
+        found = {name: (next(sides), next(sides)) for name in logits}
         types = found["product_type"]
         found["category"] = _over(types, lambda scores: scores @ self._to_category)
         found["product_type"] = _over(types, lambda scores: scores[:, self._published])
@@ -167,15 +189,16 @@ class TorchPredictor:
 
     def _by_side(
         self, name: str, logits: Logits, has_image: torch.Tensor, has_title: torch.Tensor, stated: bool
-    ) -> _BySide:
+    ) -> dict[Side, torch.Tensor]:
         """(B, V) by side; ``fused`` is the one side that is there where the other is missing."""
         pool = self._vocabulary.pools[name]
         scores = {side: pool.scores(logits, side, stated=stated) for side in SIDES}
         single = torch.where(has_image[:, None], scores["image"], scores["text"])
         scores["fused"] = torch.where((has_image & has_title)[:, None], scores["fused"], single)
-        return {side: one.cpu().numpy() for side, one in scores.items()}
+        return scores
 
 
+_STATED = (False, True)
 _BySide = dict[Side, Vector]
 
 
@@ -190,6 +213,14 @@ class _Found:
     association: Vector
     colors: Sequence[tuple[ColorArea, ...]]
     has_text: Sequence[float]  # picture by picture; empty where the checkpoint does not say
+    prompted: Sequence[Mapping[str, Vector]]  # what answers prompts, by attribute
+
+
+def _on_host(found: Sequence[torch.Tensor]) -> list[Vector]:
+    """The tensors as arrays, copied in one piece: each copy from a GPU is a stop of its own."""
+    flat = torch.cat([one.float().reshape(-1) for one in found]).cpu().numpy()
+    ends = np.cumsum([one.numel() for one in found])
+    return [part.reshape(one.shape) for part, one in zip(np.split(flat, ends[:-1]), found, strict=True)]
 
 
 def _over(found: tuple[_BySide, _BySide], change: Callable[[Vector], Vector]) -> tuple[_BySide, _BySide]:
@@ -206,7 +237,8 @@ def _to_predictions(listings: Sequence[ListingInput], found: _Found) -> list[Pre
         has_image, has_title = bool(one.images), found.has_title[row]
         predictions.append(
             Prediction(
-                {name: _row_scores(by_side, row, has_image, has_title) for name, by_side in found.scores.items()},
+                {name: _row_scores(by_side, row, has_image, has_title) for name, by_side in found.scores.items()}
+                | {name: Scores(scores, scores, None) for name, scores in found.prompted[row].items()},
                 own.mean(axis=0) if has_image else None,
                 tuple(own),
                 float(found.association[row]) if has_image and has_title else None,
@@ -233,13 +265,15 @@ def load_predictor(
     engine: Engine = "auto",
     precision: Precision = "auto",
     num_threads: int = 0,
+    taxonomy: Taxonomy | None = None,
 ) -> TorchPredictor:
     """Load onto a device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; see `model.engines`. Raises CheckpointError."""
     place = choose_device(device)
     if num_threads:
         torch.set_num_threads(num_threads)
-    choice = choose_engine(place, engine, precision, num_threads)
-    return TorchPredictor(load(locate(checkpoint)), place, precision_targets or {}, choice)
+    found = load(locate(checkpoint))
+    choice = choose_engine(place, engine, precision, num_threads, found.quantisation)
+    return TorchPredictor(found, place, precision_targets or {}, choice, taxonomy)
 
 
 def choose_device(device: str) -> torch.device:
@@ -257,7 +291,12 @@ def choose_device(device: str) -> torch.device:
     return chosen
 
 
-def labels_of(checkpoint: Checkpoint, categories: tuple[str, ...], targets: Mapping[str, float]) -> Labels:
+def labels_of(
+    checkpoint: Checkpoint,
+    categories: tuple[str, ...],
+    targets: Mapping[str, float],
+    prompts: Mapping[str, Prompted] = MappingProxyType({}),
+) -> Labels:
     """Vocabularies as published, and the thresholds that the precision targets buy."""
     vocabulary: Vocabulary = checkpoint.vocabulary
     values = {**vocabulary.values, "product_type": vocabulary.published_types, "category": categories}
@@ -268,23 +307,36 @@ def labels_of(checkpoint: Checkpoint, categories: tuple[str, ...], targets: Mapp
         name: {side: weights.stated for side, weights in pool.stated.items()} for name, pool in vocabulary.pools.items()
     }
     stated["category"] = stated["product_type"]
-    return Labels(values, thresholds, stated, vocabulary.doubts)
+    known = calibrated(vocabulary, prompts)
+    for name, one in prompts.items():
+        values[name] = one.values
+        outcomes = checkpoint.outcomes.get(name, {}) if name in known else {}
+        thresholds[name] = threshold_of(one, outcomes, targets.get(name, DEFAULT_TARGET))
+    doubts = {**vocabulary.doubts, **dict.fromkeys(prompts, 0.0)}  # how sure they are nobody measured: no conflicts
+    return Labels(values, thresholds, stated, doubts)
 
 
-def _info(checkpoint: Checkpoint, device: torch.device, labels: Labels, engine: str) -> ModelInfo:
+def _info(
+    checkpoint: Checkpoint, device: torch.device, labels: Labels, engine: str, prompts: Mapping[str, Prompted]
+) -> ModelInfo:
     config = checkpoint.config
-    whole = hashlib.sha256(repr((sorted(checkpoint.digests.items()), engine, labels.thresholds)).encode())
+    asked = {name: one.digest for name, one in sorted(prompts.items())}
+    told = (sorted(checkpoint.digests.items()), engine, labels.thresholds, *([asked] if asked else []))
+    whole = hashlib.sha256(repr(told).encode())
     towers = [item for item in sorted(checkpoint.digests.items()) if item[0].startswith("towers/text/")]
-    text = hashlib.sha256(repr((towers, config.max_title_tokens, "mean", engine.split()[0])).encode())
+    text = hashlib.sha256(
+        repr((towers, config.max_title_tokens, config.text_pooling + config.text_prefix, engine.split()[0])).encode()
+    )
     return ModelInfo(
         config.name,
         whole.hexdigest()[:16],
         text.hexdigest()[:16],
-        config.text_dim,
+        config.title_dim,
         config.image_side,
         str(device),
         engine,
         checkpoint.presence.threshold if checkpoint.presence else 0.0,
+        BUCKETS if device.type == "cuda" else (),
     )
 
 

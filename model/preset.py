@@ -3,6 +3,8 @@
 kind = "tagger"                     # what the worker runs; or "reference" (see `model.reference`)
 epochs = 18
 patience = 4                        # passes without gain on held-out families that end training; 0: all epochs
+image_tower = "efficientnet-lite0"  # see `model.towers.spec`
+text_tower = "all-MiniLM-L6-v2"
 [model]                             # fields of `model.config.ModelConfig`
 fusions = ["gated", "residual"]
 """
@@ -10,7 +12,7 @@ fusions = ["gated", "residual"]
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -19,11 +21,25 @@ from model.config import ModelConfig
 from model.errors import ModelError
 from model.fusions.registry import FUSIONS
 from model.reference.config import ReferenceConfig, refuse_kinds
+from model.towers.spec import DEFAULT_IMAGE, DEFAULT_TEXT, TowerSpec, parse_image, parse_text
 
 Kind = Literal["tagger", "reference"]
 
 _FOLDER = Path(__file__).parent / "presets"
-_OPEN = ("name", "fusions", "modality_dropout", "region_grid", "part_tokens", "hidden_dim", "joint_dim")
+_OPEN = (
+    "name",
+    "fusions",
+    "modality_dropout",
+    "region_grid",
+    "part_tokens",
+    "hidden_dim",
+    "joint_dim",
+    "tuned_text_layers",
+    "tuned_image_blocks",
+)
+
+
+SHIPPED = ModelConfig(tuned_text_layers=2, tuned_image_blocks=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +49,10 @@ class Preset:
     kind: Kind = "tagger"
     epochs: int = 18
     patience: int = 4
-    model: ModelConfig = field(default_factory=ModelConfig)
+    model: ModelConfig = field(default_factory=lambda: SHIPPED)
     reference: ReferenceConfig = field(default_factory=ReferenceConfig)
+    image_tower: str = DEFAULT_IMAGE
+    text_tower: str = DEFAULT_TEXT
 
 
 def preset_names() -> tuple[str, ...]:
@@ -53,7 +71,7 @@ def load_preset(preset: str) -> Preset:
         raise ModelError(f"{path.name} is not TOML: {error}") from error
     if unknown := sorted(set(found) - {one.name for one in fields(Preset)}):
         raise ModelError(
-            f"{path.name}: unknown key {unknown[0]!r}; the keys are kind, epochs, patience, model, reference"
+            f"{path.name}: unknown key {unknown[0]!r}; the keys are {', '.join(one.name for one in fields(Preset))}"
         )
     if found.get("kind", "tagger") not in ("tagger", "reference"):
         raise ModelError(f"{path.name}: kind {found['kind']!r} is none; write tagger or reference")
@@ -63,7 +81,17 @@ def load_preset(preset: str) -> Preset:
         _counted(path, found, "patience", 4, least=0),
         _model(path, found.get("model", {})),
         ReferenceConfig.from_table(path.name, found.get("reference", {})),
+        _tower(path, found, "image_tower", DEFAULT_IMAGE, parse_image),
+        _tower(path, found, "text_tower", DEFAULT_TEXT, parse_text),
     )
+
+
+def _tower(path: Path, found: Mapping[str, Any], key: str, default: str, parse: Callable[[str], TowerSpec]) -> str:
+    value = found.get(key, default)
+    if not isinstance(value, str):
+        raise ModelError(f"{path.name}: {key} is {value!r}; write it as 'hangtag train --help' says")
+    parse(value)
+    return value
 
 
 def _counted(path: Path, found: Mapping[str, Any], key: str, default: int, *, least: int) -> int:

@@ -1,24 +1,26 @@
 """Prices read in pictures: amount, currency, kind, and what else the same characters might mean.
 
-Score = the line's score x how clear the form is. A sign that several currencies share is settled by the listing's own
-currency, then by its language, and marked as inferred; without either the likeliest is given, inferred as well.
+Score = the line's score x how clear the form is. A sign that several currencies share (`$`, `¥`, `kr`) names none by
+itself: the listing's own currency settles it, or its language, or its title, and it is marked as inferred. The feed's
+amount, where there is one, decides between readings.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
 
-from model.currencies import currency_of
-from model.price_forms import PriceForm, find_forms
+from model.currencies import currency_in_title, currency_of
+from model.price_forms import PriceForm, Reading, find_forms
 from model.types import Price, PriceAlternative, ReadText, TextLine
 
-PRICES_VERSION = "1"
+PRICES_VERSION = "2"
 _BARE_FORM = 0.5  # a number with cents and no sign
-_GUESSED_CURRENCY = 0.8
+_UNIT_FORM = 0.85  # a number with cents and a unit, and no sign
+_BY_FEED = 0.97  # a reading that the feed states too
 _MAX_PRICES = 50
 
 _STRUCK = re.compile(
@@ -33,40 +35,37 @@ _SALE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class PriceHints:
-    """What the listing itself says that helps to read a price."""
+    """What the listing itself says that helps to read a price. ``feed_amount``: in ``feed_currency``."""
 
     title: str
     language: str | None
     feed_currency: str | None
+    feed_amount: Decimal | None = None
 
 
 def find_prices(texts: Sequence[ReadText | None], hints: PriceHints) -> list[Price]:
     """All prices in the pictures, in reading order; ``image`` and ``line`` say where. At most 50."""
-    found = [
-        price
-        for image, text in enumerate(texts)
-        if text is not None
-        for index, line in enumerate(text.lines)
-        for price in _in_line(line, image, index, hints)
-    ]
+    found: list[Price] = []
+    for image, text in enumerate(texts):
+        if text is not None:
+            here = [price for index, line in enumerate(text.lines) for price in _in_line(line, image, index, hints)]
+            found += _as_sales(_with_shared_currency(here))
     return found[:_MAX_PRICES]
 
 
-def _in_line(line: TextLine, image: int, index: int, hints: PriceHints) -> Iterator[Price]:
-    """The prices of one line; the words between two prices belong to the second."""
+def _in_line(line: TextLine, image: int, index: int, hints: PriceHints) -> Iterator[tuple[Price, bool]]:
+    """The prices of one line, and whether each has a sign; the words between two prices belong to the second."""
     end = 0
     for form in find_forms(line.text):
-        yield _price(form, line, image, index, line.text[end : form.start], hints)
+        yield _price(form, line, image, index, line.text[end : form.start], hints), bool(form.currencies)
         end = form.end
 
 
 def _price(form: PriceForm, line: TextLine, image: int, index: int, before: str, hints: PriceHints) -> Price:
     currency, is_inferred = _currency(form, hints)
-    clarity = 1.0 if form.currencies else _BARE_FORM
-    if is_inferred and len(form.currencies) > 1 and currency == form.currencies[0] and not _hinted(hints):
-        clarity *= _GUESSED_CURRENCY
-    best, *rest = form.readings
-    is_struck = bool(_STRUCK.search(before))
+    clarity = 1.0 if form.currencies else _UNIT_FORM if form.per else _BARE_FORM
+    best, *rest = _ranked(form, currency, hints)
+    is_struck = bool(_STRUCK.search(before)) or any(start < form.end and form.start < end for start, end in line.struck)
     return Price(
         amount=_plain(best.amount),
         currency=currency,
@@ -84,6 +83,45 @@ def _price(form: PriceForm, line: TextLine, image: int, index: int, before: str,
     )
 
 
+def _ranked(form: PriceForm, currency: str | None, hints: PriceHints) -> list[Reading]:
+    """The form's readings, best first: one that the feed states as well goes before the others."""
+    readings = list(form.readings)
+    if hints.feed_amount is None or currency not in (None, hints.feed_currency):
+        return readings
+    first = readings[0].amount
+    possible = [*readings, Reading(first / 100, 0.0)] if first == int(first) and first >= 100 else readings
+    agreed = next((one for one in possible if one.amount == hints.feed_amount), None)
+    if agreed is None:
+        return readings
+    others = [replace(one, score=round(one.score * (1 - _BY_FEED), 4)) for one in readings if one is not agreed]
+    return [Reading(agreed.amount, max(_BY_FEED, agreed.score)), *others]
+
+
+def _with_shared_currency(prices: Sequence[tuple[Price, bool]]) -> list[Price]:
+    """Prices of one picture, each with whether it has a sign: one without is in the currency that all others say."""
+    stated = {price.currency for price, has_sign in prices if has_sign and not price.currency_inferred}
+    if len(stated) != 1 or None in stated:
+        return [price for price, _ in prices]
+    (currency,) = stated
+    return [
+        price if has_sign else replace(price, currency=currency, currency_inferred=True) for price, has_sign in prices
+    ]
+
+
+def _as_sales(prices: Sequence[Price]) -> list[Price]:
+    """Prices of one picture: the lower ones beside a struck one are sale prices."""
+    struck = [Decimal(price.amount) for price in prices if price.struck_out]
+    if not struck:
+        return list(prices)
+    highest = max(struck)
+    return [
+        replace(price, kind="sale")
+        if price.kind == "regular" and not price.struck_out and Decimal(price.amount) < highest
+        else price
+        for price in prices
+    ]
+
+
 def _kind(form: PriceForm, text: str, *, is_struck: bool) -> Literal["regular", "sale", "unit"]:
     if form.per is not None:
         return "unit"
@@ -94,14 +132,10 @@ def _currency(form: PriceForm, hints: PriceHints) -> tuple[str | None, bool]:
     """The currency, and whether it was inferred rather than written."""
     if len(form.currencies) == 1:
         return form.currencies[0], False
-    hinted = _hinted(hints)
-    if not form.currencies:
-        return hinted, hinted is not None
-    return (hinted if hinted in form.currencies else form.currencies[0]), True
-
-
-def _hinted(hints: PriceHints) -> str | None:
-    return hints.feed_currency or currency_of(hints.language)
+    said = (hints.feed_currency, currency_of(hints.language), currency_in_title(hints.title))
+    fit = (one for one in said if one is not None and (not form.currencies or one in form.currencies))
+    currency = next(fit, None)
+    return currency, currency is not None
 
 
 def _plain(amount: Decimal) -> str:

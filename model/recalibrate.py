@@ -24,7 +24,10 @@ from model.features import Features
 from model.fit import label_ids
 from model.fusion import ATTRIBUTES, Logits
 from model.pool import Pool
+from model.prompts import Prompted
+from model.taxonomy import load_taxonomy
 from model.weights import Checkpoint, save_outcomes, seal
+from model.zero_shot_calibrate import calibrate_prompts
 
 MIN_ROWS = 200
 
@@ -38,9 +41,15 @@ class Recalibrated:
 
 
 def recalibrate(
-    source: Path, checkpoint: Checkpoint, features: Features, rows: Sequence[Row], out: Path
+    source: Path,
+    checkpoint: Checkpoint,
+    features: Features,
+    rows: Sequence[Row],
+    out: Path,
+    prompts: Mapping[str, Prompted] | None = None,
 ) -> Recalibrated:
-    """Write a copy of the checkpoint in ``source`` to the new folder ``out``, calibrated on ``rows``.
+    """Write a copy of the checkpoint in ``source`` to the new folder ``out``, calibrated on ``rows``. ``prompts``: the
+    attributes that prompts declare, None: those of the taxonomy; they need no title.
 
     Raises ModelError when ``out`` exists, or no attribute has ``MIN_ROWS`` titled listings that are labelled.
     """
@@ -49,11 +58,18 @@ def recalibrate(
     titled = np.array([index for index, row in enumerate(rows) if row.title], np.int64)
     chosen = [rows[index] for index in titled]
     enough = tuple(name for name in ATTRIBUTES if sum(name in row.labels for row in chosen) >= MIN_ROWS)
+    asked_by_prompts = load_taxonomy().prompts if prompts is None else prompts
+    halves = [row for row in rows if _is_fit(row)], [row for row in rows if not _is_fit(row)]
+    prompted, by_prompts = calibrate_prompts(checkpoint, asked_by_prompts, *halves, min_rows=MIN_ROWS)
+    if prompted and not enough:
+        vocabulary = replace(checkpoint.vocabulary, prompted={**checkpoint.vocabulary.prompted, **prompted})
+        _write(source, out, vocabulary.to_json(), {**checkpoint.outcomes, **by_prompts})
+        return Recalibrated(out, tuple(prompted))
     if not enough:
         raise ModelError(
             f"no attribute has {MIN_ROWS} labelled listings with a title; label more, or keep the checkpoint"
         )
-    is_fit = np.array([blake2b(row.family.encode(), digest_size=1).digest()[0] % 2 == 0 for row in chosen])
+    is_fit = np.array([_is_fit(row) for row in chosen])
     fit_rows, bought_rows = titled[is_fit], titled[~is_fit]
     if not len(fit_rows) or not len(bought_rows):
         raise ModelError("all listings are of one family; recalibration needs two halves that share none")
@@ -62,12 +78,18 @@ def recalibrate(
         first, logits = asked.scores(fit_rows, masked=False)
         fitted = _pools(checkpoint, enough, logits, first.stated, [rows[index] for index in fit_rows])
         pools = {**checkpoint.vocabulary.pools, **fitted}
-        vocabulary = replace(checkpoint.vocabulary, pools=pools)
+        told = {**checkpoint.vocabulary.prompted, **prompted}
+        vocabulary = replace(checkpoint.vocabulary, pools=pools, prompted=told)
         scored, _ = Asked(checkpoint.fusion, vocabulary, features, rows).scores(bought_rows, masked=False)
     renewed = (*enough, "category") if "product_type" in enough else enough
     outcomes = {**checkpoint.outcomes, **{name: one for name, one in scored.outcomes().items() if name in renewed}}
-    _write(source, out, vocabulary.to_json(), outcomes)
-    return Recalibrated(out, renewed)
+    _write(source, out, vocabulary.to_json(), {**outcomes, **by_prompts})
+    return Recalibrated(out, (*renewed, *prompted))
+
+
+def _is_fit(row: Row) -> bool:
+    """Does the row's family fit the pools? The others' rows buy the thresholds."""
+    return blake2b(row.family.encode(), digest_size=1).digest()[0] % 2 == 0
 
 
 def _pools(

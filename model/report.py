@@ -50,6 +50,10 @@ _Table = tuple[str, Sequence[str], list[Sequence[str]]]
 
 def _tables(figures: Mapping[str, Any]) -> Iterator[_Table]:
     yield "", _HEAD, list(_accuracies(figures))
+    if "engine" in figures:
+        told = figures["engine"]
+        lines: list[Sequence[str]] = [(name, f"{points:+.2f}") for name, points in told["points_changed"].items()]
+        yield f"{told['name']} against torch fp32", ("Attribute", "Points of accuracy changed"), lines
     if "experts" in figures:
         yield from _comparisons(figures)
     if "label_noise" in figures:

@@ -11,10 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from math import exp, floor
 from typing import Literal
-
-import numpy as np
 
 from model.labels import Labels, Side, Threshold
 from model.taxonomy import Taxonomy
@@ -39,6 +38,7 @@ SIZE_THRESHOLD = 0.7
 MAX_VALUES = 5
 _MAX_SPANS = 8
 _DIGITS = 4
+_SCALE: int = 10**_DIGITS
 _WHOLE_PICTURE = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
 _NEVER = Threshold(None, None, None)
 
@@ -78,6 +78,30 @@ class _Words:
         return self.title or self.description or self.ocr
 
 
+_SILENT = _Words((), (), ())
+
+
+class _Sheet:
+    """An attribute's score vectors as rankings, each made once while one tag is decided."""
+
+    __slots__ = ("_made", "_values")
+
+    def __init__(self, values: Sequence[str]) -> None:
+        self._values = values
+        self._made: dict[int, Ranking] = {}  # by the vector's identity; whoever asks holds the vector
+
+    def ranking(self, scores: Vector | None) -> Ranking:
+        """The best values; more than can be published, so that words may still lift one."""
+        if scores is None:
+            return {}
+        made = self._made.get(id(scores))
+        if made is None:
+            best = (-scores).argsort(kind="stable")[: 4 * MAX_VALUES]
+            names = map(self._values.__getitem__, best.tolist())
+            made = self._made[id(scores)] = dict(zip(names, scores[best].tolist(), strict=True))
+        return made
+
+
 @dataclass(frozen=True, slots=True)
 class _Given:
     """What there was to decide from: the pictures as regions, the title as a span, and whether OCR looked."""
@@ -94,6 +118,8 @@ class Tagging:
     def __init__(self, labels: Labels, taxonomy: Taxonomy) -> None:
         self._labels = labels
         self._taxonomy = taxonomy
+        self._label = cache(taxonomy.label)  # of a few hundred values, asked forty times per listing
+        self._places = {name: _first_places(values) for name, values in labels.values.items()}
 
     def resolve(
         self,
@@ -107,21 +133,21 @@ class Tagging:
         """All tags of one listing. ``was_read``: OCR looked at a picture; ``image_indices``: the decoded pictures'
         places among the listing's pictures.
         """
-        words = {name: _words_of(mentions, name) for name in self._taxonomy.attributes}
+        words = _words_by_attribute(mentions)
         given = _Given(
             regions=tuple(ImageRegion(index, _WHOLE_PICTURE) for index in image_indices),
             title=(Span("title", 0, len(title)),) if title.strip() else (),
             has_images=bool(prediction.image_scenes),
             was_read=was_read,
         )
-        category = self._scored("category", prediction.attributes["category"], _words_of(mentions, "category"), given)
+        category = self._scored("category", prediction.attributes["category"], words.get("category", _SILENT), given)
         ruled_by = category.values[0].value if category.status == "accepted" else None
         return ListingTags(
             category=category,
             attributes={
                 name: _decision("not_applicable", (), "unknown")
                 if ruled_by is not None and not self._taxonomy.applies(name, ruled_by)
-                else self._attribute(name, prediction, words[name], given)
+                else self._attribute(name, prediction, words.get(name, _SILENT), given)
                 for name in self._taxonomy.attributes
             },
             scene=self._scene(prediction.scene, given.regions),
@@ -142,74 +168,66 @@ class Tagging:
 
     def _scored(self, name: str, scores: Scores, words: _Words, given: _Given) -> Decision:
         threshold = self._labels.thresholds.get(name, _NEVER)
-        values = self._values(name, self._pooled(name, scores, words))
+        sheet = _Sheet(self._labels.values[name])
+        values = self._values(name, self._pooled(name, scores, words, sheet))
         status = _status(values, _bar(scores, words, threshold))
-        image, text = self._ranking(name, scores.image), self._ranking(name, scores.text)
+        image, text = sheet.ranking(scores.image), sheet.ranking(scores.text)
         is_written = scores.text is not None or bool(words.written)
         alone, seen = _alone(scores, "text"), _alone(scores, "image")
         return Decision(
             status=status,
             values=values,
-            consistency=self._consistency(name, scores.image, text, words, threshold),
-            without_images=self._top(name, alone, words.only_written) if given.has_images else None,
-            without_text=self._top(name, seen, words.only_read) if is_written else None,
-            without_ocr=self._top(name, scores, words.only_written) if given.was_read else None,
+            consistency=self._consistency(name, scores.image, image, text, words, threshold),
+            without_images=self._top(name, alone, words.only_written, sheet) if given.has_images else None,
+            without_text=self._top(name, seen, words.only_read, sheet) if is_written else None,
+            without_ocr=self._top(name, scores, words.only_written, sheet) if given.was_read else None,
             evidence=_evidence(values, status, words, image, text, given),
         )
 
-    def _ranking(self, name: str, scores: Vector | None) -> Ranking:
-        """The best values; more than can be published, so that words may still lift one."""
-        if scores is None:
-            return {}
-        best = np.argsort(-scores, kind="stable")[: 4 * MAX_VALUES]
-        values = self._labels.values[name]
-        return dict(zip([values[index] for index in best.tolist()], scores[best].tolist(), strict=True))
-
-    def _pooled(self, name: str, scores: Scores | None, words: _Words) -> Ranking:
+    def _pooled(self, name: str, scores: Scores | None, words: _Words, sheet: _Sheet) -> Ranking:
         """Scores and words in one ranking; without scores, the words for what they are worth."""
         said = _sureness(words.best)
         if scores is None or (said and scores.image is None and scores.text is None):
             total = max(1.0, sum(said.values()))
             return {value: sure * STATED_IN_FULL / total for value, sure in said.items()}
         if not said:
-            return self._ranking(name, scores.fused)
+            return sheet.ranking(scores.fused)
         told = scores.when_stated or scores
         weight = self._labels.stated_weight(name, _side(scores))
-        known = {**self._ranking(name, told.fused), **self._scores_of(name, told.fused, said)}
-        strangers = sum(score for value, score in known.items() if value not in self._labels.values[name])
-        raised = {value: score * exp(weight * said.get(value, 0.0)) for value, score in known.items()}
+        known = {**sheet.ranking(told.fused), **self._scores_of(name, told.fused, said)}
+        taught = self._places[name]
+        strangers = sum(known[value] for value in said if value not in taught)
+        raised = {value: known[value] * exp(weight * sure) for value, sure in said.items()}
         total = 1.0 + strangers + sum(raised[value] - known[value] for value in said)
-        return {value: score / total for value, score in raised.items()}
+        return {value: score / total for value, score in {**known, **raised}.items()}
 
     def _scores_of(self, name: str, scores: Vector, wanted: Iterable[str]) -> Ranking:
         """The scores of some values; a value the heads do not know has their best."""
-        values = self._labels.values[name]
-        return {
-            value: float(scores[values.index(value)] if value in values else scores.max(initial=0.0))
-            for value in wanted
-        }
+        places = self._places[name]
+        return {value: float(scores[places[value]] if value in places else scores.max(initial=0.0)) for value in wanted}
 
     def _values(self, name: str, ranking: Ranking) -> tuple[TagValue, ...]:
-        best = sorted(ranking.items(), key=lambda item: (-item[1], item[0]))[:MAX_VALUES]
-        return tuple(
-            TagValue(value, self._taxonomy.label(name, value), rounded)
-            for value, score in best
-            if (rounded := _rounded(score)) > 0
-        )
+        best = sorted([(-score, value) for value, score in ranking.items()])[:MAX_VALUES]
+        return tuple([value for pair in best if (value := self._value(name, *pair)) is not None])
 
-    def _top(self, name: str, scores: Scores | None, words: _Words) -> TagValue | None:
-        return next(iter(self._values(name, self._pooled(name, scores, words))), None)
+    def _value(self, name: str, lowness: float, value: str) -> TagValue | None:
+        score = _rounded(-lowness)
+        return TagValue(value, self._label(name, value), score) if score > 0 else None
+
+    def _top(self, name: str, scores: Scores | None, words: _Words, sheet: _Sheet) -> TagValue | None:
+        """The first of ``_values``."""
+        ranking = self._pooled(name, scores, words, sheet)
+        return self._value(name, *min([(-score, value) for value, score in ranking.items()])) if ranking else None
 
     def _consistency(
-        self, name: str, image: Vector | None, text: Ranking, words: _Words, threshold: Threshold
+        self, name: str, image: Vector | None, seen: Ranking, text: Ranking, words: _Words, threshold: Threshold
     ) -> Consistency:
         """Do pictures and seller's words say the same? One value stated outright counts as the words being sure."""
         stated = {mention.value for mention in words.title or words.description}
         said = stated.pop() if len(stated) == 1 else _sure_top(text, threshold.text)
-        seen = self._ranking(name, image)
         if said is None:
             return "image_only" if _sure_top(seen, threshold.image) is not None else "unknown"
-        if image is None or said not in self._labels.values[name]:
+        if image is None or said not in self._places[name]:
             return "text_only"
         if self._scores_of(name, image, (said,))[said] < self._labels.doubt(name):
             return "conflict"
@@ -226,11 +244,10 @@ class Tagging:
         if value.value == "multicolor":
             dominant = max(areas.values(), key=lambda area: area.share, default=None)
             share = min(1.0, sum(area.share for area in areas.values()))
-            return replace(value, hex=dominant.hex if dominant else None, share=share)
+            return TagValue(value.value, value.label, value.score, dominant.hex if dominant else None, share)
         area = areas.get(value.value)
-        return replace(
-            value, hex=area.hex if area else self._taxonomy.hex(value.value), share=area.share if area else 0.0
-        )
+        code, share = (area.hex, area.share) if area else (self._taxonomy.hex(value.value), 0.0)
+        return TagValue(value.value, value.label, value.score, code, share)
 
     # ---- words alone --------------------------------------------------------------------------------------------
 
@@ -255,7 +272,7 @@ class Tagging:
         if scores is None:
             return _decision("abstained", (), "unknown")
         threshold = self._labels.thresholds.get("scene", _NEVER)
-        values = self._values("scene", self._ranking("scene", scores))
+        values = self._values("scene", _Sheet(self._labels.values["scene"]).ranking(scores))
         status = _status(values, threshold.fused)
         is_sure = status == "accepted"
         return Decision(
@@ -267,12 +284,17 @@ def _decision(status: Status, values: tuple[TagValue, ...], consistency: Consist
     return Decision(status, values, consistency, None, None, None, ())
 
 
-def _words_of(mentions: Sequence[Mention], name: str) -> _Words:
-    own = [mention for mention in mentions if mention.attribute == name]
-    title, description, ocr = (
-        tuple(mention for mention in own if mention.span.kind == kind) for kind in ("title", "description", "ocr")
-    )
-    return _Words(title, description, ocr)
+def _first_places(values: Sequence[str]) -> dict[str, int]:
+    return {value: place for place, value in reversed(list(enumerate(values)))}
+
+
+def _words_by_attribute(mentions: Sequence[Mention]) -> dict[str, _Words]:
+    """Of those attributes that have any."""
+    found: dict[str, dict[str, list[Mention]]] = {}
+    for mention in mentions:
+        places = found.setdefault(mention.attribute, {"title": [], "description": [], "ocr": []})
+        places[mention.span.kind].append(mention)
+    return {name: _Words(*map(tuple, places.values())) for name, places in found.items()}
 
 
 def _sureness(mentions: Sequence[Mention]) -> Ranking:
@@ -359,4 +381,5 @@ def _spans(words: _Words, value: str) -> tuple[Span, ...]:
 
 def _rounded(score: float) -> float:
     """Down, so that a rounded sum stays at or below 1."""
-    return float(floor(min(max(score, 0.0), 1.0) * 10**_DIGITS) / 10**_DIGITS)
+    inside = score if 0.0 <= score <= 1.0 else min(max(score, 0.0), 1.0)
+    return floor(inside * _SCALE) / _SCALE

@@ -8,17 +8,35 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from model.errors import ModelError
+from model.prompts import Prompted, read_prompts
+from model.taxonomy_checks import EVERY, TaxonomyError, check
 
 _FILE = Path(__file__).parent / "taxonomy.json"
 
 
-class TaxonomyError(ModelError):
-    """The taxonomy file contradicts itself. The message names the entry."""
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """How an attribute's values are said. Mappings go from a word, or a part of one, to the value it states."""
+
+    values: Mapping[str, str]
+    ignored: tuple[str, ...]  # phrases that hold such a word and state nothing
+    before: tuple[str, ...]  # words before a value's word that take away its meaning
+    after: tuple[str, ...]  # and after it
+    looks: frozenset[str]  # words that also name a look: they count only where another word follows
+    beginnings: Mapping[str, str]  # of longer words: ``leder`` in ``lederstiefel``
+    ends: Mapping[str, str]
+    modifiers: tuple[str, ...]  # stand before a value's word in one word: ``dunkel`` in ``dunkelblau``
+    suffixes: tuple[str, ...]  # stand after one: ``farben`` in ``goldfarben``
+    parts: Mapping[str, str]  # state a value only with a modifier, a suffix or another part
+
+    @property
+    def has_compounds(self) -> bool:
+        """Is anything looked for within longer words?"""
+        return bool(self.beginnings or self.ends or self.modifiers or self.suffixes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +51,12 @@ class Taxonomy:
     _labels: Mapping[str, Mapping[str, str]]
     _synonyms: Mapping[str, Mapping[str, tuple[str, ...]]]
     _not_applicable: Mapping[str, tuple[str, ...]]
-    _ignored: Mapping[str, tuple[str, ...]]
+    _wordings: Mapping[str, Wording]
     _hex: Mapping[str, str]
+    links: tuple[str, ...]  # words that may stand between a word and one that takes away its meaning
+    denials: tuple[str, ...]  # words before a value of any attribute that take away its meaning
+    exclusions: tuple[str, ...]  # and after it
+    prompts: Mapping[str, Prompted] = field(default_factory=dict)  # attributes declared by prompts alone
 
     def category_of(self, product_type: str) -> str | None:
         """The category path of a product type, None for one that the file does not place."""
@@ -56,7 +78,11 @@ class Taxonomy:
 
     def ignored(self, attribute: str) -> tuple[str, ...]:
         """Phrases that hold a synonym and state no value, such as ``olive oil``."""
-        return self._ignored.get(attribute, ())
+        return self._wordings[attribute].ignored
+
+    def wording(self, attribute: str) -> Wording:
+        """How the values of a declared attribute are said."""
+        return self._wordings[attribute]
 
     def hex(self, color: str) -> str | None:
         """How the colour typically looks, ``#rrggbb`` sRGB; None for one without a look, such as ``clear``."""
@@ -67,53 +93,52 @@ def load_taxonomy(path: Path = _FILE) -> Taxonomy:
     """Read and check the file. Raises TaxonomyError."""
     text = path.read_bytes()
     try:
-        return _checked(json.loads(text), hashlib.sha256(text).hexdigest()[:16])
-    except (KeyError, TypeError, ValueError) as error:
+        found = json.loads(text)
+        check(found)
+        return _read(found, hashlib.sha256(text).hexdigest()[:16])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise TaxonomyError(f"{path.name}: {type(error).__name__}: {error}; compare with the shipped file") from error
 
 
-def _checked(found: Mapping[str, Any], revision: str) -> Taxonomy:
-    category_of: dict[str, str] = {}
-    for path, types in found["categories"].items():
-        for name in types:
-            if name in category_of:
-                raise TaxonomyError(f"product type {name!r} stands under {category_of[name]!r} and {path!r}; keep one")
-            category_of[name] = path
-    for attribute, paths in found["not_applicable"].items():
-        if attribute not in found["attributes"]:
-            raise TaxonomyError(f"not_applicable names {attribute!r}, which is not in attributes")
-        for path in paths:
-            if not any(one == path or one.startswith(f"{path} >") for one in found["categories"]):
-                raise TaxonomyError(
-                    f"not_applicable.{attribute} names the category {path!r}, which has no product type"
-                )
-    _check_words(found["synonyms"])
-    synonyms = {
-        attribute: {value: tuple(words) for value, words in values.items()}
-        for attribute, values in found["synonyms"].items()
-    }
+def _read(found: Mapping[str, Any], revision: str) -> Taxonomy:
+    """Of a checked file."""
+    context = found.get("context", {})
     return Taxonomy(
         tuple(found["attributes"]),
         tuple(sorted(found["categories"])),
         tuple(found["scenes"]),
         revision,
-        category_of,
+        {name: path for path, names in found["categories"].items() for name in names},
         found["labels"],
-        synonyms,
+        {
+            attribute: {value: tuple(words) for value, words in values.items()}
+            for attribute, values in found["synonyms"].items()
+        },
         {attribute: tuple(paths) for attribute, paths in found["not_applicable"].items()},
-        {attribute: tuple(phrases) for attribute, phrases in found["ignored"].items()},
+        {name: _wording(name, found, context) for name in found["attributes"]},
         found["hex"],
+        tuple(context.get("links", ())),
+        tuple(context.get("before", {}).get(EVERY, ())),
+        tuple(context.get("after", {}).get(EVERY, ())),
+        read_prompts(found.get("prompts", {}), found["attributes"]),
     )
 
 
-def _check_words(synonyms: Mapping[str, Mapping[str, list[str]]]) -> None:
-    """A word states one value of its attribute, and stands in lower case, as it is looked for."""
-    for attribute, values in synonyms.items():
-        stated: dict[str, str] = {}
-        for value, words in values.items():
-            for word in words:
-                if word != word.lower():
-                    raise TaxonomyError(f"synonyms.{attribute}.{value}: {word!r} must be in lower case")
-                if word in stated:
-                    raise TaxonomyError(f"{attribute}: {word!r} stands for {stated[word]!r} and {value!r}; keep one")
-                stated[word] = value
+def _wording(name: str, found: Mapping[str, Any], context: Mapping[str, Any]) -> Wording:
+    compounds = found.get("compounds", {}).get(name, {})
+    return Wording(
+        values=_by_word(found["synonyms"].get(name, {})),
+        ignored=tuple(found["ignored"].get(name, ())),
+        before=tuple(context.get("before", {}).get(name, ())),
+        after=tuple(context.get("after", {}).get(name, ())),
+        looks=frozenset(found.get("looks", {}).get(name, ())),
+        beginnings=_by_word(compounds.get("beginnings", {})),
+        ends=_by_word(compounds.get("ends", {})),
+        modifiers=tuple(compounds.get("modifiers", ())),
+        suffixes=tuple(compounds.get("suffixes", ())),
+        parts=_by_word(compounds.get("parts", {})),
+    )
+
+
+def _by_word(values: Mapping[str, list[str]]) -> dict[str, str]:
+    return {word: value for value, words in values.items() for word in words}

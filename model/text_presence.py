@@ -36,8 +36,8 @@ class TextPresence:
     threshold: float
 
     def probabilities(self, features: Floats) -> Floats:
-        """(P,) in 0-1, for features (P, D) of the image tower."""
-        scores = features @ self.weights + np.float32(self.bias)
+        """(P,) in 0-1, for features (P, D or more) of the image tower; what tuned stages add is not looked at."""
+        scores = features[:, : len(self.weights)] @ self.weights + np.float32(self.bias)
         return np.asarray(1 / (1 + np.exp(-np.clip(scores, -60, 60))), np.float32)
 
     def save(self, folder: Path) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,14 +27,15 @@ from model.config import ModelConfig
 from model.dataset import Row, Split, load_rows
 from model.evaluate import evaluate_features, noise_figures
 from model.extract import Extractor
-from model.features import see_images
+from model.features import Features, see_images
 from model.fit import Examples, Length, choose_length, examples_of, fit_network, fit_words, remember_words
 from model.folds import NUM_FOLDS, fold_of_rows
 from model.fusion import ATTRIBUTES, FusionModel
-from model.origin import import_towers
+from model.image import ImageTower
 from model.out_of_fold import OutOfFold, ask, together
 from model.parts import all_features
 from model.pool import Pool
+from model.precision import learn_int8, part_of
 from model.predictor import choose_device
 from model.presence_data import learn_presence
 from model.preset import Preset
@@ -42,6 +43,8 @@ from model.progress import Meter, Progress, silent
 from model.resume import Unfinished, key_of
 from model.scoring import category_matrix, score_all, stated_values
 from model.taxonomy import load_taxonomy
+from model.towers.bring import bring_towers
+from model.tuning import Tuned, Tuning
 from model.weights import Vocabulary, load_towers, save_heads, save_outcomes, seal
 
 MIN_TYPE_ROWS = 20
@@ -71,17 +74,21 @@ class _Recipe:
     seed: int
     log: Log
     meter: Meter
+    tuning: Tuning
 
     def choose_length(self, rows: torch.Tensor, watched: torch.Tensor) -> Length:
         torch.manual_seed(self.seed)
         one = (self.config, self.data, (rows, watched), self.sizes, self.epochs, self.patience, self.log)
         return choose_length(*one, self.meter.step)
 
-    def fit(self, rows: torch.Tensor, length: Length) -> FusionModel:
+    def fit(self, rows: torch.Tensor, length: Length) -> tuple[FusionModel, Tuned]:
+        """Experts that have seen ``rows``, above towers that have seen no others."""
+        tuned = self.tuning.on(rows)
         torch.manual_seed(self.seed)
         fusion = fit_network(self.config, self.data, rows, self.sizes, length, self.log, self.meter.step)
         fit_words(fusion, self.data, rows)
-        return fusion
+        tuned.give_heads(fusion)
+        return fusion, tuned
 
 
 def train(
@@ -95,67 +102,114 @@ def train(
     cache: Path = Path(".cache/features"),
     log: Log = lambda _: None,
     progress: Progress = silent,
+    image_tower: str | None = None,
+    text_tower: str | None = None,
 ) -> TrainReport:
     """Write a complete checkpoint to the folder ``out``. Raises ModelError when data or weights are missing.
 
     What a run that was killed had finished is found in ``out/unfinished``. ``epochs``: so many passes, no early
-    stopping.
+    stopping. ``image_tower``, ``text_tower``: as `model.towers.spec` has them, in place of the preset's.
     """
     preset = preset or Preset()
-    out.mkdir(parents=True, exist_ok=True)
-    config = preset.model
-    config.save(out / "config.json")
-    origins = import_towers(out)
-    rows = load_catalogue(data) if is_catalogue(data) else load_rows(data)
-    image, text = load_towers(out, config)
-    place = choose_device(device)
-    titles = [row.title or row.made_title for row in rows]
-    towers = (image.to(place), text.to(place))
-    features = all_features(rows, titles, towers, config, cache, log)
-    values = vocabularies(rows)
-    recipe = _recipe(preset, examples_of(rows, features, values), values, epochs, seed, log, progress)
-    folds = torch.from_numpy(fold_of_rows(rows, features.images))
-    key = key_of(asdict(config), recipe.epochs, recipe.patience, seed, titles, folds, *_arrays(recipe.data))
+    preset = replace(preset, image_tower=image_tower or preset.image_tower, text_tower=text_tower or preset.text_tower)
+    how = _How(seed, epochs, choose_device(device), cache, log, progress)
+    given = _prepare(rows_of(data), out, preset, how)
+    recipe, rows = given.recipe, given.rows
+    folds = torch.from_numpy(fold_of_rows(rows, given.features.images))
+    key = key_of(asdict(recipe.config), recipe.epochs, recipe.patience, seed, folds, *_arrays(recipe.data))
     unfinished = Unfinished(out / "unfinished", key, log)
     length = _length(recipe, rows, folds, unfinished)
     found = _out_of_fold(recipe, rows, folds, length, unfinished)
-    vocabulary, outcomes = _calibrate(recipe, rows, found, values)
+    vocabulary, outcomes = _calibrate(recipe, rows, found, given.values)
     recipe.meter.begin("fitting on all training rows")
     log("fitting on all training rows")
-    fusion = recipe.fit(_rows_of(rows, "train"), length)
+    fusion, tuned = recipe.fit(_rows_of(rows, "train"), length)
     unfinished.clear()
-    remember_words(fusion, [title for row, title in zip(rows, titles, strict=True) if row.split == "train" and title])
+    tuned.save(out)
+    remember_words(fusion, [title for row in rows if row.split == "train" and (title := row.title or row.made_title)])
     _round_to_half(fusion)
     save_heads(out, fusion)
     save_outcomes(out, outcomes)
-    see = partial(see_images, tower=image, side=config.image_side, cache=cache, log=log)
-    presence = learn_presence(features.images, rows, see, cache)
-    if presence is not None:
-        presence.save(out)
+    features = tuned.seen(given.features)
+    _save_presence(out, given, features, how)
+    _save_int8(out, given, features, (fusion, vocabulary), log)
     (out / "labels.json").write_text(json.dumps(vocabulary.to_json(), indent=1) + "\n", encoding="utf-8")
     figures = evaluate_features(fusion, vocabulary, outcomes, features, rows) | noise_figures(rows, cache)
-    write_card(out, config, vocabulary, origins, rows, figures)
+    write_card(out, recipe.config, vocabulary, given.origins, rows, figures)
     seal(out)
     return TrainReport(out, figures)
 
 
-def _recipe(
-    preset: Preset,
-    data: Examples,
-    values: Mapping[str, tuple[str, ...]],
-    epochs: int | None,
-    seed: int,
-    log: Log,
-    progress: Progress,
-) -> _Recipe:
-    passes, patience = epochs or preset.epochs, 0 if epochs else preset.patience
-    meter = Meter(passes * (NUM_FOLDS + 1 + bool(patience)), progress)
+@dataclass(frozen=True, slots=True)
+class _How:
+    """What the command line says beside the preset."""
+
+    seed: int
+    epochs: int | None
+    place: torch.device
+    cache: Path
+    log: Log
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What there is before anything is fitted. The image tower is as it came."""
+
+    rows: Sequence[Row]
+    image: ImageTower
+    features: Features
+    values: Mapping[str, tuple[str, ...]]
+    origins: Mapping[str, str]
+    recipe: _Recipe
+
+
+def _prepare(rows: Sequence[Row], out: Path, preset: Preset, how: _How) -> _Given:
+    """Bring the towers, ask them, and lay out what to fit."""
+    out.mkdir(parents=True, exist_ok=True)
+    own = [row.title for row in rows if row.split == "train" and row.title]
+    specs = (preset.image_tower, preset.text_tower)
+    brought = bring_towers(out, *specs, base=preset.model, titles=own, seed=how.seed, log=how.log)
+    config = brought.config
+    image, text = load_towers(out, replace(config, tuned_text_layers=0, tuned_image_blocks=0))
+    towers = (image.to(how.place), text.to(how.place))
+    titles = [row.title or row.made_title for row in rows]
+    features = all_features(rows, titles, towers, config, how.cache, how.log)
+    values = vocabularies(rows)
+    examples = examples_of(rows, features, values)
     sizes = {name: len(one) for name, one in values.items()}
-    return _Recipe(preset.model, data, sizes, passes, patience, seed, log, meter)
+    tuning = Tuning(config, towers, examples, sizes, how.cache, how.seed, how.log)
+    tuning.prepare(rows, titles, features.masked_titles)
+    passes, patience = how.epochs or preset.epochs, 0 if how.epochs else preset.patience
+    meter = Meter(passes * (NUM_FOLDS + 1 + bool(patience)), how.progress)
+    recipe = _Recipe(config, examples, sizes, passes, patience, how.seed, how.log, meter, tuning)
+    return _Given(rows, image, features, values, brought.origins, recipe)
+
+
+def _save_presence(out: Path, given: _Given, features: Features, how: _How) -> None:
+    side = given.recipe.config.image_side
+    see = partial(see_images, tower=given.image, side=side, cache=how.cache, log=how.log)
+    presence = learn_presence(features.images, given.rows, see, how.cache)
+    if presence is not None:
+        presence.save(out)
+
+
+def _save_int8(out: Path, given: _Given, features: Features, heads: tuple[FusionModel, Vocabulary], log: Log) -> None:
+    """Of a tower whose stages stand there twice nothing is measured: ranges are by layer of the one that came."""
+    test = [index for index in _rows_of(given.rows, "test").tolist() if given.rows[index].title]
+    if test and not given.recipe.config.tuned_image_blocks:
+        compared = (part_of(features, test), [given.rows[index] for index in test])
+        training = [row for row in given.rows if row.split == "train"]
+        learn_int8(given.image, heads, training, compared, given.image.framing, log).save(out)
 
 
 def _arrays(data: Examples) -> list[torch.Tensor]:
     return [data.images, data.colors, data.titles, data.masked, *data.labels.values()]
+
+
+def rows_of(data: Path) -> list[Row]:
+    """What to train on: a folder with the training data, or a team's own file. Raises ModelError."""
+    return load_catalogue(data) if is_catalogue(data) else load_rows(data)
 
 
 def vocabularies(rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:
@@ -212,9 +266,9 @@ def _out_of_fold(
 
     def compute(fold: int) -> dict[str, torch.Tensor]:
         recipe.log(f"fold {fold + 1} of {NUM_FOLDS}")
-        fusion = recipe.fit(training[folds[training] != fold], length)
+        fusion, tuned = recipe.fit(training[folds[training] != fold], length)
         with torch.inference_mode():
-            return ask(fusion, recipe.data, training[folds[training] == fold]).tensors()
+            return ask(fusion, tuned.examples, training[folds[training] == fold]).tensors()
 
     parts = []
     for fold in range(NUM_FOLDS):

@@ -76,6 +76,7 @@ class ModelInfo:
     device: str
     engine: str
     text_threshold: float = 0.0  # a picture whose ``text_presence`` lies below holds no text worth reading
+    buckets: tuple[int, ...] = ()  # numbers of pictures to which batches are filled up; (): they run as they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +106,16 @@ Role = Literal["title", "description", "price", "brand", "size", "other"]
 
 @dataclass(frozen=True, slots=True)
 class TextLine:
-    """One line of text in a picture. ``polygon``: four (x, y) corners, clockwise from the text's top left, in 0-1."""
+    """One line of text in a picture. ``polygon``: four (x, y) corners, clockwise from the text's top left, in 0-1.
+
+    Cents that stand raised are written so (``$299⁹⁰``). ``struck``: code points ``[start, end)`` with a line through.
+    """
 
     text: str
     score: float
     polygon: tuple[tuple[float, float], ...]
     role: Role = "other"
+    struck: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

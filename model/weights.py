@@ -13,11 +13,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.numpy import load_file as load_arrays
@@ -26,15 +26,20 @@ from safetensors.torch import load_file, save_file
 
 from model.calibrate import Outcomes
 from model.config import ModelConfig
-from model.errors import CheckpointError
+from model.errors import CheckpointError, reading
 from model.fusion import FusionModel, under_todays_names
 from model.image import ImageTower
 from model.place import SHIPPED as SHIPPED  # part of this file's face, as is locate
 from model.place import locate as locate
 from model.pool import Pool
+from model.quantise import Quantisation, load_quantisation
 from model.reference.config import is_reference
 from model.text import TextTower
 from model.text_presence import TextPresence, load_presence
+from model.towers.registry import build_image, build_text
+
+if TYPE_CHECKING:
+    from model.towers.pair import Pair  # imports transformers, which only a checkpoint with a pair needs
 
 # What is read from a checkpoint: a file without a digest would be read unverified.
 REQUIRED = (
@@ -47,9 +52,19 @@ REQUIRED = (
     "towers/text/model.safetensors",
     "towers/text/tokenizer.json",
 )
+TUNED_FILES = {"tuned_image": "towers/image_tuned.safetensors", "tuned_text": "towers/text/tuned.safetensors"}
 _READABLE = (".json", ".safetensors", ".md", ".txt")  # no format that can carry code
-_TOWER_NAME = re.compile(r"[a-z0-9_]+")  # timm would download what begins with hf-hub:
+_TOWER_NAME = re.compile(r"(torchvision:)?[a-z0-9_]+")  # timm would download what begins with hf-hub:
 _CODE_NAMES = ("auto_map", "attn_implementation", "_attn_implementation", "custom_pipelines", "trust_remote_code")
+_DESCRIPTIONS = ("towers/image/config.json", "towers/text/config.json", "towers/pair/config.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """An attribute declared by prompts, calibrated on outcomes; it holds for the prompts with that digest alone."""
+
+    prompts: str
+    temperature: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +81,7 @@ class Vocabulary:
     scene_temperature: float
     association: tuple[float, ...]  # weights of the pair's features and, last, the offset (see `model.association`)
     doubts: Mapping[str, float]  # see `model.labels.Labels`
+    prompted: Mapping[str, Calibrated] = field(default_factory=dict)  # attributes declared by prompts
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -81,21 +97,39 @@ class Vocabulary:
             found["scene_temperature"],
             tuple(found["association"]),
             found["doubts"],
+            {name: Calibrated(**one) for name, one in found.get("prompted", {}).items()},
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: what is cached needs a place
 class Checkpoint:
-    """Everything a folder holds, on the CPU, float32."""
+    """Everything a folder holds, on the CPU, float32. The towers are read when somebody asks for them as modules:
+    an engine that makes its own of their files never does.
+    """
 
+    folder: Path
     config: ModelConfig
     vocabulary: Vocabulary
     fusion: FusionModel
-    image: ImageTower
-    text: TextTower
     outcomes: Mapping[str, dict[str, Outcomes]]  # attribute -> side
     digests: Mapping[str, str]
     presence: TextPresence | None = None
+    pair: Pair | None = None
+    quantisation: Quantisation | None = None  # None: int8 is not offered
+
+    @property
+    def image(self) -> ImageTower:
+        """The image tower. Raises CheckpointError."""
+        return self._towers[0]
+
+    @property
+    def text(self) -> TextTower:
+        """The text tower. Raises CheckpointError."""
+        return self._towers[1]
+
+    @cached_property
+    def _towers(self) -> tuple[ImageTower, TextTower]:
+        return load_towers(self.folder, self.config)
 
 
 def verify(folder: Path) -> dict[str, str]:
@@ -163,19 +197,31 @@ def load(folder: Path) -> Checkpoint:
     unsealed = [name for name in REQUIRED if name not in digests]
     if unsealed:
         raise CheckpointError(f"digests.json of the checkpoint lists no digest of {unsealed[0]}; copy the folder again")
-    with _reading("config.json"):
+    with reading("config.json"):
         config = ModelConfig.load(folder / "config.json")
-    with _reading("labels.json"):
+    with reading("labels.json"):
         vocabulary = Vocabulary.from_json(json.loads((folder / "labels.json").read_text(encoding="utf-8")))
-    image, text = load_towers(folder, config)
-    with _reading("config.json"):
+    _check_towers(folder, config)
+    with reading("config.json"):
         fusion = FusionModel(config, {name: len(values) for name, values in vocabulary.values.items()})
     _fill(fusion, folder / "heads.safetensors", under_todays_names)
-    with _reading("calibration.safetensors"):
+    with reading("calibration.safetensors"):
         outcomes = _load_outcomes(folder / "calibration.safetensors")
-    with _reading("text_presence.safetensors"):
+    with reading("text_presence.safetensors"):
         presence = load_presence(folder, config.image_dim)
-    return Checkpoint(config, vocabulary, fusion.eval(), image, text, outcomes, digests, presence)
+    with reading("int8.safetensors"):
+        quantisation = load_quantisation(folder)
+    pair = _load_pair(folder, config) if config.pair else None
+    return Checkpoint(folder, config, vocabulary, fusion.eval(), outcomes, digests, presence, pair, quantisation)
+
+
+def _load_pair(folder: Path, config: ModelConfig) -> Pair:
+    from model.towers.pair import open_pair
+
+    with reading("towers/pair"):
+        model, pair = open_pair(folder, config.pair, config.image_side)
+    _fill(model, folder / "towers" / "pair" / "model.safetensors")
+    return pair
 
 
 def _load_outcomes(path: Path) -> dict[str, dict[str, Outcomes]]:
@@ -191,15 +237,19 @@ def _load_outcomes(path: Path) -> dict[str, dict[str, Outcomes]]:
 
 def load_towers(folder: Path, config: ModelConfig) -> tuple[ImageTower, TextTower]:
     """Both towers of a checkpoint, ready to run. Raises CheckpointError."""
-    if not _TOWER_NAME.fullmatch(str(config.image_tower)):
-        raise CheckpointError(f"image_tower {config.image_tower!r} in config.json is no name of an architecture")
-    with _reading("config.json"):
-        image = ImageTower(config)
+    _check_towers(folder, config)
+    with reading("config.json"):
+        image = build_image(folder, config)
     _fill(image.net, folder / "towers" / "image.safetensors")
-    with _reading("towers/text"):
-        _refuse_code(json.loads((folder / "towers" / "text" / "config.json").read_text(encoding="utf-8")))
-        text = TextTower(folder / "towers" / "text", config.max_title_tokens)
+    if config.tuned_image_blocks:
+        image.tune()
+        _fill(image.tuned, folder / TUNED_FILES["tuned_image"])
+    with reading("towers/text"):
+        text = build_text(folder, config)
     _fill(text.net, folder / "towers" / "text" / "model.safetensors")
+    if config.tuned_text_layers:
+        text.tuned = text.last_layers(config.tuned_text_layers)
+        _fill(text.tuned, folder / TUNED_FILES["tuned_text"])
     return image.eval(), text.eval()
 
 
@@ -222,29 +272,27 @@ def save_outcomes(folder: Path, outcomes: Mapping[str, Mapping[str, Outcomes]]) 
     save_arrays(tables, folder / "calibration.safetensors")
 
 
-def _refuse_code(text_config: Mapping[str, Any]) -> None:
+def _check_towers(folder: Path, config: ModelConfig) -> None:
+    """Refuse descriptions of towers that would make a library fetch or run something."""
+    if not _TOWER_NAME.fullmatch(str(config.image_tower)):
+        raise CheckpointError(f"image_tower {config.image_tower!r} in config.json is no name of an architecture")
+    for name in _DESCRIPTIONS:
+        with reading(name):
+            if (folder / name).is_file():
+                _refuse_code(name, json.loads((folder / name).read_text(encoding="utf-8")))
+
+
+def _refuse_code(file: str, told: Mapping[str, Any]) -> None:
     """Refuse what makes transformers look for code elsewhere."""
-    if asked := [name for name in _CODE_NAMES if text_config.get(name)]:
-        raise CheckpointError(f"towers/text/config.json asks for code of its own ({asked[0]}); remove that entry")
-
-
-@contextmanager
-def _reading(name: str) -> Iterator[None]:
-    """Maps whatever a reader of one file raises; tokenizers raises bare Exception."""
-    try:
-        yield
-    except CheckpointError:
-        raise
-    except Exception as error:
-        words = f"{type(error).__name__}: {str(error)[:200]}"
-        raise CheckpointError(f"{name} of the checkpoint cannot be read: {words}; copy the folder again") from error
+    if asked := [name for name in _CODE_NAMES if told.get(name)]:
+        raise CheckpointError(f"{file} asks for code of its own ({asked[0]}); remove that entry")
 
 
 _Weights = Mapping[str, torch.Tensor]
 
 
 def _fill(module: torch.nn.Module, path: Path, renamed: Callable[[_Weights], _Weights] = dict) -> None:
-    with _reading(path.name):
+    with reading(path.name):
         found = renamed(load_file(path))
     weights = {name: value.float() if value.is_floating_point() else value for name, value in found.items()}
     try:

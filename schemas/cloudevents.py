@@ -25,15 +25,15 @@ class CloudEvent:
 
     def to_headers(self) -> HeaderPairs:
         """Header pairs, UTF-8 text each."""
-        pairs = (
-            ("ce_specversion", SPEC_VERSION),
-            ("ce_id", self.id),
-            ("ce_source", self.source),
-            ("ce_type", self.type),
-            ("ce_time", None if self.time is None else rfc3339(self.time)),
-            ("content-type", self.content_type),
+        time = () if self.time is None else (("ce_time", rfc3339(self.time).encode()),)
+        return (
+            ("ce_specversion", SPEC_VERSION.encode()),
+            ("ce_id", self.id.encode()),
+            ("ce_source", self.source.encode()),
+            ("ce_type", self.type.encode()),
+            *time,
+            ("content-type", self.content_type.encode()),
         )
-        return tuple((name, text.encode()) for name, text in pairs if text is not None)
 
     @classmethod
     def from_headers(cls, headers: Iterable[tuple[str, bytes | None]]) -> CloudEvent | None:
@@ -51,6 +51,8 @@ class CloudEvent:
 
 def trace_headers(headers: Iterable[tuple[str, bytes | None]]) -> HeaderPairs:
     """The trace context to carry through, bytes untouched; the last of each name counts."""
+    if not headers:
+        return ()
     found = {name: value for name, value in headers if name in TRACE_HEADERS and value is not None}
     return tuple(found.items())
 

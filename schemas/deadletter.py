@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 HeaderPairs = tuple[tuple[str, bytes | None], ...]
 
@@ -78,6 +79,7 @@ def millis_of(time: datetime) -> int:
     return (time - _EPOCH) // timedelta(milliseconds=1)
 
 
+@lru_cache(maxsize=256)
 def rfc3339(time: datetime) -> str:
     """The time as RFC 3339 in UTC with ``Z``: milliseconds, or microseconds where there are any."""
     digits = "microseconds" if time.microsecond % 1_000 else "milliseconds"

@@ -178,7 +178,8 @@ class Batches:
             if isinstance(turn, Wait):
                 timeout = None if turn.until is None else turn.until - loop.time()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), timeout)
+                    async with asyncio.timeout(timeout):
+                        await self._changed.wait()
             elif turn == "live" or self._spare is None:
                 return self._live
             else:

@@ -13,11 +13,13 @@ from typing import Protocol
 
 import structlog
 
+from model.config import ModelConfig
 from model.extract import Extractor
+from model.place import locate
 from model.tagging import Tagging
 from model.taxonomy import load_taxonomy
 from model.types import ModelInfo, Predictor, TextReader
-from worker import cgroup
+from worker import cgroup, heap
 from worker.admission import Limits
 from worker.batch import BatchPolicy
 from worker.batches import Batches, SparePolicy
@@ -39,6 +41,7 @@ from worker.vector_store import NoVectorStore, RedisVectorStore, StorePolicy, Ve
 
 VERSION = version("hangtag")
 _GUEST_PART = 0.25  # of the memory in flight, while a backfill shares the worker: the ceiling stays where it was
+_COLLECT_AFTER = (20_000, 20, 20)  # a listing makes a thousand short-lived objects, hardly one of them in a cycle
 log = structlog.get_logger(__name__)
 
 _GPU = Path("/dev/nvidia0")
@@ -84,7 +87,8 @@ async def build_tagger(settings: Settings, models: Models, metrics: Metrics, exi
     infer = Infer(models.load_predictor)
     reader = Read(models.open_reader, metrics) if settings.ocr.enabled else None
     exits.push_async_callback(infer.close)
-    decode = Decoder(_decode_policy(settings), metrics)
+    framing = ModelConfig.load(locate(settings.model.checkpoint) / "config.json").framing  # decoders start beside it
+    decode = Decoder(replace(_decode_policy(settings), framing=framing), metrics)
     exits.push_async_callback(decode.close)
     fetch = Fetcher(_fetch_policy(settings), metrics)
     await fetch.start()
@@ -104,7 +108,7 @@ async def build_tagger(settings: Settings, models: Models, metrics: Metrics, exi
         await reader.shared.start()
         exits.push_async_callback(reader.shared.close)  # before the store, which is recall's to close
     stages = Stages(fetch, decode, recall, infer, reader, extractor, Tagging(infer.labels, taxonomy))
-    limits, spare, backfill = _limits(settings), None, settings.backfill
+    limits, spare, backfill = _limits(settings, framing.side), None, settings.backfill
     if backfill.name:
         limits, spare = _part(1 - _GUEST_PART, limits), SparePolicy(backfill.max_batch_ms / 1000, backfill.share)
     batches = Batches(recall, infer, BatchPolicy(settings.batch.max_listings), metrics, spare)
@@ -112,13 +116,18 @@ async def build_tagger(settings: Settings, models: Models, metrics: Metrics, exi
         await batches.calibrate(info.image_side)  # now, for later live listings would wait for it
     crossing = Crossing(Turnstile(_decode_policy(settings).num_processes))
     metrics.set_build(VERSION, info.revision, info.device)
-    metrics.set_engines(info.engine, reader.engine if reader is not None else "off")
-    log.info("engines.opened", model=info.engine, ocr=reader.engine if reader is not None else "off")
+    ocr_engine, buckets = reader.engine if reader is not None else "off", ",".join(map(str, info.buckets)) or "none"
+    metrics.set_engines(info.engine, buckets, ocr_engine)
+    log.info("engines.opened", model=info.engine, buckets=buckets, ocr=ocr_engine)
     tagger = Tagger(stages, limits, crossing.live(batches.live), metrics)
     tagger.traces = traces
     tagger.text_threshold = info.text_threshold if settings.ocr.skip_without_text else 0.0
     gc.collect()
+    heap.give_back()
     gc.freeze()  # what is loaded stays: the collector need not go over a million objects again and again
+    threshold = gc.get_threshold()
+    gc.set_threshold(*_COLLECT_AFTER)
+    exits.callback(gc.set_threshold, *threshold)
     exits.callback(gc.unfreeze)  # or native modules take what is never collected for a leak, and say so at the end
     return Built(tagger, batches, stages, info, limits, crossing)
 
@@ -192,10 +201,10 @@ def _decode_policy(settings: Settings) -> DecodePolicy:
     )
 
 
-def _limits(settings: Settings) -> Limits:
+def _limits(settings: Settings, model_side: int) -> Limits:
     limits = settings.limits
     side = settings.ocr.max_side if settings.ocr.enabled else 0
-    return Limits(limits.max_listings, limits.max_bytes, limits.max_pixels, side * side + 224 * 224)
+    return Limits(limits.max_listings, limits.max_bytes, limits.max_pixels, side * side + model_side**2)
 
 
 def _part(part: float, limits: Limits) -> Limits:

@@ -39,9 +39,10 @@ class Committer:
         self._publisher = publisher
         self._limits = limits
         self._metrics = metrics
-        self._outbox: deque[Finished] = deque()
+        self._outbox: deque[tuple[Finished, int]] = deque()  # with their bytes
         self._num_taken = 0  # in the transaction under way
         self._bytes = 0
+        self._bytes_taken = 0
         self.last_movement = asyncio.get_running_loop().time()
         self.is_committing = False
         self.recent = Recent()  # seconds from a record's start to its commit
@@ -60,8 +61,9 @@ class Committer:
 
     def add(self, finished: Finished) -> None:
         """A listing is done and may be published."""
-        self._outbox.append(finished)
-        self._bytes += finished.num_bytes
+        num_bytes = finished.num_bytes
+        self._outbox.append((finished, num_bytes))
+        self._bytes += num_bytes
         self._intake.wake_committer.set()
 
     async def run(self) -> None:
@@ -78,15 +80,17 @@ class Committer:
             await self._commit(self._current(taken), marks)
             self.is_committing = False
             self._num_taken = 0
-            self._bytes -= sum(one.num_bytes for one in taken)
+            self._bytes -= self._bytes_taken
             self.changed.set()
 
     def _take(self) -> list[Finished]:
         taken: list[Finished] = []
-        num_outputs = 0
+        num_outputs = self._bytes_taken = 0
         while self._outbox and num_outputs < self._limits.max_outputs_per_commit:
-            taken.append(self._outbox.popleft())
-            num_outputs += len(taken[-1].outputs)
+            finished, num_bytes = self._outbox.popleft()
+            taken.append(finished)
+            num_outputs += len(finished.outputs)
+            self._bytes_taken += num_bytes
         self._num_taken = len(taken)
         return taken
 
@@ -134,10 +138,17 @@ class Committer:
             self._has_results = True
             log.info("worker.first_results", listings=len(finished))
         self._intake.settle(finished)
+        num_dead = 0
         for one in finished:
             one.trace.end(one.reason)
-            self.recent.add(self.last_movement, self.last_movement - one.began)
-            self._metrics.listing_seconds.observe(self.last_movement - one.began)
-            self._metrics.finished_listings.labels("dead_letter" if one.reason else "tagged").inc()
-            for kind in ("dead_letter",) if one.reason else self._kinds:
-                self._metrics.output_events.labels(kind).inc()
+            seconds = self.last_movement - one.began
+            self.recent.add(self.last_movement, seconds)
+            self._metrics.listing_seconds.observe(seconds)
+            num_dead += one.reason is not None
+        self._count("dead_letter", num_dead, ("dead_letter",))
+        self._count("tagged", len(finished) - num_dead, self._kinds)
+
+    def _count(self, outcome: str, number: int, kinds: Iterable[str]) -> None:
+        self._metrics.finished_listings.labels(outcome).inc(number)
+        for kind in kinds:
+            self._metrics.output_events.labels(kind).inc(number)

@@ -43,6 +43,7 @@ class Consumer:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._main, name="hangtag-consumer", daemon=True)
         self._held: dict[int, Held] = {}
+        self._has_to_seek = False  # some partition is being rewound, or has to be told where to go
         self._ended: list[int] = []  # to be told after this turn's records
         self._epoch = 0
         self.group_metadata: Any = None  # refreshed on every turn; opaque to everyone but the producer
@@ -132,6 +133,7 @@ class Consumer:
         fresh = {p for p, held in self._held.items() if held.epoch > epoch}
         for partition in fresh:
             self._held[partition].seek_to = self._held[partition].start
+            self._has_to_seek = True
         return [message for message in messages if message.error() or message.partition() not in fresh]
 
     def _to_record(self, message: Message) -> Record | None:
@@ -250,8 +252,11 @@ class Consumer:
     def _rewind(self) -> None:
         for held in self._held.values():
             held.is_rewinding = held.stopped is None
+        self._has_to_seek = True
 
     def _go_on_rewinding(self) -> None:
+        if not self._has_to_seek:
+            return
         if rewinding := [p for p, held in self._held.items() if held.is_rewinding]:
             try:
                 starts = self._look_up_starts(rewinding)
@@ -263,6 +268,7 @@ class Consumer:
         for partition, held in self._held.items():
             if held.seek_to is not None and not held.stopped and self._has_sought(partition, held.seek_to):
                 held.seek_to = None
+        self._has_to_seek = any(held.is_rewinding or held.seek_to is not None for held in self._held.values())
 
     def _has_sought(self, partition: int, offset: int) -> bool:
         """False: the client is not ready yet, as right after an assignment; ask again."""

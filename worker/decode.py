@@ -7,11 +7,12 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 import structlog
 
+from model.geometry import Framing
 from schemas.deadletter import Reason, Stage
 from worker.cell import Cell, GoneError, LiedError, death
 from worker.errors import FatalError, RejectedError
@@ -40,7 +41,7 @@ class DecodePolicy:
     max_body_bytes: int = 10 << 20
     max_pixels_jpeg: int = 50_000_000
     max_pixels: int = 24_000_000
-    model_side: int = 224
+    framing: Framing = field(default_factory=lambda: Framing(224))
     reading_side: int = 1536
     pictures_per_process: int = 5000  # codecs leak; a fresh process does not
     avif: bool = False
@@ -50,8 +51,8 @@ class DecodePolicy:
     def limits(self) -> JailLimits:
         """What the processes are told."""
         return JailLimits(
-            self.memory_bytes, self.seconds, self.max_pixels_jpeg, self.max_pixels, self.model_side, self.reading_side,
-            self.avif,
+            self.memory_bytes, self.seconds, self.max_pixels_jpeg, self.max_pixels, self.framing.side,
+            self.reading_side, self.avif, self.framing.fit, self.framing.crop_share, self.framing.interpolation,
         )  # fmt: skip
 
 

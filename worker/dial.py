@@ -13,9 +13,8 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
 
-_STEP_BYTES = 32 << 10
+STEP_BYTES = 32 << 10
 _DNS_THREADS = 64
 _DNS_TTL_SECONDS = 10
 _TOO_MUCH = "the host sent more than this download may take"
@@ -87,29 +86,42 @@ class WireLimitError(OSError):
 class WireBudget:
     """Bytes that a download may still take off the wire: ``total`` in all, ``left`` until the next `allow`.
 
-    Nothing may be read before the first `allow`. ``is_overdrawn`` once a host sent more.
+    Nothing may be read before the first `allow`. ``is_overdrawn`` once a host sent more. ``step``: the most that is
+    read at once; larger where admission has paid for more, since each step costs a turn of the loop.
     """
 
     total: int
     left: int = 0
     is_overdrawn: bool = False
+    step: int = STEP_BYTES
 
     def allow(self, num_bytes: int) -> None:
         """From now on so many, if ``total`` has them."""
         self.left = min(num_bytes, self.total)
 
-    @contextmanager
-    def spent_here(self) -> Iterator[None]:
+    def spent_here(self) -> _Account:
         """Connections that this task makes or takes from the pool are on this account, until another takes them.
 
         Afterwards they may be kept, but whatever still comes over them ends them.
         """
-        token = _spending.set(self)
-        try:
-            yield
-        finally:
-            _spending.reset(token)
-            self.allow(0)
+        return _Account(self)
+
+
+class _Account:
+    """``with``: see `WireBudget.spent_here`."""
+
+    __slots__ = ("_budget", "_token")
+
+    def __init__(self, budget: WireBudget) -> None:
+        self._budget = budget
+
+    def __enter__(self) -> None:
+        self._token = _spending.set(self._budget)
+
+    def __exit__(self, *_: object) -> None:
+        _spending.reset(self._token)
+        self._budget.step = STEP_BYTES
+        self._budget.allow(0)
 
 
 # Per task, as aiohttp hands nothing of a request on to where sockets are made.
@@ -117,7 +129,7 @@ _spending: ContextVar[WireBudget] = ContextVar("_spending")
 
 
 class CountedSocket(socket.socket):
-    """A socket that gives at most 32 KiB at a time, says how much it gave, and fails when its budget is spent.
+    """A socket that gives a step of its budget at most, says how much it gave, and fails when its budget is spent.
 
     asyncio asks for 256 KiB, more than a body may exceed its limit by.
     """
@@ -140,7 +152,7 @@ class CountedSocket(socket.socket):
     def _step(self, size: int) -> int:
         if self.budget.left < 0:
             raise WireLimitError(_TOO_MUCH)  # aiohttp tries a request again, on another connection
-        return min(size, _STEP_BYTES, max(1, self.budget.left))  # one more byte tells the end from too much
+        return min(size, self.budget.step, max(1, self.budget.left))  # one more byte tells the end from too much
 
     def _count(self, size: int) -> None:
         self.on_read(size)

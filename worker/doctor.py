@@ -89,9 +89,9 @@ def _model(settings: Settings) -> Iterator[Finding]:
         yield Finding("fail", "model", str(error))
         return
     info = predictor.info
-    yield Finding(
-        "ok", "model", f"{info.name} {info.revision} on {info.device}, {info.engine}, every file matches its digest"
-    )
+    filled = f", batches filled up to {', '.join(map(str, info.buckets))} pictures" if info.buckets else ""
+    words = f"{info.name} {info.revision} on {info.device}, {info.engine}{filled}, every file matches its digest"
+    yield Finding("ok", "model", words)
     out_of_reach = [name for name, one in predictor.labels.thresholds.items() if one.fused is None]
     if out_of_reach:
         words = f"out of reach, so nothing is accepted: {', '.join(out_of_reach)}; lower model.precision_targets"

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -27,30 +26,33 @@ from worker.item import DecodedImage, FailedImage, Item, OutputRecord, Record
 
 EVENT_ID_NAMESPACE = uuid.UUID("5b1f6a0e-6f0c-5f0e-9d57-8c1d0f8f2a41")
 POLYGON_DIGITS = 4
+_NAMESPACE_BYTES = EVENT_ID_NAMESPACE.bytes
+_VERSION_BITS, _VERSION_5 = 0xF000 << 64 | 0xC000 << 48, 0x5000 << 64 | 0x8000 << 48  # RFC 9562: version, variant
 SCORE_SLACK = 1e-6  # float32 sums and products stray this far past 0 and 1; further is a fault of the model's
 
 Enriched = tuple[wire.AttributesTagged, wire.SceneTagged, wire.TextRead]
 
 
-@dataclass(frozen=True, slots=True)
+Fields = dict[str, Any]  # of a part of an event, as its schema has them
+
+
 class _Facts:
     """What all three events of a listing say."""
 
-    item: Item
-    source: SourcePosition | None
-    occurred_at: datetime
-    info: results.ModelInfo
-
-    def of(self, event_type: str) -> dict[str, Any]:
-        source = self.source
-        return {
-            "event_id": event_id(event_type, self.item, source, self.info.revision),
-            "listing_id": self.item.listing.listing_id,
-            "occurred_at": self.occurred_at,
-            "model": wire.ModelRef(name=self.info.name, revision=self.info.revision),
-            "source": source and wire.Source(topic=source.topic, partition=source.partition, offset=source.offset),
-            "inputs": _inputs(self.item),
+    def __init__(self, item: Item, source: SourcePosition | None, occurred_at: datetime, info: results.ModelInfo):
+        self.item = item
+        self._source = source
+        self._revision = info.revision
+        self._shared: Fields = {
+            "listing_id": item.listing.listing_id,
+            "occurred_at": occurred_at,
+            "model": {"name": info.name, "revision": info.revision},
+            "source": source and {"topic": source.topic, "partition": source.partition, "offset": source.offset},
+            "inputs": _inputs(item),
         }
+
+    def of(self, event_type: str) -> Fields:
+        return {"event_id": event_id(event_type, self.item, self._source, self._revision), **self._shared}
 
 
 def build_events(
@@ -89,8 +91,10 @@ def build_text_event(
     """The texts event alone, for a listing that the device has not seen: the same as ``build_events`` gives."""
     _check_read(item, texts)
     source = source_of(item.record)
-    with _schema_kept():
+    try:
         event = _texts(_Facts(item, source, _occurred_at(item, source, now), info), texts, prices)
+    except ValidationError as error:
+        raise _broken_schema(error) from error
     return _to_record(event, topics.texts, item.record)
 
 
@@ -137,10 +141,14 @@ def event_id(event_type: str, item: Item, source: SourcePosition | None, model_r
     """UUIDv5 of event type, original position and model revision; without a position, of the listing's own content."""
     if source is None:
         content = hashlib.sha256(item.record.value or b"").hexdigest()
-        origin = [item.listing.listing_id, content]
+        name = f"{event_type}\n{item.listing.listing_id}\n{content}\n{model_revision}"
     else:
-        origin = [source.topic, str(source.partition), str(source.offset)]
-    return str(uuid.uuid5(EVENT_ID_NAMESPACE, "\n".join([event_type, *origin, model_revision])))
+        name = f"{event_type}\n{source.topic}\n{source.partition}\n{source.offset}\n{model_revision}"
+    # As uuid.uuid5 makes it, without the object around it: three are made per listing.
+    digest = hashlib.sha1(_NAMESPACE_BYTES + name.encode(), usedforsecurity=False).digest()
+    number = int.from_bytes(digest[:16], "big") & ~_VERSION_BITS | _VERSION_5
+    text = f"{number:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def _enrich(
@@ -154,17 +162,15 @@ def _enrich(
     _check_aligned(item, tags, texts)
     source = source_of(item.record)
     facts = _Facts(item, source, _occurred_at(item, source, now), info)
-    with _schema_kept():
-        return _attributes(facts, tags), _scenes(facts, tags), _texts(facts, texts, prices)
-
-
-@contextmanager
-def _schema_kept() -> Iterator[None]:
     try:
-        yield
+        return _attributes(facts, tags), _scenes(facts, tags), _texts(facts, texts, prices)
     except ValidationError as error:
-        detail = f"the model's results break the event schema: {describe_errors(error)}"
-        raise RejectedError(Reason.MODEL_FAILED, Stage.ENRICH, detail) from error
+        raise _broken_schema(error) from error
+
+
+def _broken_schema(error: ValidationError) -> RejectedError:
+    detail = f"the model's results break the event schema: {describe_errors(error)}"
+    return RejectedError(Reason.MODEL_FAILED, Stage.ENRICH, detail)
 
 
 def _check_aligned(item: Item, tags: results.ListingTags, texts: Sequence[results.ReadText | None]) -> None:
@@ -187,68 +193,75 @@ def _occurred_at(item: Item, source: SourcePosition | None, now: datetime) -> da
     return told or own or item.listing.created_at or now
 
 
-def _inputs(item: Item) -> wire.Inputs:
-    failed = sum(isinstance(image, FailedImage) for image in item.images)
-    return wire.Inputs(
-        title=bool(item.listing.title.strip()),
-        description=bool((item.listing.description or "").strip()),
-        images=wire.ImageCounts(fetched=len(item.images) - failed, failed=failed),
-    )
+def _inputs(item: Item) -> Fields:
+    failed = sum([isinstance(image, FailedImage) for image in item.images])
+    return {
+        "title": bool(item.listing.title.strip()),
+        "description": bool((item.listing.description or "").strip()),
+        "images": {"fetched": len(item.images) - failed, "failed": failed},
+    }
 
 
 def _to_record(event: wire.Enriched, topic: str, record: Record) -> OutputRecord:
-    asked_by = f"/hangtag/{quote(event.source.topic)}" if event.source else "/hangtag"
+    asked_by = _asked_by(event.source.topic) if event.source else "/hangtag"
     cloud = CloudEvent(id=event.event_id, source=asked_by, type=event.event_type, time=event.occurred_at)
     headers = (*cloud.to_headers(), *trace_headers(record.headers))
     return OutputRecord(topic, event.listing_id.encode(), event.to_bytes(), headers)
+
+
+@lru_cache(maxsize=64)
+def _asked_by(topic: str) -> str:
+    return f"/hangtag/{quote(topic)}"
 
 
 # The attributes event
 
 
 def _attributes(facts: _Facts, tags: results.ListingTags) -> wire.AttributesTagged:
-    decided: dict[str, Any] = {
+    """Checked once, as a whole: the schema's compiled check costs a fraction of as many objects checked one by one."""
+    decided = {
         name: _color_tag(decision) if name == "color" else _tag(decision) for name, decision in tags.attributes.items()
     }
-    return wire.AttributesTagged(
-        **facts.of(wire.AttributesTagged.event_type),
-        category=_tag(tags.category),
-        attributes=wire.Attributes(**decided),
-        association=wire.Association(score=None if tags.association is None else _score(tags.association)),
-    )
+    fields = facts.of(wire.AttributesTagged.event_type)
+    fields["category"] = _tag(tags.category)
+    fields["attributes"] = decided
+    fields["association"] = {"score": None if tags.association is None else _score(tags.association)}
+    return wire.AttributesTagged.model_validate(fields)
 
 
-def _tag(decision: results.Decision) -> wire.Tag:
-    values = tuple(wire.TagValue(value=v.value, label=v.label, score=_score(v.score)) for v in decision.values)
-    return wire.Tag(values=values, **_decided(decision))
+def _tag(decision: results.Decision) -> Fields:
+    tag = _decided(decision)
+    tag["values"] = [{"value": v.value, "label": v.label, "score": _score(v.score)} for v in decision.values]
+    return tag
 
 
-def _color_tag(decision: results.Decision) -> wire.ColorTag:
-    return wire.ColorTag(values=tuple(_color(value) for value in decision.values), **_decided(decision))
+def _color_tag(decision: results.Decision) -> Fields:
+    tag = _decided(decision)
+    tag["values"] = [_color(value) for value in decision.values]
+    return tag
 
 
-def _color(value: results.TagValue) -> wire.ColorValue:
+def _color(value: results.TagValue) -> Fields:
     share = None if value.share is None else _score(value.share)
     code = None if value.hex is None else value.hex.lower()
-    return wire.ColorValue(value=value.value, label=value.label, score=_score(value.score), hex=code, share=share)
+    return {"value": value.value, "label": value.label, "score": _score(value.score), "hex": code, "share": share}
 
 
-def _decided(decision: results.Decision) -> dict[str, Any]:
-    without = wire.Without(
-        images=_candidate(decision.without_images),
-        text=_candidate(decision.without_text),
-        ocr=_candidate(decision.without_ocr),
-    )
+def _decided(decision: results.Decision) -> Fields:
     return {
         "status": decision.status,
         "consistency": decision.consistency,
-        "without": without,
-        "evidence": tuple(_evidence(found) for found in decision.evidence),
+        "without": {
+            "images": _candidate(decision.without_images),
+            "text": _candidate(decision.without_text),
+            "ocr": _candidate(decision.without_ocr),
+        },
+        "evidence": [_evidence(found) for found in decision.evidence],
     }
 
 
-def _candidate(value: results.TagValue | None) -> wire.Candidate | None:
-    return None if value is None else wire.Candidate(value=value.value, score=_score(value.score))
+def _candidate(value: results.TagValue | None) -> Fields | None:
+    return None if value is None else {"value": value.value, "score": _score(value.score)}
 
 
 def _evidence(found: results.Span | results.ImageRegion) -> wire.Evidence:
@@ -266,20 +279,19 @@ def _scenes(facts: _Facts, tags: results.ListingTags) -> wire.SceneTagged:
     images = facts.item.images
     decoded = [position for position, image in enumerate(images) if isinstance(image, DecodedImage)]
     by_position = dict(zip(decoded, tags.image_scenes, strict=True))
-    return wire.SceneTagged(
-        **facts.of(wire.SceneTagged.event_type),
-        scene=_tag(tags.scene),
-        images=tuple(_scene_image(image, by_position, position) for position, image in enumerate(images)),
-    )
+    fields = facts.of(wire.SceneTagged.event_type)
+    fields["scene"] = _tag(tags.scene)
+    fields["images"] = [_scene_image(image, by_position, position) for position, image in enumerate(images)]
+    return wire.SceneTagged.model_validate(fields)
 
 
 def _scene_image(
     image: DecodedImage | FailedImage, scenes: Mapping[int, results.Decision], position: int
-) -> wire.SceneImage | wire.FailedSceneImage:
+) -> Fields | wire.FailedSceneImage:
     if isinstance(image, FailedImage):
         return wire.FailedSceneImage(url=image.url, error=_image_error(image))
     size = {"width": image.width, "height": image.height}
-    return wire.SceneImage(url=image.url, sha256=image.sha256, scene=_tag(scenes[position]), **size)
+    return {"url": image.url, "sha256": image.sha256, "scene": _tag(scenes[position]), **size}
 
 
 def _image_error(image: FailedImage) -> wire.ImageError:
@@ -290,27 +302,24 @@ def _image_error(image: FailedImage) -> wire.ImageError:
 
 
 def _texts(facts: _Facts, texts: Sequence[results.ReadText | None], prices: Sequence[results.Price]) -> wire.TextRead:
-    pairs = list(zip(facts.item.images, texts, strict=True))
-    return wire.TextRead(
-        **facts.of(wire.TextRead.event_type),
-        images=tuple(_text_image(image, text) for image, text in pairs),
-        prices=tuple(_price(price) for price in prices),
-        title=_joined(texts, "title", " "),
-        description=_joined(texts, "description", "\n"),
-    )
+    pairs = zip(facts.item.images, texts, strict=True)
+    fields = facts.of(wire.TextRead.event_type)
+    fields["images"] = [_text_image(image, text) for image, text in pairs]
+    fields["prices"] = [_price(price) for price in prices]
+    fields["title"] = _joined(texts, "title", " ")
+    fields["description"] = _joined(texts, "description", "\n")
+    return wire.TextRead.model_validate(fields)
 
 
-def _text_image(
-    image: DecodedImage | FailedImage, text: results.ReadText | None
-) -> wire.TextImage | wire.FailedTextImage:
+def _text_image(image: DecodedImage | FailedImage, text: results.ReadText | None) -> Fields | wire.FailedTextImage:
     if isinstance(image, FailedImage):
         return wire.FailedTextImage(url=image.url, error=_image_error(image))
     read = text or results.ReadText()
-    return wire.TextImage(url=image.url, truncated=read.truncated, lines=tuple(_line(line) for line in read.lines))
+    return {"url": image.url, "truncated": read.truncated, "lines": [_line(line) for line in read.lines]}
 
 
-def _line(line: results.TextLine) -> wire.Line:
-    return wire.Line(text=line.text, score=_score(line.score), polygon=_polygon(line.polygon), role=line.role)
+def _line(line: results.TextLine) -> Fields:
+    return {"text": line.text, "score": _score(line.score), "polygon": _polygon(line.polygon), "role": line.role}
 
 
 def _joined(texts: Sequence[results.ReadText | None], role: results.Role, separator: str) -> str | None:
@@ -343,6 +352,8 @@ def _alternative(other: results.PriceAlternative) -> wire.PriceAlternative:
 def _score(score: float) -> float:
     """A plain float, with the rounding of float32 arithmetic taken off at both ends."""
     plain = float(score)
+    if 0.0 <= plain <= 1.0:
+        return plain
     if -SCORE_SLACK <= plain <= 1 + SCORE_SLACK:
         return min(max(plain, 0.0), 1.0)
     return plain

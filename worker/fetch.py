@@ -14,8 +14,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
 
@@ -30,11 +29,12 @@ from worker.dial import GuardedConnector, WireBudget
 from worker.errors import RejectedError
 from worker.formats import HEAD_BYTES, sniff
 from worker.guard import Guard, RefusedError, shown
-from worker.hosts import Host, Hosts, Pacing
+from worker.hosts import Host, Hosts, Pacing, Slot
 from worker.item import FetchedImage
 from worker.metrics import Metrics
 
 _STEP_BYTES = 64 << 10
+_MAX_FIRST_BYTES = 256 << 10  # of a stated length that are paid for before they have come
 _BUFFER_BYTES = 16 << 10  # aiohttp stops reading at twice this; a step of the socket may come on top
 _HEAD_BYTES = 60 << 10  # what a host may send before a body: TLS handshake, interim answers, headers
 _MAX_HEADERS = 100
@@ -179,11 +179,16 @@ class Fetcher:
             target = self._guard.check_url(url)
             for _ in range(self._policy.max_redirects + 1):
                 budget = WireBudget(num_bytes)
-                async with self._turn(target, deadline) as host:
+                slot = self._hosts.slot(str(target.origin()), is_spare=self._is_spare)
+                await self._wait_for(slot, target, deadline)
+                try:
+                    self._check_rest(slot.host, target)
                     began = self._clock.now()
-                    found = await self._on_host(host, target, lease, budget, min(seconds, deadline - began))
+                    found = await self._on_host(slot.host, target, lease, budget, min(seconds, deadline - began))
                     seconds -= self._clock.now() - began
                     num_bytes = budget.total
+                finally:
+                    slot.leave()
                 if isinstance(found, bytes):
                     return FetchedImage(url, found, hashlib.sha256(found).hexdigest())
                 target = found
@@ -196,21 +201,24 @@ class Fetcher:
         limit = self._policy.max_redirects
         raise _rejected(Reason.HTTP_ERROR, f"{shown(url)}: more than {limit} redirects; raise fetch.max_redirects")
 
-    @asynccontextmanager
-    async def _turn(self, url: URL, deadline: float) -> AsyncIterator[Host]:
-        """A slot at the URL's host, unless that host rests or has no slot before ``deadline``."""
-        async with AsyncExitStack() as held:
-            try:
-                async with asyncio.timeout(max(0.0, deadline - self._clock.now())):
-                    host = await held.enter_async_context(self._hosts.slot(str(url.origin()), is_spare=self._is_spare))
-            except TimeoutError as error:
-                detail = f"{shown(url)}: no turn at this host within {self._policy.give_up_seconds:g} s"
-                raise _rejected(Reason.FETCH_TIMEOUT, f"{detail} (fetch.give_up_seconds)") from error
-            if rest := self._hosts.rest_left(host):
-                reason = host.last_failure.reason if host.last_failure else Reason.CONNECT_FAILED
-                detail = f"{shown(url)}: the host failed again and again and is left alone for a moment"
-                raise _RetryError(_rejected(reason, detail), is_rest=True, wait_seconds=rest)
-            yield host
+    async def _wait_for(self, slot: Slot, url: URL, deadline: float) -> None:
+        """Hold the slot at the URL's host, unless there is none before ``deadline``."""
+        if slot.is_free:
+            await slot.enter()
+            return
+        try:
+            async with asyncio.timeout(max(0.0, deadline - self._clock.now())):
+                await slot.enter()
+        except TimeoutError as error:
+            detail = f"{shown(url)}: no turn at this host within {self._policy.give_up_seconds:g} s"
+            raise _rejected(Reason.FETCH_TIMEOUT, f"{detail} (fetch.give_up_seconds)") from error
+
+    def _check_rest(self, host: Host, url: URL) -> None:
+        """Raise _RetryError while this host is left alone."""
+        if rest := self._hosts.rest_left(host):
+            reason = host.last_failure.reason if host.last_failure else Reason.CONNECT_FAILED
+            detail = f"{shown(url)}: the host failed again and again and is left alone for a moment"
+            raise _RetryError(_rejected(reason, detail), is_rest=True, wait_seconds=rest)
 
     async def _on_host(self, host: Host, url: URL, lease: Lease, budget: WireBudget, seconds: float) -> bytes | URL:
         """A body, or where the host sends us."""
@@ -247,35 +255,48 @@ class Fetcher:
                 return self._guard.check_redirect(url, location)
             _check_answer(response, url)
             budget.allow(budget.total)
-            return await self._read(response, url, lease)
+            return await self._read(response, url, lease, budget)
 
-    async def _read(self, response: aiohttp.ClientResponse, url: URL, lease: Lease) -> bytes:
+    async def _read(self, response: aiohttp.ClientResponse, url: URL, lease: Lease, budget: WireBudget) -> bytes:
         limit = self._policy.max_bytes
         if response.content_length is not None and response.content_length > limit:
             raise _rejected(
                 Reason.BODY_TOO_LARGE, f"{shown(url)}: {response.content_length:,} bytes, the limit is {limit:,}"
             )
-        body = bytearray()
-        paid = 0
+        chunks: list[bytes] = []
+        size = 0
+        # A stated length is paid for at once, so that most pictures come in one step; above that, as bytes come.
+        paid = max(_STEP_BYTES, min(response.content_length or 0, _MAX_FIRST_BYTES))
+        await lease.grow(paid)
+        budget.step = max(budget.step, paid)
         is_known = False
-        async for chunk in response.content.iter_chunked(_STEP_BYTES):
-            if len(body) + len(chunk) > limit:
+        while chunk := await response.content.readany():
+            size += len(chunk)
+            if size > limit:
                 raise _rejected(
                     Reason.BODY_TOO_LARGE, f"{shown(url)}: more than {limit:,} bytes; raise fetch.max_bytes"
                 )
-            if len(body) + len(chunk) > paid:
+            chunks.append(chunk)
+            while size > paid:
                 await lease.grow(_STEP_BYTES)
                 paid += _STEP_BYTES
-            body += chunk
-            if not is_known and len(body) >= HEAD_BYTES:
-                _check_looks_like_image(bytes(body[:HEAD_BYTES]), response, url)
+            if not is_known and size >= HEAD_BYTES:
+                _check_looks_like_image(_start_of(chunks), response, url)
                 is_known = True
-        if not body:
+        if not size:
             raise _rejected(Reason.NOT_AN_IMAGE, f"{shown(url)}: the body is empty")
         if not is_known:
-            _check_looks_like_image(bytes(body), response, url)
-        lease.shrink(paid - len(body))
-        return bytes(body)
+            _check_looks_like_image(_start_of(chunks), response, url)
+        lease.shrink(paid - size)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _start_of(chunks: Sequence[bytes]) -> bytes:
+    """The first HEAD_BYTES, or fewer where there are no more."""
+    start = b""
+    for chunk in chunks:
+        start += chunk[: HEAD_BYTES - len(start)]
+    return start
 
 
 def _check_answer(response: aiohttp.ClientResponse, url: URL) -> None:

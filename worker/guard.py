@@ -22,6 +22,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from yarl import URL
 
@@ -104,6 +105,7 @@ class Guard:
             raise RefusedError("port", f"port {port} is not 80 or 443; allow it with fetch.allow_endpoints")
 
 
+@lru_cache(maxsize=1024)
 def literal_address(host: str) -> Address | None:
     """The address, if the host is one. Spellings that only some resolvers take for one (0x7f.1, 017700000001,
     2130706433) are refused: they never name a shop. Raises RefusedError."""

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from worker.clock import Clock
@@ -47,16 +46,18 @@ class Gate:
         self._limit = limit
         self._wake()
 
-    @asynccontextmanager
-    async def place(self, *, is_spare: bool = False) -> AsyncIterator[None]:
-        """Wait for a place and hold it."""
-        await self._enter(is_spare)
-        try:
-            yield
-        finally:
-            self._leave(is_spare)
+    def has_place(self, *, is_spare: bool) -> bool:
+        """Could one enter without waiting?"""
+        if self._waiting or self._num_inside >= self._limit:
+            return False
+        return not is_spare or (not self._spare and self._num_spare < self._most_spare)
 
-    async def _enter(self, is_spare: bool) -> None:
+    async def enter(self, *, is_spare: bool = False) -> None:
+        """Wait for a place and hold it until ``leave``."""
+        if self.has_place(is_spare=is_spare):
+            self._num_inside += 1
+            self._num_spare += is_spare
+            return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         (self._spare if is_spare else self._waiting).append(turn)
         self._wake()
@@ -65,19 +66,23 @@ class Gate:
                 await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self._leave(is_spare)  # let in and cancelled in the same turn of the loop
+                self.leave(is_spare=is_spare)  # let in and cancelled in the same turn of the loop
             raise
 
-    def _leave(self, is_spare: bool) -> None:
+    def leave(self, *, is_spare: bool = False) -> None:
+        """Give the place back."""
         self._num_inside -= 1
         self._num_spare -= is_spare
         self._wake()
 
+    @property
+    def _most_spare(self) -> int:
+        return max(1, self._limit // 2)
+
     def _wake(self) -> None:
         while self._waiting and self._num_inside < self._limit:
             self._let_in(self._waiting.popleft(), is_spare=False)
-        most_spare = max(1, self._limit // 2)
-        while self._spare and self._num_inside < self._limit and self._num_spare < most_spare:
+        while self._spare and self._num_inside < self._limit and self._num_spare < self._most_spare:
             self._let_in(self._spare.popleft(), is_spare=True)
 
     def _let_in(self, turn: asyncio.Future[None], *, is_spare: bool) -> None:
@@ -108,6 +113,62 @@ class Host:
     began: dict[object, float] = field(default_factory=dict)  # open requests: when each took its slot
 
 
+class Slot:
+    """One request's place at a host: ``async with`` waits for it, and gives it back.
+
+    A request that need not wait costs no task, no timer and no future: most are of that kind.
+    """
+
+    __slots__ = ("_held", "_hosts", "_is_spare", "host")
+
+    def __init__(self, hosts: Hosts, host: Host, is_spare: bool) -> None:
+        self._hosts = hosts
+        self.host = host
+        self._is_spare = is_spare
+        self._held: list[Gate] = []
+
+    @property
+    def is_free(self) -> bool:
+        """Could it be had without waiting?"""
+        host, hosts = self.host, self._hosts
+        if host.pace.wait_seconds(hosts.now()) > 0:
+            return False
+        return all(gate.has_place(is_spare=self._is_spare) for gate in hosts.gates(host))
+
+    async def __aenter__(self) -> Host:
+        await self.enter()
+        return self.host
+
+    async def __aexit__(self, *_: object) -> None:
+        self.leave()
+
+    async def enter(self) -> None:
+        """Wait for it and hold it until ``leave``."""
+        host = self.host
+        host.num_users += 1
+        try:
+            await self._enter(host.gate)
+            await self._hosts.keep_pace(host)
+            for gate in self._hosts.gates(host)[1:]:
+                await self._enter(gate)
+        except BaseException:
+            self.leave()
+            raise
+        host.began[self] = self._hosts.now()
+
+    def leave(self) -> None:
+        """Give it back."""
+        while self._held:
+            self._held.pop().leave(is_spare=self._is_spare)
+        self.host.began.pop(self, None)
+        self.host.num_users -= 1
+        self._hosts.forget_idle()
+
+    async def _enter(self, gate: Gate) -> None:
+        await gate.enter(is_spare=self._is_spare)
+        self._held.append(gate)
+
+
 class Hosts:
     """Per-host limits, so that a slow or dead host takes few connections from the others."""
 
@@ -129,30 +190,23 @@ class Hosts:
         self._all = Gate(max_connections)
         self._in_trouble = Gate(max(1, max_connections // 4))
 
-    @asynccontextmanager
-    async def slot(self, name: str, *, is_spare: bool = False) -> AsyncIterator[Host]:
-        """Hold one of the host's request slots, and one of all. ``is_spare``: let live requests go first."""
+    def slot(self, name: str, *, is_spare: bool = False) -> Slot:
+        """One of the host's request slots, and one of all. ``is_spare``: let live requests go first."""
         host = self._hosts.get(name)
         if host is None:
             host = self._hosts[name] = Host(Gate(min(_FIRST_SLOTS, self._max_per_host)), Pace(self._pacing.rate))
         self._hosts.move_to_end(name)
-        host.num_users += 1
-        request = object()
-        try:
-            async with AsyncExitStack() as held:
-                await held.enter_async_context(host.gate.place(is_spare=is_spare))
-                await self._keep_pace(host)
-                if host.failures_in_a_row:
-                    await held.enter_async_context(self._in_trouble.place(is_spare=is_spare))
-                await held.enter_async_context(self._all.place(is_spare=is_spare))
-                host.began[request] = self._clock.now()
-                yield host
-        finally:
-            host.began.pop(request, None)
-            host.num_users -= 1
-            self._forget_idle()
+        return Slot(self, host, is_spare)
 
-    async def _keep_pace(self, host: Host) -> None:
+    def gates(self, host: Host) -> tuple[Gate, Gate] | tuple[Gate, Gate, Gate]:
+        """What a request to this host has to pass, in this order."""
+        return (host.gate, self._in_trouble, self._all) if host.failures_in_a_row else (host.gate, self._all)
+
+    def now(self) -> float:
+        """Seconds, by the clock of everything here."""
+        return self._clock.now()
+
+    async def keep_pace(self, host: Host) -> None:
         """Take the next moment at which this host may be asked, and wait for it."""
         now = self._clock.now()
         wait_seconds = host.pace.wait_seconds(now)
@@ -186,7 +240,8 @@ class Hosts:
         )
         return (oldest[1], self._clock.now() - oldest[0]) if oldest else None
 
-    def _forget_idle(self) -> None:
+    def forget_idle(self) -> None:
+        """Keep what is known of the hosts asked last, within bounds."""
         while len(self._hosts) > _MAX_HOSTS:
             idle = next((name for name, host in self._hosts.items() if host.num_users == 0), None)
             if idle is None:

@@ -113,7 +113,8 @@ class Infer:
                 f"the model returned {len(predictions)} predictions for {len(listings)} listings; "
                 "results could be attributed to the wrong listing, so the worker stops"
             )
-        if any(not np.isfinite(scores.fused).all() for one in predictions for scores in one.attributes.values()):
+        fused = [scores.fused for one in predictions for scores in one.attributes.values()]
+        if fused and not np.isfinite(np.concatenate(fused)).all():
             raise ValueError("the model's scores are not finite numbers")
         return predictions
 

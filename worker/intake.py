@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 
@@ -21,6 +20,7 @@ import structlog
 from confluent_kafka import TopicPartition
 
 from worker.assignment import Assigned
+from worker.backlogs import Backlogs
 from worker.consume import Consumer
 from worker.errors import FatalError
 from worker.intake_policy import IntakePolicy
@@ -49,8 +49,9 @@ class Intake:
         self._find_superseded = find_superseded
         self._loop = asyncio.get_running_loop()
         self._partitions: dict[int, Partition] = {}
-        self._turns: deque[int] = deque()  # round robin over partitions
-        self._backlog_bytes = 0
+        self._backlogs = Backlogs(policy, self._tell_paused)
+        self._suspected: set[Partition] = set()  # those whose last owners died
+        self._unmarked: set[Partition] = set()  # those whose mark may have to be committed
         self._arrived = asyncio.Event()
         self._is_closed = False
         self._writer = secrets.randbits(32) | 1  # never 0, which stands for a clean handover
@@ -104,16 +105,19 @@ class Intake:
             await self._arrived.wait()
 
     def _choose(self) -> Partition | None:
-        for partition in self._partitions.values():
-            self._pass_over(partition)
-        turns = [self._partitions[number] for number in self._turns]
-        lonely = next((p for p in turns if p.has_suspect and p.is_ready and p.quarantine.must_run_alone(p.head)), None)
+        if self._find_superseded is not None:
+            for partition in self._partitions.values():
+                self._pass_over(partition)
+        lonely = self._lonely() if self._suspected else None
         if lonely or self._nominee or self._alone:
             return self._choose_alone(lonely)
-        ready = next((p for p in turns if p.is_ready), None)  # most are: looking at all would cost by their number
-        if ready is not None:
-            self._turns.rotate(-1 - self._turns.index(ready.number))
-        return ready
+        return self._backlogs.next_ready()
+
+    def _lonely(self) -> Partition | None:
+        """A partition whose next record must run by itself."""
+        self._suspected = {p for p in self._suspected if p.has_suspect and self.holds(p)}
+        ready = (p for p in self._suspected if p.is_ready and p.quarantine.must_run_alone(p.head))
+        return min(ready, key=lambda partition: partition.number, default=None)
 
     def _choose_alone(self, lonely: Partition | None) -> Partition | None:
         """A suspect starts when nothing else is under way and its mark is committed.
@@ -153,7 +157,8 @@ class Intake:
 
     def to_mark(self) -> list[Partition]:
         """Partitions whose mark must be committed, with or without results."""
-        return [partition for partition in self._partitions.values() if not partition.is_marked]
+        self._unmarked = {p for p in self._unmarked if not p.is_marked and self.holds(p)}
+        return sorted(self._unmarked, key=lambda partition: partition.number)
 
     def positions(self, partitions: Iterable[int]) -> list[tuple[TopicPartition, Partition, int]]:
         """What to commit for these partitions now, for whom, and with the mark of which count."""
@@ -195,7 +200,7 @@ class Intake:
 
     async def drain(self) -> None:
         """Take no more; finish what the device has started, within the budget; drop the rest."""
-        self._is_closed = True
+        self._is_closed = self._backlogs.is_closed = True
         await self._revoke(list(self._partitions), is_lost=False)
 
     def unstick(self, ends: Mapping[int, int], silent_seconds: float) -> list[int]:
@@ -221,17 +226,19 @@ class Intake:
     # ---- on the loop --------------------------------------------------------------------------------------------
 
     def _take(self, records: Sequence[Record]) -> None:
+        fed: set[Partition] = set()
+        now = self._loop.time()
         for record in records:
             origin = record.origin
             if origin is None or self._is_closed or not self.is_current(origin):
                 continue
             partition = self._partitions[origin.partition]
-            partition.arrived_at = self._loop.time()
+            partition.arrived_at = now
             if partition.ledger.deliver(origin.offset):
                 partition.quarantine.deliver(origin.offset)
-                partition.backlog.append((record, origin, partition.order.enter(record.key or origin.offset)))
-                self._backlog_bytes += record.num_bytes
-        self._pause_full()
+                self._backlogs.add(partition, record, origin, partition.order.enter(record.key or origin.offset))
+                fed.add(partition)
+        self._backlogs.came(fed, self._partitions.values())
         self._arrived.set()
 
     def _pass_over(self, partition: Partition) -> None:
@@ -239,12 +246,10 @@ class Intake:
         if not partition.must_pass:
             return
         while partition.must_pass:
-            record, origin, turn = partition.backlog.popleft()
-            self._backlog_bytes -= record.num_bytes
+            _, origin, turn = self._backlogs.take(partition)
             partition.finish(origin.offset)
             turn.leave()
             self.num_passed_over += 1
-        self._resume_drained()
         self._commit_end(partition)
 
     def _reach_bound(self, number: int, epoch: int) -> None:
@@ -268,8 +273,7 @@ class Intake:
         self._arrived.set()
 
     def _start(self, partition: Partition) -> Journey:
-        record, origin, turn = partition.backlog.popleft()
-        self._backlog_bytes -= record.num_bytes
+        record, origin, turn = self._backlogs.take(partition)
         partition.quarantine.start(origin.offset)
         is_convict = origin.offset == partition.quarantine.convict
         flight = Flight(record, self._loop.time(), num_deaths=partition.quarantine.mark.deaths if is_convict else 0)
@@ -277,7 +281,6 @@ class Intake:
         partition.journeys.add(journey)
         partition.num_uncommitted += 1
         partition.idle.clear()
-        self._resume_drained()
         return journey
 
     def _count_down(self, partition: Partition) -> None:
@@ -291,27 +294,12 @@ class Intake:
     def _want_mark(self, partition: Partition) -> None:
         partition.marks_wanted += 1
         partition.written.clear()
+        self._unmarked.add(partition)
         self.wake_committer.set()
 
-    def _pause_full(self) -> None:
-        is_heavy = self._backlog_bytes >= self._policy.max_backlog_bytes
-        for partition in self._partitions.values():
-            is_full = len(partition.backlog) >= self._policy.max_backlog_records
-            if not partition.is_paused and (is_full or (is_heavy and partition.backlog)):
-                self._set_paused(partition, is_paused=True)
-
-    def _resume_drained(self) -> None:
-        if self._is_closed or self._backlog_bytes > self._policy.max_backlog_bytes // 2:
-            return
-        for partition in self._partitions.values():
-            if partition.is_paused and len(partition.backlog) <= self._policy.max_backlog_records // 2:
-                self._set_paused(partition, is_paused=False)
-
-    def _set_paused(self, partition: Partition, *, is_paused: bool) -> None:
+    def _tell_paused(self, partition: Partition, is_paused: bool) -> None:
         assert self.consumer is not None  # noqa: S101  # set before start
-        partition.is_paused = is_paused
-        change = self.consumer.pause if is_paused else self.consumer.resume
-        change([partition.number])
+        (self.consumer.pause if is_paused else self.consumer.resume)([partition.number])
 
     def _assign(self, assigned: Sequence[Assigned]) -> None:
         assert self.consumer is not None  # noqa: S101  # set before start
@@ -331,6 +319,9 @@ class Intake:
             ledger = PartitionLedger(place.offset, gaps.finished)
             partition = self._partitions[place.partition] = Partition(place.partition, place.epoch, ledger, quarantine)
             partition.bound = place.bound
+            self._unmarked.add(partition)
+            if partition.has_suspect:
+                self._suspected.add(partition)
             if self._find_superseded is not None and place.offset < (place.bound or 0):
                 partition.superseded = None
                 partition.search = self._loop.create_task(self._find(partition, self._find_superseded))
@@ -346,14 +337,13 @@ class Intake:
                 deaths=quarantine.mark.deaths,
             )
         self.wake_committer.set()
-        self._turns = deque(self._partitions)
         # A pause survives a rebalance inside librdkafka, silently: whatever we hold starts unpaused.
         self.consumer.resume([place.partition for place in assigned])
 
     async def _revoke(self, partitions: Sequence[int], *, is_lost: bool) -> None:
         held = [self._partitions[number] for number in partitions if number in self._partitions]
         for partition in held:
-            self._clear_backlog(partition)
+            self._backlogs.clear(partition)
             cancel(partition.journeys if is_lost else not_worth_finishing(partition.journeys))
         if not is_lost and held:
             idle = [asyncio.ensure_future(partition.idle.wait()) for partition in held]
@@ -365,7 +355,7 @@ class Intake:
         for partition in held:
             log.info("partition.revoked", partition=partition.number, lost=is_lost, dropped=partition.num_uncommitted)
             self._drop(partition.number)
-        self._turns = deque(self._partitions)
+        self._backlogs.resume()  # what went may have held the others back
 
     async def _hand_over(self, held: Sequence[Partition]) -> None:
         """Commit that these end cleanly. Without it their next owner counts a death, which costs little."""
@@ -388,13 +378,7 @@ class Intake:
         if self._nominee is partition:
             self._nominee = None
             self._arrived.set()
-        self._clear_backlog(partition)
+        self._backlogs.forget(partition)
         cancel(partition.journeys)
         if partition.search is not None:
             partition.search.cancel()
-        if self._turns.count(number):
-            self._turns.remove(number)
-
-    def _clear_backlog(self, partition: Partition) -> None:
-        self._backlog_bytes -= sum(record.num_bytes for record, _, _ in partition.backlog)
-        partition.backlog.clear()

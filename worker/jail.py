@@ -35,6 +35,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from model.geometry import Framing
 from worker.confine import ConfineError, filter_system_calls, limit_resources
 from worker.formats import DECODED, OPTIONAL, remedy, sniff, webp_size
 from worker.looks import look_at
@@ -71,6 +72,14 @@ class JailLimits:
     model_side: int
     reading_side: int
     avif: bool = False
+    fit: str = "letterbox"  # see `model.geometry.Framing`
+    crop_share: float = 1.0
+    interpolation: str = "bicubic"
+
+    @property
+    def framing(self) -> Framing:
+        """How the model's copy is made."""
+        return Framing(self.model_side, self.fit, self.crop_share, self.interpolation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +141,7 @@ def decode(body: bytes, limits: JailLimits) -> Picture:
         looks = look_at(image)
         reading = looks.within(limits.reading_side) if limits.reading_side else None
         upright = (height, width) if looks.is_turned else (width, height)
-        return Picture(*upright, looks.on_square(limits.model_side), reading)
+        return Picture(*upright, looks.on_square(limits.framing), reading)
     except _BAD_BYTES as error:
         told = f"{type(error).__name__}: {str(error)[:150]}"
         raise BadPictureError("corrupt_image", f"{kind} of {len(body):,} bytes: {told}") from error
@@ -165,7 +174,8 @@ def _check_scans(kind: str, image: Image.Image, body: bytes) -> None:
 
 def _wanted(size: tuple[int, int], limits: JailLimits) -> tuple[int, int]:
     """The least size that both copies can be made of without being enlarged."""
-    scale = min(1.0, max(limits.reading_side, 2 * limits.model_side) / max(size))
+    least = 2 * limits.model_side / (min(size) if limits.fit == "crop" else max(size))
+    scale = min(1.0, max(limits.reading_side / max(size), least))
     return max(1, int(size[0] * scale)), max(1, int(size[1] * scale))
 
 

@@ -50,7 +50,8 @@ def producer_config(kafka: KafkaSettings) -> dict[str, Any]:
         # With the defaults each small transaction waits 100 ms for the coordinator; with these, 5 to 9 ms.
         "retry.backoff.ms": 5,
         "retry.backoff.max.ms": 50,
-        "linger.ms": 5,
+        # All of a transaction's records are there when it begins: waiting for more only makes it longer.
+        "linger.ms": 0 if kafka.delivery == "exactly_once" else 5,
         **kafka.producer,
         "partitioner": "murmur2_random",
         "enable.idempotence": True,

@@ -25,14 +25,9 @@ class Turnstile:
         self._num_inside = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
 
-    @asynccontextmanager
-    async def live(self) -> AsyncIterator[None]:
+    def live(self) -> AbstractAsyncContextManager[None]:
         """Enter at once."""
-        self._num_inside += 1
-        try:
-            yield
-        finally:
-            self._leave()
+        return _Live(self)
 
     @asynccontextmanager
     async def spare(self) -> AsyncIterator[None]:
@@ -41,7 +36,7 @@ class Turnstile:
         try:
             yield
         finally:
-            self._leave()
+            self.leave()
 
     async def _room(self) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -51,10 +46,15 @@ class Turnstile:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self._leave()  # let in and cancelled in the same turn of the loop
+                self.leave()  # let in and cancelled in the same turn of the loop
             raise
 
-    def _leave(self) -> None:
+    def enter_at_once(self) -> None:
+        """A live picture comes in, whether there is room or not."""
+        self._num_inside += 1
+
+    def leave(self) -> None:
+        """One is done."""
         self._num_inside -= 1
         self._wake()
 
@@ -64,6 +64,21 @@ class Turnstile:
             if not turn.done():
                 self._num_inside += 1
                 turn.set_result(None)
+
+
+class _Live:
+    """A live picture's way through."""
+
+    __slots__ = ("_turnstile",)
+
+    def __init__(self, turnstile: Turnstile) -> None:
+        self._turnstile = turnstile
+
+    async def __aenter__(self) -> None:
+        self._turnstile.enter_at_once()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._turnstile.leave()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageCms
 
-from model.geometry import fit_within, on_square, scaled
+from model.geometry import Framing, fit_within, on_square
 
 _ORIENTATION = 0x0112
 _TURNS = {
@@ -37,9 +37,9 @@ class Looks:
         """Upright, width and height change places."""
         return self.orientation >= 5
 
-    def on_square(self, side: int) -> Image.Image:
-        """Whole inside a white square: RGB."""
-        return on_square(self._finish(scaled(self.image, side)), side)
+    def on_square(self, framing: Framing) -> Image.Image:
+        """As the model wants it, whole inside a white square unless it was told otherwise: RGB."""
+        return on_square(self._finish(framing.scaled(self.image)), framing.side)
 
     def within(self, max_side: int) -> Image.Image:
         """At most so large: RGB."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
@@ -184,7 +185,12 @@ TABLE: tuple[MetricRow, ...] = (
     ),
     _histogram("backfill_batch_seconds", "seconds", "Device time of its batches, at most the cap.", _SECONDS),
     _gauge("ready", "bool", "1 while /readyz answers 200."),
-    _gauge("engine_info", "info", "Always 1; what model and OCR run on, in its labels.", "model_engine", "ocr_engine"),
+    _gauge(
+        "engine_info",
+        "info",
+        "Always 1; what model and OCR run on, and to how many pictures batches are filled up, in its labels.",
+        *("model_engine", "model_buckets", "ocr_engine"),
+    ),
     _gauge("build_info", "info", "Always 1; what runs, in its labels.", "version", "model_revision", "device"),
 )
 
@@ -255,29 +261,32 @@ class Metrics:
     backfill_listings: Counter  # outcome: tagged | dead_letter
     backfill_batch_seconds: Histogram
     ready: Gauge
-    engine_info: Gauge  # model_engine, ocr_engine
+    engine_info: Gauge  # model_engine, model_buckets, ocr_engine
     build_info: Gauge  # version, model_revision, device
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        self._stages: dict[str, Histogram] = {}  # looking a child up by its label costs as much as timing it
         for row in TABLE:
             setattr(self, row.attribute, _build(row, self._registry))
         ProcessCollector(namespace=PREFIX.rstrip("_"), registry=self._registry)
 
     def stage(self, name: str) -> AbstractContextManager[object]:
         """Time one passage through a stage: ``with metrics.stage("fetch"): ...``."""
-        timer: AbstractContextManager[object] = self.stage_seconds.labels(name).time()
-        return timer
+        seconds = self._stages.get(name)
+        if seconds is None:
+            seconds = self._stages[name] = self.stage_seconds.labels(name)
+        return _Passage(seconds)
 
     def set_build(self, version: str, model_revision: str, device: str) -> None:
         """Say what runs; replaces what was said before."""
         self.build_info.clear()
         self.build_info.labels(version, model_revision, device).set(1)
 
-    def set_engines(self, model_engine: str, ocr_engine: str) -> None:
+    def set_engines(self, model_engine: str, model_buckets: str, ocr_engine: str) -> None:
         """Say what model and OCR run on; replaces what was said before."""
         self.engine_info.clear()
-        self.engine_info.labels(model_engine, ocr_engine).set(1)
+        self.engine_info.labels(model_engine, model_buckets, ocr_engine).set(1)
 
     def forget_partition(self, partition: int) -> None:
         """Drop the gauges of a partition that is no longer ours; its last values would stand for ever."""
@@ -299,6 +308,22 @@ class Metrics:
         for row in TABLE:
             found.update(_plain(row, getattr(self, row.attribute)))
         return found
+
+
+class _Passage:
+    """Times what is done inside of ``with``."""
+
+    __slots__ = ("_began", "_seconds")
+
+    def __init__(self, seconds: Histogram) -> None:
+        self._seconds = seconds
+        self._began = perf_counter()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        self._seconds.observe(perf_counter() - self._began)
 
 
 class _WithoutCreationTimes(Collector):

@@ -1,7 +1,8 @@
-"""The models that a worker really runs on. Importing this costs seconds: torch, torchvision, onnxruntime."""
+"""The models that a worker really runs on. Importing this costs seconds: torch."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from model.ocr import open_reader
@@ -21,6 +22,7 @@ class ShippedModels:
         """See `Models`."""
         model = self.settings.model
         num_threads = threads_of(self.settings).model
+        os.environ.setdefault("RAYON_NUM_THREADS", str(num_threads))  # the tokeniser's; read when it is first used
         return load_predictor(
             model.checkpoint, model.device, model.precision_targets, model.engine, model.precision, num_threads
         )

@@ -36,6 +36,7 @@ MAX_WINDOW_OFFSETS = 20_000  # a raw bitmap of this many fits MAX_METADATA_CHARA
 _MAGIC = b"HG"
 _VERSION = 2
 _DIGEST_BYTES = 8
+_SHORT_BYTES = 128
 _HEAD = struct.Struct(">2sBBIBII")  # magic, version, codec, writer, deaths, until, alone
 _HEADER_BYTES = _HEAD.size + _DIGEST_BYTES
 MAX_DEATHS_COUNTED = 255
@@ -88,7 +89,8 @@ def encode_map(committed: int, finished: Iterable[int], mark: Mark = CLEAN) -> s
     raw = bytearray(max(indices) // 8 + 1 if indices else 0)
     for index in indices:
         raw[index >> 3] |= 1 << (index & 7)
-    deflated = zlib.compress(raw, 9)
+    # Of a short map deflating saves nothing that matters, and costs more than all the rest here.
+    deflated = zlib.compress(raw, 9) if len(raw) > _SHORT_BYTES else bytes(raw)
     codec, body = (1, deflated) if len(deflated) < len(raw) else (0, bytes(raw))
     places = (0 if at is None or at < committed else at - committed + 1 for at in (mark.until, mark.alone))
     head = _HEAD.pack(_MAGIC, _VERSION, codec, mark.writer, min(mark.deaths, MAX_DEATHS_COUNTED), *places)

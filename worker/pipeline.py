@@ -15,10 +15,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Coroutine, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import partial
+from typing import TypeVar
 
 import structlog
 
@@ -49,6 +52,7 @@ from worker.recall import Recall
 from worker.storm import StormBreaker
 from worker.tracing import NO_TRACES, Traces
 
+T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
@@ -101,7 +105,7 @@ class Tagger:
             flight.enter(Stage.FETCH)
             fetched = await self._fetch_all(listing.image_urls, flight, held_bytes)
             flight.enter(Stage.DECODE)
-            images = await asyncio.gather(*(self._decode(one, held_bytes, held_pixels) for one in fetched))
+            images = await _all([self._decode(one, held_bytes, held_pixels) for one in fetched])
             check_usable(listing, images)
             flight.enter(Stage.INFER)
             async with self._started:
@@ -130,7 +134,7 @@ class Tagger:
             flight.url = waiting[0] if waiting else None
             return fetched
 
-        return await asyncio.gather(*map(one, urls))
+        return await _all([one(url) for url in urls])
 
     async def _fetch(self, url: str, held: Lease) -> FetchedImage | FailedImage:
         """A picture that fails leaves its listing's others alone."""
@@ -172,9 +176,11 @@ class Tagger:
         self, images: Sequence[ImageOutcome], prediction: Prediction | None
     ) -> Sequence[ReadText | None]:
         """After the prediction, which says in which pictures there is something to read; without one, in all."""
+        if self._stages.read is None or not self.reads:
+            return (None,) * len(images)
         says = iter(prediction.text_presence if prediction is not None else ())
         chances = [next(says, 1.0) if isinstance(image, DecodedImage) else 0.0 for image in images]
-        return await asyncio.gather(*map(self._read, images, chances))
+        return await _all([self._read(image, chance) for image, chance in zip(images, chances, strict=True)])
 
     async def _read(self, image: ImageOutcome, chance: float) -> ReadText | None:
         if self._stages.read is None or not self.reads or isinstance(image, FailedImage):
@@ -192,8 +198,14 @@ class Tagger:
         """Scores, and what words and pictures state outright, as tags."""
         listing = item.listing
         with self._metrics.stage("enrich"), self.traces.span("enrich"):
-            currency = listing.price.currency if listing.price else None
-            prices = find_prices(texts, PriceHints(listing.title, listing.language, currency))
+            stated = listing.price
+            hints = PriceHints(
+                listing.title,
+                listing.language,
+                stated.currency if stated else None,
+                Decimal(stated.amount) if stated else None,
+            )
+            prices = find_prices(texts, hints)
             if prediction is None:
                 return Outcome(item.record, listing.listing_id, item, None, texts, tuple(prices))
             mentions = self._stages.extractor.extract(listing.title, listing.description or "", texts)
@@ -203,6 +215,11 @@ class Tagger:
                 prediction, mentions, listing.title, was_read=was_read, image_indices=decoded
             )
         return Outcome(item.record, listing.listing_id, item, tags, texts, tuple(prices))
+
+
+async def _all(works: Sequence[Coroutine[object, object, T]]) -> Sequence[T]:
+    """What comes of all, side by side. Most listings have one picture, which needs no task of its own."""
+    return [await works[0]] if len(works) == 1 else await asyncio.gather(*works)
 
 
 def _check_not_convicted(flight: Flight) -> None:
@@ -230,6 +247,8 @@ class Pipeline:
         self._loop = asyncio.get_running_loop()
         self._journeys: set[asyncio.Task[None]] = set()
         self._parked: set[Flight] = set()
+        self._watched: OrderedDict[Flight, float] = OrderedDict()  # when to park each, oldest first
+        self._is_watching = False
         self._last_start = self._loop.time()
         self._is_resting = False
 
@@ -319,7 +338,7 @@ class Pipeline:
         flight, origin = journey.flight, journey.origin
         flight.trace = self._tagger.traces.listing(flight.record.headers, origin.topic, origin.partition, origin.offset)
         flight.on_stage = lambda: self._parked.discard(flight)
-        parking = self._loop.call_later(self._limits.park_seconds, self._park, flight)
+        self._watch(flight)
         try:
             outcome = await self._tagger.tag(flight)
             finished = self._outputs.of(outcome, flight.trace.headers)
@@ -334,7 +353,22 @@ class Pipeline:
         except TurnLostError:
             log.debug("journey.given_up", offset=journey.origin.offset)
         finally:
-            parking.cancel()
+            self._watched.pop(flight, None)
+
+    def _watch(self, flight: Flight) -> None:
+        """Park it if it is still under way when its time is over: one timer for all, for nearly none comes to that."""
+        self._watched[flight] = self._loop.time() + self._limits.park_seconds
+        if not self._is_watching:
+            self._is_watching = True
+            self._loop.call_later(self._limits.park_seconds, self._park_slow)
+
+    def _park_slow(self) -> None:
+        now = self._loop.time()
+        while self._watched and (due := next(iter(self._watched.values()))) <= now:
+            self._park(self._watched.popitem(last=False)[0])
+        self._is_watching = bool(self._watched)
+        if self._is_watching:
+            self._loop.call_at(due, self._park_slow)
 
     def _park(self, flight: Flight) -> None:
         """It holds next to nothing and waits for others: let more start."""

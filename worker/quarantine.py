@@ -44,7 +44,7 @@ class Quarantine:
     def start(self, offset: int) -> None:
         """A record starts."""
         if not self.mark.deaths:
-            self.mark = replace(self.mark, until=offset + 1)
+            self.mark = Mark(self.mark.writer, 0, offset + 1, self.mark.alone)
 
     def must_run_alone(self, offset: int) -> bool:
         """May nothing else be under way while this one is?"""

@@ -200,7 +200,9 @@ class ModelSettings(_Group):
     engine: Literal["auto", "torch", "openvino"] = Field(
         "auto", description="auto: OpenVINO on a CPU where hangtag[openvino] is installed, else torch"
     )
-    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 where engine and CPU have it")
+    precision: Literal["auto", "fp32", "bf16", "int8"] = Field(
+        "auto", description="auto: int8 where the checkpoint says that no tag suffers, else bf16 where the CPU has it"
+    )
     num_threads: int | None = Field(None, ge=1, le=256, description="default: by the cores there are")
 
     @field_validator("precision_targets")

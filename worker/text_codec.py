@@ -22,7 +22,7 @@ KEY_PREFIX = "hangtag:text:v1:"  # the prefix that an ACL for title vectors lets
 
 _HEAD = struct.Struct("<3sB8s")
 _MAGIC = b"HTR"
-_VERSION = 1
+_VERSION = 2  # 1 had no struck spans
 _PERSON = b"hangtag-reading"
 _MAX_BYTES = 1 << 20  # of JSON; what is longer is not kept
 _MAX_LINES = 1_000
@@ -43,7 +43,7 @@ class TextCodec:
 
     def encode(self, key: str, text: ReadText) -> bytes | None:
         """The value to store under ``key``, None for one too long to keep."""
-        lines = [[one.text, one.score, one.polygon, one.role] for one in text.lines]
+        lines = [[one.text, one.score, one.polygon, one.role, one.struck] for one in text.lines]
         plain = json.dumps([text.truncated, lines], ensure_ascii=False, separators=(",", ":")).encode()
         if len(plain) > _MAX_BYTES or len(lines) > _MAX_LINES:
             return None
@@ -72,11 +72,16 @@ def _text(found: Any) -> ReadText | None:
     return ReadText(known, truncated) if len(known) == len(read) else None
 
 
-def _line(text: Any, score: Any, polygon: Any, role: Any) -> TextLine | None:
+def _line(text: Any, score: Any, polygon: Any, role: Any, struck: Any) -> TextLine | None:
     """One line as a reader gives it, or None."""
     corners = tuple((x, y) for x, y in polygon)
     numbers = [score, *(side for corner in corners for side in corner)]
     sound = all(isinstance(one, float | int) and math.isfinite(one) and 0 <= one <= 1 for one in numbers)
     if not sound or len(corners) != 4 or not isinstance(text, str) or not text or role not in _ROLES:
         return None
-    return TextLine(text, float(score), tuple((float(x), float(y)) for x, y in corners), role)
+    spans = tuple((start, end) for start, end in struck)
+    if not all(type(one) is int for span in spans for one in span) or not all(
+        0 <= a < b <= len(text) for a, b in spans
+    ):
+        return None
+    return TextLine(text, float(score), tuple((float(x), float(y)) for x, y in corners), role, spans)

@@ -214,6 +214,7 @@ class ProducerSession:
         self._watch(Step.BEGUN)
         for output in commit.outputs:
             produce(kafka, output, deadline)
+        kafka.poll(0)  # once for all: each call lets go of the interpreter, and has to wait for it again
         self._watch(Step.PRODUCED)
         kafka.send_offsets_to_transaction(list(commit.offsets), self._group_metadata(), _left(deadline))
         self._watch(Step.OFFSETS_SENT)
@@ -263,7 +264,6 @@ def produce(
             if time.monotonic() > deadline:
                 raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "the producer's queue stayed full")) from error
         else:
-            kafka.poll(0)
             return
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from dataclasses import dataclass, replace
 
@@ -119,10 +120,9 @@ class WaitingRoom:
             if isinstance(choice, Run):
                 return [self._queue.popleft() for _ in range(choice.count)]
             timeout = None if choice.until is None else max(0.0, choice.until - loop.time())
-            try:
-                await asyncio.wait_for(self._changed.wait(), timeout)
-            except TimeoutError:
-                continue
+            with contextlib.suppress(TimeoutError):  # not wait_for, which makes a task of every wait
+                async with asyncio.timeout(timeout):
+                    await self._changed.wait()
 
     def _limits(self) -> BatchPolicy:
         if self._max_seconds is None:

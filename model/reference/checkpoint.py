@@ -11,11 +11,12 @@ from safetensors.torch import load_file, save_file
 from transformers import BertConfig
 
 from model.errors import CheckpointError
-from model.origin import TEXT_PACKAGE, folder_of, image_weights
+from model.origin import TEXT_PACKAGE, image_weights
 from model.reference.config import ReferenceConfig
 from model.reference.network import ReferenceModel
 from model.reference.outputs import Group
 from model.reference.words import PieceReader, Reader, WordReader
+from model.towers.source import package_folder
 from model.weights import seal, verify
 
 
@@ -33,7 +34,7 @@ class Reference:
 def begin(config: ReferenceConfig, groups: tuple[Group, ...], titles: list[str]) -> Reference:
     """An untrained one: encoders that have weights begin with them. Raises CheckpointError when they are missing."""
     if config.text == "bert":
-        source = Path(config.bert) if config.bert else folder_of(TEXT_PACKAGE) / "model"
+        source = Path(config.bert) if config.bert else package_folder(TEXT_PACKAGE) / "model"
         bert = BertConfig.from_json_file(source / "config.json")
         network = ReferenceModel(config, 0, bert)
         weights = load_file(source / "model.safetensors")

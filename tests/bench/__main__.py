@@ -1,7 +1,7 @@
 """``python -m tests.bench [--full] [--data DIR] [NAME ...]``: run benches, print their tables, write the results.
 
 Every judged figure is a ratio of two measurements of the same run, in turns; machines are noisy. Each bench's results
-replace those of its last run in ``docs/results/bench.*``.
+replace those of its last run in ``docs/results/bench.*``, or on a page of its own (``prices.*``).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.bench import page
 from tests.bench.figure import Bench, Figure
 
-NAMES = ("stream", "partitions", "latency", "engines", "lane", "start")
+NAMES = ("stream", "partitions", "latency", "engines", "cpu", "lane", "start", "prices")
 
 
 def main() -> int:
@@ -41,7 +41,8 @@ def _run(bench: Bench, name: str) -> list[Figure]:
     figures: list[Figure] = asyncio.run(module.run(bench))
     _say(page.to_text(figures))
     options = f"{' FULL=1' if bench.is_full else ''}{' DATA=folder' if bench.data else ''}"
-    page.write(name, module.TITLE, f"make bench{options} BENCHES={name}", figures, time.monotonic() - began)
+    stem = getattr(module, "PAGE", page.SPEED)
+    page.write(name, module.TITLE, f"make bench{options} BENCHES={name}", figures, time.monotonic() - began, stem)
     return figures
 
 

@@ -7,8 +7,9 @@ import json
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -29,6 +30,7 @@ SETTINGS = {
 }  # fmt: skip
 _PICTURES = re.compile(rb"^hangtag_batch_pictures_sum (\S+)", re.MULTILINE)
 _BUSY = re.compile(rb"^hangtag_device_busy_seconds_total (\S+)", re.MULTILINE)
+EVENT_BYTES = (2974, 1280, 432)  # of the three events of a bench's listing
 _FIRST, _LAST = 0.15, 0.9  # of the stream: what lies between is the steady state
 
 
@@ -59,15 +61,29 @@ class Driven:
 
 async def drive(stream: Stream, host: ImageHost, count: int, pace: Pace, settings: dict[str, str]) -> Driven:
     """Send ``count`` listings of one picture, start a worker on them, and look twice. One picture per listing."""
+    told = {**SETTINGS, **settings}
+    return await watch(stream, host, letters(host, count), told, COMMAND, _rate_at_best(pace), device_environment(pace))
+
+
+async def watch(
+    stream: Stream,
+    host: ImageHost,
+    records: Sequence[tuple[str, bytes]],
+    settings: Mapping[str, str],
+    command: Sequence[str],
+    rate: float,
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> Driven:
+    """Send listings of one picture each, run a worker on them, and look twice. ``rate``: how fast it may be."""
     stream.create()
-    await asyncio.to_thread(stream.send, letters(host, count))
-    port = free_port()
-    environment = stream.environment(host, "bench", {**SETTINGS, **settings, "HTTP__PORT": str(port)})
-    worker = await WorkerProcess.start({**environment, **device_environment(pace)}, COMMAND)
+    await asyncio.to_thread(stream.send, records)
+    count, port = len(records), free_port()
+    own = stream.environment(host, "bench", {**settings, "HTTP__PORT": str(port)})
+    worker = await WorkerProcess.start({**own, **environment}, command)
     try:
         async with aiohttp.ClientSession() as session:
-            first = await _look_after(session, worker, port, _FIRST * count, _rate_at_best(pace))
-            last = await _look_after(session, worker, port, _LAST * count, _rate_at_best(pace))
+            first = await _look_after(session, worker, port, _FIRST * count, rate)
+            last = await _look_after(session, worker, port, _LAST * count, rate)
         done = last.since(first)
         await worker.stop()
     finally:
@@ -96,6 +112,20 @@ async def ideal(
     told = {"urls": urls, "fixed": pace.fixed_seconds, "item": pace.item_seconds, "batch": batch, "decodes": decodes}
     found = await ask("tests.bench.ideal", told)
     return count / found["seconds"], 1000 * found["cpu_seconds"] / count
+
+
+async def floor(stream: Stream, host: ImageHost, count: int) -> float:
+    """CPU-ms per listing of a loop that makes the same calls and does nothing else; see `tests.bench.floor`."""
+    stream.create()
+    await asyncio.to_thread(stream.send, letters(host, count))
+    topics = stream.topics
+    told = {
+        "servers": stream.servers, "input": topics.input, "outputs": [topics.attributes, topics.scenes, topics.texts],
+        "group": f"{stream.name}-floor", "count": count, "values": EVENT_BYTES,
+        "decoders": int(SETTINGS["DECODE__NUM_PROCESSES"]),
+    }  # fmt: skip
+    found = await ask("tests.bench.floor", told)
+    return float(1000 * found["cpu_seconds"] / count)
 
 
 async def ask(module: str, told: object) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 from tests.bench.figure import Figure
 
 FOLDER = Path(__file__).parents[2] / "docs" / "results"
+SPEED = "bench"  # the page of all benches that have none of their own
 _MARKS = {True: "holds", False: "MISSED", None: "no bar"}
 _COLOURS = {True: "#2e7d32", False: "#c62828", None: "#607d8b"}
 _ROW, _LEFT, _WIDE, _MOST = 26, 560, 300, 2.0
@@ -27,19 +28,19 @@ def to_text(figures: Sequence[Figure]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def write(name: str, title: str, command: str, figures: Sequence[Figure], seconds: float) -> None:
-    """Put one bench's figures into ``bench.json``, and make ``bench.md`` and ``bench.svg`` of all that are there."""
+def write(name: str, title: str, command: str, figures: Sequence[Figure], seconds: float, stem: str = SPEED) -> None:
+    """Put one bench's figures into ``<stem>.json``, and make ``.md`` and ``.svg`` of all that are there."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    path = FOLDER / "bench.json"
+    path = FOLDER / f"{stem}.json"
     known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     on = f"{os.cpu_count()} cores, load {os.getloadavg()[1]:.0f}, {seconds:.0f} s"
     run = f"`{command}`, {datetime.now(UTC):%Y-%m-%d}, {on}"
     known[name] = {"title": title, "run": run, "figures": [asdict(figure) for figure in figures]}
     path.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     found = {bench: [_figure(told) for told in one["figures"]] for bench, one in known.items()}
-    (FOLDER / "bench.md").write_text(_markdown(found, known), encoding="utf-8")
+    (FOLDER / f"{stem}.md").write_text(_markdown(found, known, stem), encoding="utf-8")
     judged = [figure for figures in found.values() for figure in figures if figure.bar]
-    (FOLDER / "bench.svg").write_text(_svg(judged), encoding="utf-8")
+    (FOLDER / f"{stem}.svg").write_text(_svg(judged), encoding="utf-8")
 
 
 def _figure(told: Mapping[str, Any]) -> Figure:
@@ -47,9 +48,14 @@ def _figure(told: Mapping[str, Any]) -> Figure:
     return Figure(**{**told, "bar": (bar[0], bar[1]) if bar else None, "raw": tuple(told["raw"])})
 
 
-def _markdown(found: Mapping[str, Sequence[Figure]], known: Mapping[str, Any]) -> str:
-    lines = ["# Speed", "", "Load: the machine's mean of runnable processes over five minutes, ours included.", ""]
-    lines += ["![Figures against their bars](bench.svg)", ""]
+def _markdown(found: Mapping[str, Sequence[Figure]], known: Mapping[str, Any], stem: str) -> str:
+    lines = [
+        "# Speed" if stem == SPEED else f"# {stem.capitalize()}",
+        "",
+        "Load: the machine's mean of runnable processes over five minutes, ours included.",
+        "",
+    ]
+    lines += [f"![Figures against their bars]({stem}.svg)", ""]
     for name, figures in found.items():
         lines += [f"## {known[name]['title']}", "", known[name]["run"], ""]
         lines += ["| Figure | Measured | Bar | | How |", "|---|---|---|---|---|"]

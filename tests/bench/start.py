@@ -21,7 +21,7 @@ _REST_SECONDS = 5.0
 
 async def run(bench: Bench) -> list[Figure]:
     """See the module."""
-    ready, memory, busy = [], [], []
+    ready, loading, memory, busy = [], [], [], []
     stream = Stream(bench.kafka().address, 8)
     stream.create()
     async with ImageHost(load_pictures()) as host:
@@ -31,6 +31,7 @@ async def run(bench: Bench) -> list[Figure]:
             worker = await WorkerProcess.start(environment)
             try:
                 ready.append(await _until_ready(worker, port))
+                loading.append(worker.events["model.loaded"] - worker.events["threads.planned"])
                 cpu = tree_cpu_seconds(worker.process.pid)
                 await asyncio.sleep(_REST_SECONDS)
                 memory.append(memory_mib(worker.process.pid))
@@ -40,6 +41,7 @@ async def run(bench: Bench) -> list[Figure]:
                 await worker.kill()
     return [
         median_of("start to ready", "s", ready, ("<=", 10), "process start to 200 from /readyz, cached weights"),
+        median_of("loading", "s", loading, ("<=", 3), "weights to warm engines, model and OCR; imports not in it"),
         median_of("memory of an idle worker", "MiB", memory, ("<=", 1200), "worker and decoders, shared pages once"),
         Figure("processor time of an idle worker", round(statistics.median(busy), 1), "CPU-ms/s"),
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from model.stand_in import Pace
-from tests.bench.driven import Driven, drive, ideal, in_turns
+from tests.bench.driven import Driven, drive, floor, ideal, in_turns
 from tests.bench.figure import Bench, Figure, median_of
 from tests.bench.goods import photos
 from tests.integration.stream import Stream
@@ -20,6 +20,7 @@ async def run(bench: Bench) -> list[Figure]:
     workers: list[Driven] = []
     loops: list[tuple[float, float]] = []
     bare: list[float] = []
+    floors: list[float] = []
     async with ImageHost(photos(800)) as host:
         for number in range(bench.size(short=3, full=5)):
             for side in in_turns(number, ("worker", "loop")):
@@ -28,11 +29,14 @@ async def run(bench: Bench) -> list[Figure]:
                 else:
                     loops.append(await ideal(host, count, PACE))
                     bare.append((await ideal(host, count // 2, PACE, decodes=False))[1])
+                    floors.append(await floor(Stream(bench.kafka().address, 8), host, count // 2))
             bench.say(f"  pair {number + 1}: worker {workers[-1]}, loop {loops[-1][0]:.1f}/s, GET {bare[-1]:.2f} ms")
-    return _figures(workers, loops, bare)
+    return _figures(workers, loops, bare, floors)
 
 
-def _figures(workers: list[Driven], loops: list[tuple[float, float]], bare: list[float]) -> list[Figure]:
+def _figures(
+    workers: list[Driven], loops: list[tuple[float, float]], bare: list[float], floors: list[float]
+) -> list[Figure]:
     ratios = [one.rate / rate for one, (rate, _) in zip(workers, loops, strict=True)]
     hosts = [one.host_ms - get for one, get in zip(workers, bare, strict=True)]
     costs = [one.host_ms + one.decoder_ms for one in workers]
@@ -46,5 +50,9 @@ def _figures(workers: list[Driven], loops: list[tuple[float, float]], bare: list
         median_of("worker and decoders", "CPU-ms", costs, None, "per listing, all processes"),
         median_of("worker's process alone", "CPU-ms", [one.host_ms for one in workers], None, "per listing"),
         median_of("bare GET", "CPU-ms", bare, None, "per picture, aiohttp, same host"),
+        median_of(
+            "floor of the stream", "CPU-ms", floors, None,
+            "per listing: consume, GET, hash, hand over, produce and commit in transactions, and nothing else",
+        ),
         median_of("ideal loop", "CPU-ms", [cost for _, cost in loops], None, "per listing: GET and decode"),
     ]  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,14 @@ import torch
 from PIL import Image
 
 import worker.demo
-from model.engines import EngineChoice, choose_engine, open_images
+from model.engines import EngineChoice, OpenVinoImages, choose_engine, open_images
 from model.errors import CheckpointError
 from model.geometry import fit_square
+from model.image import ImageTower
 from model.ocr import open_reader
-from model.predictor import load_predictor
+from model.openvino_runtime import has_openvino
+from model.predictor import TorchPredictor, load_predictor
+from model.quantise import Quantisation, measure_ranges, rounded
 from model.types import ListingInput, Pixels
 from model.weights import SHIPPED, load
 
@@ -62,6 +66,41 @@ def test_features_are_the_same_on_both_engines(precision: str, least: float) -> 
     assert torch.nn.functional.cosine_similarity(fast, exact).min() > least
 
 
+@pytest.fixture(scope="module")
+def quantised() -> tuple[ImageTower, Quantisation]:
+    """The shipped image tower, with what int8 rounds to from the demo's own pictures."""
+    tower = load(SHIPPED).image
+    return tower, Quantisation(measure_ranges(tower, [torch.from_numpy(_squares(16))]))
+
+
+def test_int8_is_what_its_rounding_says(quantised: tuple[ImageTower, Quantisation]) -> None:
+    """The engine's features are those of the rounded tower in torch, and near the exact ones: the same tags on any CPU.
+    All convolutions run on int8 kernels, the depthwise ones too.
+    """
+    if not has_openvino():
+        pytest.skip("OpenVINO is not installed")
+    tower, known = quantised
+    engine = OpenVinoImages(tower, 224, EngineChoice("openvino", "int8"), known)
+    pictures = _squares(6)
+    with torch.inference_mode():
+        found, told = engine(pictures), rounded(tower, known.ranges)(torch.from_numpy(pictures))
+        exact = tower(torch.from_numpy(pictures))
+    assert torch.nn.functional.cosine_similarity(found, told).min() > 0.995
+    assert torch.nn.functional.cosine_similarity(found, exact).mean() > 0.96
+    assert set(engine.convolution_types()) <= {"u8", "i8"}
+
+
+def test_int8_is_another_revision_with_the_same_titles(quantised: tuple[ImageTower, Quantisation]) -> None:
+    """What pictures say changes, so results get another revision; cached title vectors stay good."""
+    if not has_openvino():
+        pytest.skip("OpenVINO is not installed")
+    loaded = replace(load(SHIPPED), quantisation=quantised[1])
+    infos = [TorchPredictor(loaded, CPU, {}, EngineChoice("openvino", one)).info for one in ("fp32", "int8")]
+    assert infos[0].revision != infos[1].revision
+    assert infos[0].text_revision == infos[1].text_revision
+    assert infos[1].engine == "openvino int8"
+
+
 def test_titles_have_the_same_vectors_on_both_engines() -> None:
     """Short, long and in other scripts; of different lengths in one batch."""
     titles = ["lamp", "a brass table lamp with a linen shade " * 6, "红色 皮革 沙发", "Größe 42, blau"]
@@ -89,7 +128,11 @@ def test_converting_tells_nobody() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [(("torch", "bf16"), "model.precision=bf16"), (("openvino", "fp32"), "runs on a CPU")],
+    [
+        (("torch", "bf16"), "model.precision=bf16"),
+        (("torch", "int8"), "model.precision=int8"),
+        (("openvino", "fp32"), "runs on a CPU"),
+    ],
 )
 def test_what_cannot_be_is_said(arguments: tuple[str, str], words: str) -> None:
     """A precision that an engine lacks, or an engine that a device lacks, is refused with the setting's name."""

@@ -16,12 +16,15 @@ from typing import Any
 import numpy as np
 import torch
 
+from model.engines import Engine
 from model.errors import CheckpointError
-from model.weights import SHIPPED, load, locate, seal
+from model.predictor import load_predictor
+from model.weights import SHIPPED, seal
 from tests.reliability.suite import Row, Trial
 
 TITLE = "Weights: pickles under many names"
 
+_ENGINES: tuple[Engine, ...] = ("torch", "auto")  # a tower is read by its library, or by a graph of our own
 _HEADS, _IMAGE = "heads.safetensors", "towers/image.safetensors"
 
 
@@ -200,7 +203,7 @@ async def run(trial: Trial) -> list[Row]:
             wordless += [name] if words is not None and len(words) < 20 else []
         sound = Path(root, "sound")
         shutil.copytree(SHIPPED, sound)
-        is_sound = _load(sound) is None
+        is_sound = all(_refusal(sound, engine) is None for engine in _ENGINES)
         bites = _bites(Path(root, "bitten"))
     num = len(SEALED) + len(UNSEALED)
     return [
@@ -219,9 +222,15 @@ async def run(trial: Trial) -> list[Row]:
 
 
 def _load(folder: Path) -> str | None:
-    """The refusal's words, or None if it was loaded. Anything but a refusal in words is a fault and surfaces."""
+    """The refusal's words, or None if any engine took it."""
+    words = [_refusal(folder, engine) for engine in _ENGINES]
+    return None if None in words else words[0]
+
+
+def _refusal(folder: Path, engine: Engine) -> str | None:
+    """Anything but a refusal in words is a fault and surfaces."""
     try:
-        load(locate(str(folder)))
+        load_predictor(str(folder), "cpu", engine=engine)
     except CheckpointError as error:
         return str(error)
     return None

@@ -117,6 +117,30 @@ def test_plain_colours_have_their_names(name: str, rgb: tuple[int, int, int]) ->
     assert nearest_names(lab) == [name]
 
 
+@pytest.mark.parametrize(
+    ("name", "css"),
+    [
+        ("black", "000000"), ("white", "ffffff whitesmoke=f5f5f5 snow=fffafa ivory=fffff0"),
+        ("grey", "808080 dimgray=696969 darkgray=a9a9a9 slategray=708090"), ("silver", "c0c0c0 lightgray=d3d3d3"),
+        ("red", "ff0000 darkred=8b0000 maroon=800000 crimson=dc143c firebrick=b22222 indianred=cd5c5c"),
+        ("orange", "ffa500 darkorange=ff8c00 coral=ff7f50 tomato=ff6347 orangered=ff4500"),
+        ("yellow", "ffff00 lemonchiffon=fffacd"), ("gold", "darkgoldenrod=b8860b"),
+        ("green", "008000 lime=00ff00 olive=808000 forestgreen=228b22 seagreen=2e8b57 darkgreen=006400"),
+        ("blue", "0000ff cyan=00ffff teal=008080 turquoise=40e0d0 skyblue=87ceeb steelblue=4682b4 royalblue=4169e1"),
+        ("navy", "000080 midnightblue=191970 darkblue=00008b"),
+        ("purple", "800080 indigo=4b0082 violet=ee82ee orchid=da70d6 rebeccapurple=663399 blueviolet=8a2be2"),
+        ("pink", "ffc0cb hotpink=ff69b4 deeppink=ff1493 magenta=ff00ff salmon=fa8072 lightpink=ffb6c1"),
+        ("brown", "saddlebrown=8b4513 sienna=a0522d"),
+        ("beige", "f5f5dc tan=d2b48c wheat=f5deb3 bisque=ffe4c4 linen=faf0e6 burlywood=deb887 peachpuff=ffdab9"),
+    ],
+)  # fmt: skip
+def test_css_colours_have_the_names_that_shoppers_give_them(name: str, css: str) -> None:
+    """The named colours of CSS, by their sRGB, fall under the vocabulary's names."""
+    codes = [one.split("=")[-1] for one in css.split()]
+    rgb = np.array([[int(code[at : at + 2], 16) for at in (0, 2, 4)] for code in codes], np.uint8)
+    assert dict(zip(css.split(), nearest_names(rgb_to_lab(rgb)), strict=True)) == dict.fromkeys(css.split(), name)
+
+
 @given(st.tuples(st.integers(0, 255), st.integers(0, 255), st.integers(0, 255)))
 def test_hex_undoes_lab(rgb: tuple[int, int, int]) -> None:
     """Going to CIELAB and back changes no channel by more than one level."""

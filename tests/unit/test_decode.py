@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from model.geometry import Framing
 from schemas.deadletter import Reason
 from tests.polling import until
 from worker.decode import DecodePolicy, Decoder
@@ -54,7 +55,7 @@ COSTLY = scans((7000, 7000), 10)
 @asynccontextmanager
 async def pool(metrics: Metrics | None = None, **policy: object) -> AsyncIterator[Decoder]:
     """A started decoder of small pictures."""
-    values = {"model_side": 32, "reading_side": 64, "seconds": 20.0, **policy}
+    values = {"framing": Framing(32), "reading_side": 64, "seconds": 20.0, **policy}
     decoder = Decoder(DecodePolicy(**values), metrics or Metrics())  # type: ignore[arg-type]
     await decoder.start()
     try:
@@ -132,7 +133,7 @@ async def test_pool_answers_good_and_bad(confine: str) -> None:
 
 def decoder_limits() -> JailLimits:
     """As ``pool`` has them."""
-    return DecodePolicy(model_side=32, reading_side=64).limits
+    return DecodePolicy(framing=Framing(32), reading_side=64).limits
 
 
 async def test_without_ocr_there_is_no_reading_copy() -> None:

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.hosts import Gate, Hosts, Pacing
 from worker.lanes import Turnstile
+
+
+@asynccontextmanager
+async def place(gate: Gate, *, is_spare: bool = False) -> AsyncIterator[None]:
+    """Wait for a place at the gate and hold it."""
+    await gate.enter(is_spare=is_spare)
+    try:
+        yield
+    finally:
+        gate.leave(is_spare=is_spare)
 
 
 class Visitor:
@@ -85,10 +96,10 @@ def test_no_turn_is_lost(steps: list[tuple[str, int]]) -> None:
 async def test_live_requests_enter_a_host_before_spare_ones() -> None:
     """Spare requests hold half of the places at most, and let live ones that came later go first."""
     gate = Gate(4)
-    spares = [Visitor(gate.place(is_spare=True)) for _ in range(4)]
+    spares = [Visitor(place(gate, is_spare=True)) for _ in range(4)]
     await settled()
     assert [one.is_inside for one in spares] == [True, True, False, False]
-    lives = [Visitor(gate.place()) for _ in range(3)]
+    lives = [Visitor(place(gate)) for _ in range(3)]
     await settled()
     assert [one.is_inside for one in lives] == [True, True, False]
     await spares[0].leave()
@@ -104,8 +115,8 @@ async def test_a_host_in_trouble_is_asked_by_one_of_all() -> None:
     """With one place the host sees one request, whoever sends it."""
     gate = Gate(1)
     async with AsyncExitStack() as held:
-        await held.enter_async_context(gate.place(is_spare=True))
-        live = Visitor(gate.place())
+        await held.enter_async_context(place(gate, is_spare=True))
+        live = Visitor(place(gate))
         await settled()
         assert not live.is_inside
     await settled()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image, ImageCms, ImageDraw, ImageFilter
 
+from model.geometry import FITS, Framing
 from worker.jail import JailLimits, decode
 
 LIMITS = JailLimits(1 << 30, 10.0, 50_000_000, 24_000_000, 32, 64)
@@ -284,3 +286,23 @@ def test_scaled_decoding_happens() -> None:
     drafted = Image.open(body)
     drafted.draft("RGB", (1536, 1008))
     assert drafted.size == (1600, 1050)
+
+
+@pytest.mark.parametrize("fit", FITS)
+def test_the_decoder_frames_pictures_as_training_does(fit: str) -> None:
+    """What a checkpoint's tower was trained on is what it is shown, to within the codec's levels."""
+    image = quarters().resize((180, 120), Image.Resampling.BICUBIC)
+    limits = replace(LIMITS, fit=fit, crop_share=0.8, interpolation="bilinear")
+    wanted = Framing(32, fit, 0.8, "bilinear").square(image)
+    found = decode(saved(image), limits).model
+    assert np.abs(np.asarray(found, np.int16) - np.asarray(wanted, np.int16)).max() <= 1
+    assert (found.getpixel((0, 0)) == (255, 255, 255)) == (fit == "letterbox")
+
+
+def test_a_crop_of_a_long_strip_costs_no_more_than_its_middle() -> None:
+    """Scaled as a whole it would be a million pixels wide."""
+    strip = Image.new("RGB", (60_000, 2), RED)
+    strip.paste(GREEN, (29_999, 0, 30_001, 2))
+    found = np.asarray(Framing(32, "crop").square(strip), np.int16)
+    assert found.shape == (32, 32, 3)
+    assert np.abs(found[16, 16] - GREEN).max() <= 40  # enlarged sixteen times, colours shoot over

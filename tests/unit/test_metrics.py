@@ -30,7 +30,14 @@ def test_every_row_follows_the_naming_rules(row: MetricRow) -> None:
 def test_no_label_can_hold_what_strangers_wrote(row: MetricRow) -> None:
     """Labels come from a closed list of names, and none is for a URL, host, listing or title."""
     allowed = {"outcome", "reason", "stage", "topic_kind", "tier", "rule", "partition"}
-    assert set(row.labels) <= allowed | {"version", "model_revision", "device", "model_engine", "ocr_engine"}
+    assert set(row.labels) <= allowed | {
+        "version",
+        "model_revision",
+        "device",
+        "model_engine",
+        "model_buckets",
+        "ocr_engine",
+    }
 
 
 def test_table_and_attributes_agree() -> None:

@@ -24,9 +24,9 @@ def read(text: str, hints: PriceHints = NOTHING) -> list[Price]:
 @pytest.mark.parametrize(
     ("text", "amount", "currency"),
     [
-        ("$12.50", "12.50", "USD"), ("19,99 €", "19.99", "EUR"), ("€ 19,99", "19.99", "EUR"), ("£1,299.00", "1299.00", "GBP"),
+        ("US$12.50", "12.50", "USD"), ("19,99 €", "19.99", "EUR"), ("€ 19,99", "19.99", "EUR"), ("£1,299.00", "1299.00", "GBP"),
         ("1.299,00 €", "1299.00", "EUR"), ("CHF 1'250.50", "1250.50", "CHF"), ("₹1,23,456", "123456", "INR"),
-        ("¥4,980", "4980", "CNY"), ("1 299,00 kr", "1299.00", "SEK"), ("R$ 89,90", "89.90", "BRL"), ("HK$88", "88", "HKD"),
+        ("4,980円", "4980", "JPY"), ("1 299,00 SEK", "1299.00", "SEK"), ("R$ 89,90", "89.90", "BRL"), ("HK$88", "88", "HKD"),
         ("49 zł", "49", "PLN"), ("USD 20", "20", "USD"), ("599元", "599", "CNY"), ("19,- €", "19", "EUR"),
     ],
 )  # fmt: skip
@@ -37,11 +37,117 @@ def test_prices_of_many_countries(text: str, amount: str, currency: str) -> None
 
 
 @pytest.mark.parametrize(
-    "text", ["Size 42", "50% off", "2026-11-24", "+49 30 1234567", "iPhone 15", "30 x 40 cm", "", "12.05.2024", "4.5/5"]
+    "text",
+    [
+        "5 Ft tall",
+        "Mo-Fr. 9.00",
+        "XS 34",
+        "3.5 g/100 g",
+        "S 36",
+        "8.30-17.00 Uhr",
+        "Size 42",
+        "50% off",
+        "2026-11-24",
+        "+49 30 1234567",
+        "iPhone 15",
+        "30 x 40 cm",
+        "",
+        "12.05.2024",
+        "4.5/5",
+    ],
 )
 def test_numbers_that_are_no_prices(text: str) -> None:
     """Sizes, shares, dates, phone numbers and models are not taken for prices."""
     assert read(text) == []
+
+
+@pytest.mark.parametrize("text", ["$12.50", "¥4,980", "￥39.90", "1 299,00 kr", "Rs. 499"])
+def test_signs_that_several_currencies_share_name_none(text: str) -> None:
+    """Without a word from the listing the amount is read, and no currency is made up."""
+    (price,) = read(text)
+    assert (price.currency, price.currency_inferred) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "hints", "currency"),
+    [
+        ("$20", PriceHints("Mug, ships from Canada, 20 CAD", None, None), "CAD"),
+        ("¥459", PriceHints("绿色行李箱", None, None), "CNY"), ("¥459", PriceHints("スーツケース 緑色", None, None), "JPY"),
+        ("¥459", PriceHints("green suitcase", "ja", None), "JPY"), ("$20", PriceHints("Mug", "de", "EUR"), None),
+        ("$20", PriceHints("USD or CAD", None, None), None), ("$20", PriceHints("", "en-AU", "EUR"), "AUD"),
+    ],
+)  # fmt: skip
+def test_listing_decides_what_a_sign_means(text: str, hints: PriceHints, currency: str | None) -> None:
+    """Feed, language or title settle a shared sign, if what they say can be meant by it."""
+    (price,) = read(text, hints)
+    assert (price.currency, price.currency_inferred) == (currency, currency is not None)
+
+
+@pytest.mark.parametrize(
+    ("text", "amounts"),
+    [
+        ("$10 - $20", ["10", "20"]), ("10-20 €", ["10", "20"]), ("$34.25-250.25", ["34.25", "250.25"]), ("£11 – 160", ["11", "160"]),
+        ("6,90 bis 180,90 €", ["6.90", "180.90"]), ("€20-10", ["20"]), ("SM-12 – 99 €", ["99"]),
+    ],
+)  # fmt: skip
+def test_both_ends_of_a_range(text: str, amounts: list[str]) -> None:
+    """A sign at one end speaks for both, if the ends are the right way round."""
+    assert [price.amount for price in read(text)] == amounts
+    assert len({price.currency for price in read(text)}) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "amount", "per"),
+    [("1.99/kg", "1.99", "kg"), ("0,89 per 100 g", "0.89", "100g"), ("$4.50/l", "4.50", "l"), ("$4.50/1", "4.50", "l"), ("2,49 €/100 ml", "2.49", "100ml")],
+)  # fmt: skip
+def test_unit_prices(text: str, amount: str, per: str) -> None:
+    """With a sign or without, what a price is per is said."""
+    (price,) = read(text)
+    assert (price.amount, price.kind, price.per) == (amount, "unit", per)
+
+
+def test_raised_digits_are_cents() -> None:
+    """``$299⁹⁰`` is read as 299.90; the reading a hundred times as high stays an alternative far below."""
+    (price,) = read("$299⁹⁰")
+    assert price.amount == "299.90"
+    assert [other.amount for other in price.alternatives] == ["29990"]
+    assert price.score > 0.9 > price.alternatives[0].score
+
+
+def test_long_numbers_without_a_point_are_doubted() -> None:
+    """``$29990`` may have lost its point, so it is never sure, and the other reading is kept."""
+    (price,) = read("$29990")
+    assert price.score < 0.9
+    assert [other.amount for other in price.alternatives] == ["299.90"]
+
+
+def test_feed_decides_between_readings() -> None:
+    """The amount that the feed states goes first, only if the currency can be the feed's."""
+    euro = PriceHints("", None, "EUR", Decimal("1.299"))
+    assert read("1.299 €", euro)[0].amount == "1.299"
+    assert read("$1.299", euro)[0].amount == "1299"
+    assert read("$29990", PriceHints("", None, "USD", Decimal("299.90")))[0].amount == "299.90"
+    (price,) = read("$299.90", PriceHints("", None, "USD", Decimal("10.00")))
+    assert price.amount == "299.90"
+
+
+def test_struck_prices_and_the_sale_beside_them() -> None:
+    """A line through a price says that it is the old one; the lower one in the same picture is the sale price."""
+    old, new = TextLine("$29.99", 1.0, SQUARE, struck=((0, 6),)), TextLine("$19.99", 1.0, SQUARE)
+    found = find_prices([ReadText((new, old))], NOTHING)
+    assert [(price.amount, price.kind, price.struck_out) for price in found] == [
+        ("19.99", "sale", False),
+        ("29.99", "regular", True),
+    ]
+    both = TextLine("$29.99 $19.99", 1.0, SQUARE, struck=((0, 6),))
+    assert [price.struck_out for price in find_prices([ReadText((both,))], NOTHING)] == [True, False]
+
+
+def test_amounts_without_a_sign_follow_the_picture() -> None:
+    """Beside a price with a sign, a bare amount is in that currency rather than in the feed's."""
+    lines = (TextLine("33.99", 1.0, SQUARE), TextLine("₹51.49", 1.0, SQUARE))
+    found = find_prices([ReadText(lines)], PriceHints("", None, "EUR"))
+    assert [(price.currency, price.currency_inferred) for price in found] == [("INR", True), ("INR", False)]
 
 
 def test_ambiguous_thousands_keep_the_other_reading() -> None:

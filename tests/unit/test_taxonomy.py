@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from model.taxonomy import TaxonomyError, load_taxonomy
+from model.taxonomy import load_taxonomy
+from model.taxonomy_checks import TaxonomyError
 
 
 def shipped() -> dict[str, Any]:
@@ -115,3 +116,54 @@ def test_a_broken_file_is_named(tmp_path: Path, text: str) -> None:
     path.write_text(text, "utf-8")
     with pytest.raises(TaxonomyError, match=r"taxonomy\.json"):
         load_taxonomy(path)
+
+
+def broken(found: dict[str, Any], *path: str, to: object) -> dict[str, Any]:
+    """The file with one entry replaced."""
+    *way, last = path
+    place = found
+    for name in way:
+        place = place.setdefault(name, {})
+    place[last] = to
+    return found
+
+
+@pytest.mark.parametrize(
+    ("path", "to", "told"),
+    [
+        (("colours",), {}, "unknown entry 'colours'.*the entries are"),
+        (("attributes",), ["color", "color"], "names 'color' twice; keep one"),
+        (("synonyms", "colour"), {}, "synonyms names 'colour', which is not in attributes; add it"),
+        (("synonyms", "product_type", "chaise"), ["chaise longue"], "'chaise', which is in no category; add it"),
+        (("synonyms", "color", "red"), "rot", "synonyms.color.red is 'rot'; write a list"),
+        (("synonyms", "color", "red"), ["-"], "'-' holds no word"),
+        (("ignored", "color"), ["Red wine"], "ignored.color: 'Red wine' must be in lower case"),
+        (("hex", "crimson"), "#dc143c", "hex names the colour 'crimson', which has no synonyms; add them"),
+        (("hex", "red"), "red", "hex.red is 'red'; write #rrggbb"),
+        (("looks", "material"), ["nickel"], "looks.material names 'nickel', which states no value; add it"),
+        (("looks", "size"), ["large"], "looks names 'size', which has no synonyms"),
+        (("context", "after", "colour"), ["tea"], "context.after names 'colour', which has no synonyms"),
+        (("compounds", "color", "endings"), [], "compounds.color has 'endings'; it takes beginnings"),
+        (("compounds", "color", "parts"), ["rot"], "compounds.color.parts must be lists by value"),
+        (("compounds", "color", "parts"), {"crimson": ["karmin"]}, "'crimson', which is no value of color; add it"),
+        (("compounds", "color", "modifiers"), ["ab"], "'ab' has 2 letters, and at least 3 are needed"),
+    ],
+)
+def test_a_mistake_is_named_with_what_to_do(tmp_path: Path, path: tuple[str, ...], to: object, told: str) -> None:
+    """The message names entry and value, and the remedy."""
+    with pytest.raises(TaxonomyError, match=told):
+        load_taxonomy(write(tmp_path, broken(shipped(), *path, to=to)))
+
+
+@pytest.mark.parametrize("entry", ["context", "looks", "compounds"])
+def test_how_words_are_read_need_not_be_said(tmp_path: Path, entry: str) -> None:
+    """A file without these entries only knows whole words."""
+    found = shipped()
+    del found[entry]
+    assert load_taxonomy(write(tmp_path, found)).synonyms("color")
+
+
+def test_every_product_type_of_the_synonyms_has_a_category() -> None:
+    """A word that states a type states its category as well."""
+    taxonomy = load_taxonomy()
+    assert all(taxonomy.category_of(name) for name in taxonomy.synonyms("product_type"))

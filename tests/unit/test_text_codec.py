@@ -18,7 +18,7 @@ CODEC = TextCodec("engine 1")
 KEY = CODEC.key_for("ab" * 32)
 SQUARE = ((0.0, 0.0), (0.5, 0.0), (0.5, 0.25), (0.0, 0.25))
 PRICE = TextLine("29,90 €", 0.9876, SQUARE, "price")
-TEXT = ReadText((PRICE, TextLine("Größe 红色", 0.5, SQUARE)), truncated=True)
+TEXT = ReadText((replace(PRICE, struck=((0, 5),)), TextLine("Größe 红色", 0.5, SQUARE)), truncated=True)
 
 
 def _stored(text: ReadText) -> bytes:

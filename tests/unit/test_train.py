@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,13 +19,15 @@ from model.catalogue import load_catalogue
 from model.errors import ModelError
 from model.evaluate import evaluate, features_of, measured_rows
 from model.fusions.registry import FUSIONS
+from model.precision import learn_int8_of
 from model.predictor import load_predictor
 from model.preset import load_preset
+from model.quantise import FILE
 from model.recalibrate import recalibrate
 from model.report import figures_tables, write_report
 from model.train import TrainReport, train
 from model.types import ListingInput
-from model.weights import load
+from model.weights import load, seal, verify
 
 TYPES = {"chair": (8, 90), "rug": (90, 30), "shoes": (40, 40)}  # height and width of what is shown
 COLORS = {"red": (190, 30, 30), "blue": (30, 50, 180), "black": (15, 15, 15), "green": (30, 140, 50)}
@@ -214,6 +217,52 @@ def test_a_trained_checkpoint_serves(trained: TrainReport) -> None:
     assert foreign.attributes["color"].text is None
     assert foreign.association is None
     assert foreign.title_vector is not None
+
+
+def test_other_towers_are_trained_on_by_the_same_command(data: Path, trained: TrainReport) -> None:
+    """A timm model and an LSTM of the catalogue's own titles: measured, served, and named in the card."""
+    found = train(
+        data,
+        trained.folder.parent / "other",
+        epochs=4,
+        cache=trained.folder.parent / "cache",
+        image_tower="timm:test_vit=random,fit=letterbox,side=64",
+        text_tower="lstm,dim=64,epochs=4",
+    )
+    assert found.figures["product_type"]["fused"]["accuracy"] > 0.9
+    card = (found.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "| image tower | timm, random, frozen, 64 pixels, letterbox |" in card
+    assert "| text tower | lstm, 96 training titles" in card
+    predictor = load_predictor(str(found.folder), "cpu")
+    assert (predictor.info.image_side, predictor.info.text_dim) == (64, 64)
+    pixels = np.asarray(picture("rug", "red", 1).resize((64, 64)))
+    (known,) = predictor.predict([ListingInput("maker 3 rug model 3, red", (pixels,))])
+    types = predictor.labels.values["product_type"]
+    assert types[int(known.attributes["product_type"].fused.argmax())] == "rug"
+
+
+def test_training_measures_int8(data: Path, trained: TrainReport, tmp_path: Path) -> None:
+    """A checkpoint knows its ranges and what they change; one that lacks them gets the same later, and is whole."""
+    first = load(trained.folder).quantisation
+    assert first is not None and {"category fused", "color image"} <= set(first.changes)
+    older = tmp_path / "older"
+    shutil.copytree(trained.folder, older)
+    (older / FILE).unlink()
+    seal(older)
+    assert load(older).quantisation is None
+    again = learn_int8_of(older, data, trained.folder.parent / "cache", lambda _: None)
+    assert again.changes == first.changes
+    assert verify(older) == verify(trained.folder)
+
+
+def test_an_engine_is_measured_against_torch(data: Path, trained: TrainReport) -> None:
+    """Torch changes nothing against itself, and every attribute is named."""
+    cache = trained.folder.parent / "cache"
+    figures = evaluate(trained.folder, data, cache=cache, engine=("torch", "fp32"))
+    assert figures["engine"]["name"] == "torch fp32"
+    assert set(figures["engine"]["points_changed"]) >= {"category fused", "color image", "scene image"}
+    assert set(figures["engine"]["points_changed"].values()) == {0.0}
+    assert "Points of accuracy changed" in figures_tables(figures)
 
 
 def test_missing_data_is_named(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.units import canonical_number, canonical_unit, find_sizes, lowered
+from model.measures import canonical_number, canonical_unit
+from model.units import find_sizes, lowered
 
 PIECES = st.sampled_from(
     [
@@ -68,6 +69,29 @@ def values(text: str) -> list[str]:
         ("xxl bean bag cover", "XXL"),
         ("flat sheet, double - white", "double"),
         ("14 quart bucket", "14qt"),
+        ("1/2 inch hinge", "0.5in"),
+        ('mat, black,1/4"', "0.25in"),
+        ('band, 1 1/4"', "1.25in"),
+        ("labels 1 x 2 5/8 inch", "1x2.625in"),
+        ('labels, 1" x 2-5/8, magenta', "1x2.625in"),
+        ('shelving, 48" w x 18" d', "48x18in"),
+        ("cover 56l x 38w in. fire pit", "56x38in"),
+        ("door mat 4x6 walnut", "4x6"),
+        ("rug 3' x 5'", "3x5ft"),
+        ("shirt, eu m", "EU M"),
+        ("pumps, us-0", "US 0"),
+        ("sandals, black, 7.5", "7.5"),
+        ("jacket (black, 164)", "164"),
+        ("sandal, tan, 6 toddler", "6"),
+        ("folder for letter size paper", "letter"),
+        ("A4 paper, 500 sheets", "A4"),
+        ("duvet cover, size double, gold", "double"),
+        ("comforter, twin extra-long", "twin xl"),
+        ("gloves, 9 mil", "9mil"),
+        ("bottes, pointure 38", "38"),
+        ("女靴 38码", "38"),
+        ("Kinderfahrrad 16 Zoll", "16in"),
+        ("sartén 28 cm", "28cm"),
     ],
 )
 def test_a_size_is_found_and_written_one_way(text: str, value: str) -> None:
@@ -82,7 +106,19 @@ def test_a_size_is_found_and_written_one_way(text: str, value: str) -> None:
         "7-in-1 hub",
         "set of 2 in black",
         "5G phone",
-        "1/2 inch hinge",
+        "1920x1080 monitor",
+        "2.4g wireless mouse",
+        "cart with 400 lb capacity",
+        "strap, 30,000lb break strength",
+        "zip line up to 113kg",
+        "large capacity bag",
+        "gel pens, medium point",
+        "medium grey rug",
+        "6 x 20 pieces",
+        "10x42 binoculars",
+        "single monitor arm",
+        "full body massager",
+        "pack of 1,000",
         "SET DE 10",
         "M. Smith",
         "8-pack",
@@ -101,6 +137,12 @@ def test_one_size_in_several_systems_is_several_sizes() -> None:
 def test_sides_in_different_units_are_two_measures() -> None:
     """A rectangle whose sides have different units is not given the last one's unit."""
     assert values("rug 1 m x 50 cm") == ["1m", "50cm"]
+
+
+def test_a_number_and_a_letter_for_one_size_are_both_found() -> None:
+    """Gloves of size 9 are also L."""
+    assert values("gloves, size 9 (l)") == ["9", "L"]
+    assert values("gloves, size 10, xl, 12 pairs") == ["10", "XL"]
 
 
 @given(st.lists(PIECES, max_size=60).map("".join) | st.text(max_size=300))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -18,13 +18,17 @@ _Data = Annotated[
     Path,
     typer.Option(help="Folder with the training data, or a .jsonl or .csv file of your own listings."),
 ]
+EngineName = Literal["auto", "torch", "openvino"]
+PrecisionName = Literal["auto", "fp32", "bf16", "int8"]
 _Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N, for the towers.")]
 
 
 def train(
     context: typer.Context,
     data: _Data,
-    out: Annotated[Path, typer.Option(help="Folder for the new checkpoint; a killed run goes on where it was.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the new checkpoint; a killed run goes on where it was.")
+    ] = None,
     preset: Annotated[
         str, typer.Option(help="What to train: gated, concatenation, cross_attention, residual, stacking, all, a, b, …")
     ] = "gated",
@@ -33,10 +37,24 @@ def train(
         int | None, typer.Option(min=1, help="Passes over the data, all of them. Default: early stopping.")
     ] = None,
     device: _Device = "auto",
+    image_tower: Annotated[
+        str | None, typer.Option(help="KIND:[NAME=]SOURCE[,OPTION=VALUE], see docs/model.md. Default: the preset's.")
+    ] = None,
+    text_tower: Annotated[str | None, typer.Option(help="The same for titles; lstm learns one here.")] = None,
+    quantise: Annotated[
+        Path | None,
+        typer.Option(help="Fit nothing: measure int8 for the checkpoint in this folder, write it there."),
+    ] = None,
 ) -> None:
-    """Fit a checkpoint and measure it. About half an hour on two cores."""
+    """Fit a checkpoint and measure it. About an hour on two cores."""
     settings_of(context)
+    if (out is None) == (quantise is None):
+        raise typer.BadParameter("name a folder: --out for a new checkpoint, or --quantise for one that is there")
     with plain_errors(), shown_progress() as (log, progress):
+        if out is None or quantise is not None:
+            assert quantise is not None  # noqa: S101  # one of the two is there
+            _quantise(quantise, data)
+            return
         from model.preset import load_preset
 
         chosen = load_preset(preset)
@@ -51,9 +69,26 @@ def train(
             from model.report import figures_tables
             from model.train import train as fit
 
+            how |= {"image_tower": image_tower, "text_tower": text_tower}
             figures = fit(data, out, preset=chosen, device=device, **how).figures
             table = figures_tables(figures)
     _show(table, figures, as_json=not is_terminal())
+
+
+def add_pair(
+    context: typer.Context,
+    source: Annotated[str, typer.Argument(help="Folder of a CLIP or SigLIP model, or its hub id, org/name@<commit>.")],
+    out: Annotated[Path, typer.Option(help="Folder for the new checkpoint.")],
+    checkpoint: Annotated[Path | None, typer.Option(help="The one to add it to; default: the shipped one.")] = None,
+) -> None:
+    """Add a pair of towers to a checkpoint: it answers attributes that the taxonomy declares by prompts."""
+    settings_of(context)
+    with plain_errors():
+        from model.towers.add_pair import add_pair as add
+        from model.weights import SHIPPED
+
+        done = add(checkpoint or SHIPPED, source, out)
+        typer.echo(f"{source}: {done}", err=True)
 
 
 def evaluate(
@@ -72,6 +107,10 @@ def evaluate(
     ] = False,
     seeds: Annotated[int, typer.Option(min=1, help="Of each fusion, with --ablation.")] = 3,
     epochs: Annotated[int, typer.Option(min=1, help="Passes of each fit, with --ablation.")] = 18,
+    engine: Annotated[
+        EngineName | None, typer.Option(help="Measure with pictures seen by this engine, and its change against torch.")
+    ] = None,
+    precision: Annotated[PrecisionName, typer.Option(help="Of that engine.")] = "auto",
 ) -> None:
     """Measure a checkpoint on rows that training never saw; calibrate it on yours; compare fusions."""
     settings_of(context)
@@ -83,7 +122,8 @@ def evaluate(
         elif checkpoint is not None and is_reference(checkpoint):
             figures, table = _reference(checkpoint, data)
         else:
-            figures, table = _tagger(checkpoint, data, device, recalibrate, report)
+            chosen = None if engine is None and precision == "auto" else (engine or "auto", precision)
+            figures, table = _tagger(checkpoint, data, device, chosen, recalibrate, report)
         _show(table, figures, as_json=as_json or not is_terminal())
 
 
@@ -114,16 +154,31 @@ def _reference(checkpoint: Path, data: Path) -> _Shown:
     return figures, reference_tables(figures)
 
 
-def _tagger(checkpoint: Path | None, data: Path, device: str, recalibrate: Path | None, report: Path | None) -> _Shown:
+def _tagger(
+    checkpoint: Path | None,
+    data: Path,
+    device: str,
+    engine: tuple[EngineName, PrecisionName] | None,
+    recalibrate: Path | None,
+    report: Path | None,
+) -> _Shown:
     from model.evaluate import evaluate as measure
     from model.report import figures_tables, write_report
 
-    figures = measure(checkpoint, data, device=device)
+    figures = measure(checkpoint, data, device=device, engine=engine)
     if recalibrate is not None:
         _recalibrate(checkpoint, data, device, recalibrate)
     if report is not None:
         write_report(report, figures, checkpoint.name if checkpoint else "hangtag-base")
     return figures, figures_tables(figures)
+
+
+def _quantise(folder: Path, data: Path) -> None:
+    from model.precision import learn_int8_of
+
+    found = learn_int8_of(folder, data, Path(".cache/features"), lambda line: typer.echo(line, err=True))
+    report = {"points_changed": found.changes, "chosen_by_auto": found.is_harmless}
+    typer.echo(json.dumps(report))
 
 
 def _recalibrate(checkpoint: Path | None, data: Path, device: str, out: Path) -> None:

@@ -1,0 +1,74 @@
+"""Currency signs that the recogniser saw but did not choose.
+
+It was trained on few rupee signs: it often leaves one out, or takes it for a Chinese character. Where an amount stands
+without a sign, the recogniser's own second thoughts at that place decide.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from model.ocr_engine import Floats
+
+SIGNS = "$€£¥￥₹₩₽₺₴₫₪฿₱₦元円"
+_AFTER = "€元円₹"
+_ALIKE = {"天": "₹", "于": "₹"}  # what the recogniser takes a rupee sign for
+_SEEN = SIGNS + "".join(_ALIKE)
+_LEAST = 0.04  # probability at its best step
+_LEAST_FOR_JUNK = 0.03  # where an unlikely character stands in its place
+_AMOUNT = re.compile(
+    r"(?<![\d.,'’/-])\d{1,3}(?:(?:[.,'’ ]\d{3})*|\d{1,4})[.,]\d{2}(?![\d.,%])"
+    rf"|(?<=[{''.join(_ALIKE)}])\d{{1,3}}(?:[.,'’ ]\d{{3}}|\d{{0,4}})(?!\d)"
+)
+_JUNK = re.compile(r"[^\d\s.,:;/%+\-–()xX×°#" + SIGNS + "]")
+_BOUND = re.compile(r"\s?(?:[" + SIGNS + r"]|[A-Z]{3}\b|kr|zł|Fr|Rs)")
+
+
+@dataclass(frozen=True, slots=True)
+class MissedSign:
+    """A sign at ``start``, in place of the characters up to ``end``. ``step``: where it was seen."""
+
+    start: int
+    end: int
+    sign: str
+    probability: float
+    step: int
+
+
+def columns_of(alphabet: Sequence[str]) -> dict[str, int]:
+    """Output columns of the signs that the recogniser knows, and of what it takes for one."""
+    return {character: column for column, character in enumerate(alphabet) if character and character in _SEEN}
+
+
+def missed_signs(text: str, steps: Floats, at: npt.NDArray[np.intp], columns: dict[str, int]) -> Iterator[MissedSign]:
+    """Signs beside the amounts of ``text``, whose characters were read at steps ``at`` of ``steps`` (T, characters)."""
+    for match in _AMOUNT.finditer(text):
+        start, end = match.span()
+        if _BOUND.match(text, end) or re.search(r"(?:[" + SIGNS + r"]|[A-Z]{3}|Rs\.?)\s?$", text[:start]):
+            continue
+        is_junk = start > 0 and bool(_JUNK.match(text[start - 1])) and not (start > 1 and text[start - 2].isalnum())
+        first = start - 1 if is_junk else start
+        low = int(at[first - 1]) + 1 if first else 0
+        before = _best(steps, low, int(at[start]), columns, _SEEN if is_junk else SIGNS)
+        if before is not None and before[1] >= (_LEAST_FOR_JUNK if is_junk else _LEAST):
+            yield MissedSign(first, start, *before)
+            continue
+        high = int(at[end]) if end < len(text) else len(steps)
+        after = _best(steps, int(at[end - 1]) + 1, high, columns, _AFTER)
+        if after is not None and after[1] >= _LEAST:
+            yield MissedSign(end, end, *after)
+
+
+def _best(steps: Floats, low: int, high: int, columns: dict[str, int], signs: str) -> tuple[str, float, int] | None:
+    known = [(sign, columns[sign]) for sign in signs if sign in columns]
+    if low >= high or not known:
+        return None
+    seen = steps[low:high][:, [column for _, column in known]]
+    step, place = np.unravel_index(int(seen.argmax()), seen.shape)
+    sign = known[int(place)][0]
+    return _ALIKE.get(sign, sign), float(seen[step, place]), low + int(step)

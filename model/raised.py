@@ -1,0 +1,97 @@
+"""Raised cents: ``$299⁹⁰`` comes out of plain OCR as ``$29990``, a price a hundred times as high.
+
+Where a price's last two digits may be cents, the ink says so: they are smaller than the digits before them and hang
+from the same height. They are then written as raised digits, and read as cents.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from model.ocr_ink import Glyph, glyphs_at, inks, scaled
+from model.price_forms import RAISED
+from model.types import Pixels
+
+_TO_RAISED = str.maketrans("0123456789oOº°", RAISED + "⁰⁰⁰⁰")
+_TO_PLAIN = str.maketrans(RAISED + "º°", "012345678900")
+_LEAST_CENTS, _SMALL = 0.3, 0.82  # cents' height, of the digits' before them
+_ALOFT = 0.18  # how far their feet stand above the others', of the same
+_SAME_TOP = 0.25
+_WHOLE = 0.85  # of the tallest glyphs found: less is parts of glyphs
+_MISREAD = f"[\\d{RAISED}º°]"
+_NO_UNIT = r"(?! ?(?:%|(?!(?:[A-Z]{3}|kr|zł)\b)[a-zA-Z]))"
+_CENTS = re.compile(
+    rf"(?<![\d.,'’])(?P<whole>\d{{1,3}}(?:[., '’]\d{{3}})+|\d{{1,5}})(?P<gap>[ .,'’]?)"
+    rf"(?P<cents>{_MISREAD}{{2}})(?!{_MISREAD}){_NO_UNIT}"
+)
+
+_SMALL_INK = frozenset(" .,'’-–—:;·\"")
+
+Found = Literal["raised", "level", "unknown"]
+
+
+def candidates(text: str) -> list[tuple[int, int, int]]:
+    """Where cents without a point may stand: start of the amount, start of the last two digits, and their end."""
+    found = []
+    for match in _CENTS.finditer(text):
+        if match["gap"] in (".", ","):
+            continue
+        found.append((match.start("whole"), match.start("cents"), match.end("cents")))
+    return found
+
+
+def judge(crop: Pixels, text: str, places: Sequence[float], amount: tuple[int, int, int]) -> Found:
+    """Whether the last two digits of ``amount`` (see ``candidates``) are raised in ``crop``, which says ``text``.
+
+    The characters beside the amount are looked for as well: so none of their ink is taken for a digit's.
+    """
+    start, cents, end = amount
+    first, last = max(0, start - 2), min(len(text), end + 2)
+    chosen = [index for index in range(first, last) if text[index] not in _SMALL_INK]
+    small = scaled(crop)
+    found = [glyphs for ink in inks(small) if (glyphs := glyphs_at(ink, [places[index] for index in chosen]))]
+    # Ink that is only a glyph's rim, or a hole in it, gives lower boxes than the glyph itself.
+    tallest = max((_ink_height(glyphs) for glyphs in found), default=0.0)
+    for glyphs in sorted(found, key=_ink_height, reverse=True):
+        by_index = dict(zip(chosen, glyphs, strict=True))
+        before = [by_index[index] for index in range(start, cents) if index in by_index]
+        says = _compare(before, [by_index[end - 2], by_index[end - 1]])
+        if says != "unknown" and _ink_height(glyphs) >= _WHOLE * tallest:
+            return says
+    return "unknown"
+
+
+def _ink_height(glyphs: Sequence[Glyph]) -> float:
+    return sum(glyph.height for glyph in glyphs)
+
+
+def _compare(before: Sequence[Glyph], cents: Sequence[Glyph]) -> Found:
+    height = float(np.median([one.height for one in before]))
+    top = float(np.median([one.top for one in before]))
+    bottom = float(np.median([one.bottom for one in before]))
+    is_even = max(abs(one.height - height) for one in before) <= 0.15 * height
+    raised = [
+        _LEAST_CENTS * height <= one.height <= _SMALL * height
+        and bottom - one.bottom >= _ALOFT * height
+        and abs(one.top - top) <= _SAME_TOP * height
+        for one in cents
+    ]
+    if is_even and all(raised):
+        return "raised"
+    level = [abs(one.height - height) <= 0.1 * height and abs(one.bottom - bottom) <= 0.1 * height for one in cents]
+    return "level" if is_even and all(level) else "unknown"
+
+
+def written(text: str, amount: tuple[int, int, int]) -> str:
+    """``text`` with those cents as raised digits."""
+    _, cents, end = amount
+    return text[:cents].rstrip(" '’") + text[cents:end].translate(_TO_RAISED) + text[end:]
+
+
+def plain(text: str) -> str:
+    """Raised digits as digits."""
+    return text.translate(_TO_PLAIN)

@@ -1,0 +1,150 @@
+"""What the taxonomy file must fulfil. Each message names the entry, says what is wrong with it and what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from model.errors import ModelError
+
+EVERY = "*"  # in ``context``: words that count for every attribute
+_OPTIONAL = ("context", "looks", "compounds", "prompts")
+_NEEDED = ("version", "attributes", "not_applicable", "labels", "hex", "synonyms", "ignored", "scenes", "categories")
+_ENTRIES = frozenset((*_NEEDED, *_OPTIONAL))
+_COMPOUNDS = {"beginnings": True, "ends": True, "parts": True, "modifiers": False, "suffixes": False}  # by value?
+_MIN_PART = 3  # letters; shorter ones would be found in nearly any word
+_HEX = re.compile(r"#[0-9a-f]{6}")
+
+
+class TaxonomyError(ModelError):
+    """The taxonomy file contradicts itself. The message names the entry."""
+
+
+def check(found: Mapping[str, Any]) -> None:
+    """Raises TaxonomyError, or what Python raises for a file of another form."""
+    unknown = sorted(set(found) - _ENTRIES)
+    if unknown:
+        raise TaxonomyError(f"unknown entry {unknown[0]!r}; the entries are {', '.join(sorted(_ENTRIES))}")
+    for name in sorted({one for one in found["attributes"] if found["attributes"].count(one) > 1}):
+        raise TaxonomyError(f"attributes names {name!r} twice; keep one")
+    _check_categories(found["categories"])
+    _check_attributes(found)
+    _check_not_applicable(found["not_applicable"], found["categories"])
+    _check_synonyms(found["synonyms"], found["categories"])
+    _check_hex(found["hex"], found["synonyms"])
+    for where, words in _word_lists(found):
+        _check_words(where, words)
+    for name, words in found.get("looks", {}).items():
+        known = {word for own in found["synonyms"][name].values() for word in own}
+        for word in words:
+            if word not in known:
+                raise TaxonomyError(f"looks.{name} names {word!r}, which states no value; add it to synonyms.{name}")
+    for name, compounds in found.get("compounds", {}).items():
+        _check_compounds(name, compounds, found["synonyms"][name])
+
+
+def _check_categories(categories: Mapping[str, list[str]]) -> None:
+    category_of: dict[str, str] = {}
+    for path, types in categories.items():
+        for name in types:
+            if name in category_of:
+                raise TaxonomyError(f"product type {name!r} stands under {category_of[name]!r} and {path!r}; keep one")
+            category_of[name] = path
+
+
+def _check_attributes(found: Mapping[str, Any]) -> None:
+    """Whatever speaks of an attribute speaks of a declared one; how words are read, of one that has words."""
+    declared, worded = set(found["attributes"]), set(found["synonyms"])
+    context = found.get("context", {})
+    for entry in ("not_applicable", "synonyms", "ignored"):
+        for name in found[entry]:
+            if name not in declared:
+                raise TaxonomyError(f"{entry} names {name!r}, which is not in attributes; add it there")
+    spoken = {
+        "looks": found.get("looks", {}),
+        "compounds": found.get("compounds", {}),
+        "context.before": context.get("before", {}),
+        "context.after": context.get("after", {}),
+    }
+    for entry, names in spoken.items():
+        for name in set(names) - {EVERY}:
+            if name not in worded:
+                raise TaxonomyError(f"{entry} names {name!r}, which has no synonyms; add them or take it out")
+
+
+def _check_not_applicable(rules: Mapping[str, list[str]], categories: Iterable[str]) -> None:
+    for attribute, paths in rules.items():
+        for path in paths:
+            if not any(one == path or one.startswith(f"{path} >") for one in categories):
+                raise TaxonomyError(
+                    f"not_applicable.{attribute} names the category {path!r}, which has no product type; "
+                    "name one of categories or what stands before its ' > '"
+                )
+
+
+def _check_synonyms(synonyms: Mapping[str, Mapping[str, list[str]]], categories: Mapping[str, list[str]]) -> None:
+    """A word states one value of its attribute; a product type has its place."""
+    placed = {name for types in categories.values() for name in types}
+    for attribute, values in synonyms.items():
+        stated: dict[str, str] = {}
+        for value, words in values.items():
+            if attribute == "product_type" and value not in placed:
+                raise TaxonomyError(f"synonyms.product_type names {value!r}, which is in no category; add it to one")
+            for word in words:
+                if word in stated:
+                    raise TaxonomyError(f"{attribute}: {word!r} stands for {stated[word]!r} and {value!r}; keep one")
+                stated[word] = value
+
+
+def _check_hex(looks: Mapping[str, str], synonyms: Mapping[str, Mapping[str, list[str]]]) -> None:
+    for color, look in looks.items():
+        if color not in synonyms.get("color", {}):
+            raise TaxonomyError(f"hex names the colour {color!r}, which has no synonyms; add them or take it out")
+        if not _HEX.fullmatch(look):
+            raise TaxonomyError(f"hex.{color} is {look!r}; write #rrggbb with lower-case digits")
+
+
+def _word_lists(found: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    """Every list of words that texts are searched for, with its place in the file."""
+    for name, values in found["synonyms"].items():
+        yield from ((f"synonyms.{name}.{value}", words) for value, words in values.items())
+    for entry in ("ignored", "looks"):
+        yield from ((f"{entry}.{name}", words) for name, words in found.get(entry, {}).items())
+    context = found.get("context", {})
+    yield "context.links", context.get("links", [])
+    for entry in ("before", "after"):
+        yield from ((f"context.{entry}.{name}", words) for name, words in context.get(entry, {}).items())
+    for name, compounds in found.get("compounds", {}).items():
+        for kind, words in compounds.items():
+            for value, own in words.items() if isinstance(words, dict) else [("", words)]:
+                yield f"compounds.{name}.{kind}" + (f".{value}" if value else ""), own
+
+
+def _check_words(where: str, words: list[str]) -> None:
+    """Words stand as they are looked for: in lower case, with something to find in them."""
+    if not isinstance(words, list):
+        raise TaxonomyError(f"{where} is {words!r}; write a list of words")
+    for word in words:
+        if word != word.lower():
+            raise TaxonomyError(f"{where}: {word!r} must be in lower case")
+        if not re.search(r"[^\W_]", word) or word != word.strip():
+            raise TaxonomyError(f"{where}: {word!r} holds no word, or spaces around it; write the word alone")
+
+
+def _check_compounds(name: str, compounds: Mapping[str, Any], synonyms: Mapping[str, list[str]]) -> None:
+    for kind, words in compounds.items():
+        if kind not in _COMPOUNDS:
+            raise TaxonomyError(f"compounds.{name} has {kind!r}; it takes {', '.join(_COMPOUNDS)}")
+        if isinstance(words, dict) != _COMPOUNDS[kind]:
+            raise TaxonomyError(f"compounds.{name}.{kind} must be {'lists by value' if _COMPOUNDS[kind] else 'a list'}")
+        for value in words if _COMPOUNDS[kind] else ():
+            if value not in synonyms:
+                raise TaxonomyError(f"compounds.{name}.{kind} names {value!r}, which is no value of {name}; add it")
+        own = [word for list_of in words.values() for word in list_of] if _COMPOUNDS[kind] else words
+        for word in own:
+            if word.isascii() and len(word) < _MIN_PART:
+                raise TaxonomyError(
+                    f"compounds.{name}.{kind}: {word!r} has {len(word)} letters, and at least {_MIN_PART} are needed: "
+                    "it would be found in nearly any word"
+                )

@@ -1,0 +1,64 @@
+"""The best loop on a CPU, real model, no stream: ``python -m tests.bench.cpu_loop``.
+
+Reads one JSON object from standard input: ``urls`` and ``titles`` of listings with one picture each, ``batch``, and
+``threads`` for the model. Batch by batch: fetch, decode, predict, one after the other, for with a CPU as the device
+whatever overlaps only takes turns. Nothing is checked, confined, cached or published. Prints as JSON what it took per
+listing, without the first two batches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+
+import aiohttp
+import numpy as np
+
+from model.predictor import load_predictor
+from model.types import ListingInput
+from worker.decode import DecodePolicy
+from worker.jail import decode
+
+_LIMITS = DecodePolicy(reading_side=0).limits
+_NUM_WARM = 2
+
+
+async def main() -> None:
+    """Run the loop once."""
+    told = json.loads(sys.stdin.read())
+    predictor = load_predictor("", "cpu", num_threads=told["threads"])
+    predictor.warm_up()
+    listings, size = list(zip(told["urls"], told["titles"], strict=True)), told["batch"]
+    starts = range(0, len(listings), size)
+    spent = {"fetch": 0.0, "decode": 0.0, "model": 0.0}
+    cpu = began = 0.0
+    async with aiohttp.ClientSession(headers={"Accept-Encoding": "identity"}) as session:
+        for number, start in enumerate(starts):
+            if number == _NUM_WARM:
+                spent = dict.fromkeys(spent, 0.0)
+                cpu, began = time.process_time(), time.perf_counter()
+            marks = [time.process_time()]
+            bodies = await asyncio.gather(*(_fetch(session, url) for url, _ in listings[start : start + size]))
+            marks.append(time.process_time())
+            pixels = [np.asarray(decode(body, _LIMITS).model, np.uint8) for body in bodies]
+            marks.append(time.process_time())
+            titles = [title for _, title in listings[start : start + size]]
+            predictor.predict([ListingInput(title, (one,)) for title, one in zip(titles, pixels, strict=True)])
+            marks.append(time.process_time())
+            for place, name in enumerate(spent):
+                spent[name] += marks[place + 1] - marks[place]
+    count = len(listings) - _NUM_WARM * size
+    took = {"rate": count / (time.perf_counter() - began), "cpu_ms": 1000 * (time.process_time() - cpu) / count}
+    parts = {name: 1000 * seconds / count for name, seconds in spent.items()}
+    print(json.dumps({**took, **parts, "engine": predictor.info.engine}))  # noqa: T201  # read by the bench
+
+
+async def _fetch(session: aiohttp.ClientSession, url: str) -> bytes:
+    async with session.get(url) as response:
+        return await response.read()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,137 @@
+"""The least that the stream itself costs: ``python -m tests.bench.floor``.
+
+Reads one JSON object from standard input: ``servers``, the ``input`` and ``outputs`` topics, ``group``, how many records
+to take (``count``), ``values`` to produce for each, and how many decoder processes (``decoders``). Each record: read in
+chunks, its picture fetched by aiohttp, hashed, handed to a decoder process and its pixels copied back; then one event
+per output topic, in transactions with the offsets. Nothing is checked, tagged, measured, ordered or limited. Prints
+this process's processor seconds as JSON: decoders are not in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import sys
+import threading
+import time
+from typing import Any
+
+import aiohttp
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
+
+from worker.cell import Cell
+from worker.decode import DecodePolicy
+from worker.item import FetchedImage
+
+_AHEAD = 64  # listings on their way
+_HEADERS = [
+    (name, b"x" * 30) for name in ("ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "content-type")
+]
+
+
+async def main() -> None:
+    """Run the loop once."""
+    told = json.loads(sys.stdin.read())
+    floor = Floor(told)
+    await floor.start()
+    cpu, began = time.process_time(), time.perf_counter()
+    await floor.run()
+    took = {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - cpu}
+    print(json.dumps(took))  # noqa: T201  # read by the bench
+    await floor.close()
+
+
+class Floor:
+    """The loop and what it holds."""
+
+    def __init__(self, told: dict[str, Any]) -> None:
+        self._told = told
+        self._values = [b"v" * size for size in told["values"]]
+        self._arrived: asyncio.Queue[list[Message]] = asyncio.Queue()
+        self._done: asyncio.Queue[Message] = asyncio.Queue()
+        self._cells: asyncio.Queue[Cell] = asyncio.LifoQueue()
+        self._stopping = threading.Event()
+
+    async def start(self) -> None:
+        """Everything connected, nothing taken yet."""
+        policy = DecodePolicy(reading_side=0)
+        for _ in range(self._told["decoders"]):
+            cell = Cell(policy.limits, policy.confine, policy.max_body_bytes)
+            await cell.start()
+            self._cells.put_nowait(cell)
+        servers = {"bootstrap.servers": self._told["servers"]}
+        fast = {"retry.backoff.ms": 5, "retry.backoff.max.ms": 50, "linger.ms": 0}
+        self._producer = Producer({**servers, **fast, "transactional.id": self._told["group"]})
+        await asyncio.to_thread(self._producer.init_transactions, 30)
+        reads = {"group.id": self._told["group"], "enable.auto.commit": False, "auto.offset.reset": "earliest"}
+        self._consumer = Consumer({**servers, **reads, "isolation.level": "read_committed"})
+        self._consumer.subscribe([self._told["input"]])
+        self._session = aiohttp.ClientSession(headers={"Accept-Encoding": "identity"})
+
+    async def run(self) -> None:
+        """Take, fetch, decode and publish ``count`` records."""
+        reading = threading.Thread(target=self._read, args=(asyncio.get_running_loop(),))
+        reading.start()
+        room = asyncio.Semaphore(_AHEAD)
+        tasks: set[asyncio.Task[None]] = set()
+        publishing = asyncio.create_task(self._publish())
+        taken = 0
+        while taken < self._told["count"]:
+            for message in (await self._arrived.get())[: self._told["count"] - taken]:
+                taken += 1
+                await room.acquire()
+                task = asyncio.create_task(self._one(message, room))
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
+        await publishing
+        self._stopping.set()
+        await asyncio.to_thread(reading.join)
+
+    async def close(self) -> None:
+        """End everything."""
+        await self._session.close()
+        self._consumer.close()
+        while not self._cells.empty():
+            await self._cells.get_nowait().end()
+
+    def _read(self, loop: asyncio.AbstractEventLoop) -> None:
+        while not self._stopping.is_set():
+            first = self._consumer.poll(0.1)
+            if first is not None:
+                loop.call_soon_threadsafe(self._arrived.put_nowait, [first, *self._consumer.consume(500, 0)])
+
+    async def _one(self, message: Message, room: asyncio.Semaphore) -> None:
+        url = json.loads(message.value() or b"")["image_urls"][0]
+        async with self._session.get(url) as response:
+            body = await response.read()
+        cell = await self._cells.get()
+        await cell.ask(FetchedImage(url, body, hashlib.sha256(body).hexdigest()))
+        self._cells.put_nowait(cell)
+        self._done.put_nowait(message)
+        room.release()
+
+    async def _publish(self) -> None:
+        count = 0
+        while count < self._told["count"]:
+            batch = [await self._done.get()]
+            while not self._done.empty():
+                batch.append(self._done.get_nowait())
+            await asyncio.to_thread(self._transact, batch)
+            count += len(batch)
+
+    def _transact(self, batch: list[Message]) -> None:
+        self._producer.begin_transaction()
+        ends: dict[int, int] = {}
+        for message in batch:
+            for topic, value in zip(self._told["outputs"], self._values, strict=True):
+                self._producer.produce(topic, value, message.key(), headers=_HEADERS)
+            partition, offset = message.partition() or 0, message.offset() or 0
+            ends[partition] = max(offset + 1, ends.get(partition, 0))
+        places = [TopicPartition(self._told["input"], partition, offset) for partition, offset in ends.items()]
+        self._producer.send_offsets_to_transaction(places, self._consumer.consumer_group_metadata(), 10)
+        self._producer.commit_transaction(10)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

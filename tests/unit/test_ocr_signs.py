@@ -1,0 +1,70 @@
+"""Currency signs that the recogniser saw and did not choose."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from model.ocr_engine import Floats
+from model.ocr_recognise import Recogniser
+
+ALPHABET = ("", *"0123456789.,/%$€₹天Now ")
+
+
+class Spoken:
+    """A network that says the same of every crop: ``words``, one step each, with second thoughts by step."""
+
+    def __init__(self, words: str, second: dict[int, tuple[str, float]]) -> None:
+        steps = np.zeros((1, len(words), len(ALPHABET)), np.float32)
+        for step, character in enumerate(words):
+            column = ALPHABET.index(character if character != "_" else "")
+            other, chance = second.get(step, ("", 0.0))
+            steps[0, step, column] = 1 - chance
+            if chance:
+                steps[0, step, ALPHABET.index(other)] = chance
+        self._steps = steps
+
+    def __call__(self, batch: Floats) -> Floats:
+        return np.repeat(self._steps, len(batch), axis=0)
+
+
+def read(words: str, second: dict[int, tuple[str, float]]) -> tuple[str, float]:
+    """Text and score of a crop of which the network says this; ``_`` is a blank."""
+    network = Spoken(words, second)
+    (line,) = Recogniser(network, network, ALPHABET).read([np.zeros((48, 320, 3), np.uint8)])
+    assert len(line.places) == len(line.text)
+    assert list(line.places) == sorted(line.places)
+    return line.text, line.score
+
+
+@pytest.mark.parametrize(
+    ("words", "step", "sign", "text"),
+    [
+        ("_33_.99", 0, "₹", "₹33.99"), ("Now_28.9_9", 3, "₹", "Now₹28.99"), ("天33.99", 0, "₹", "₹33.99"),
+        ("天1_1.0_0/", 0, "€", "€11.00/"), ("12.5_0_", 6, "€", "12.50€"), ("_1,2_34.50", 0, "$", "$1,234.50"),
+    ],
+)  # fmt: skip
+def test_a_sign_seen_beside_an_amount_is_written(words: str, step: int, sign: str, text: str) -> None:
+    """Before or behind it, or in place of a character that cannot stand there; the line is then less sure."""
+    chance = 0.45 if words[step] == "天" else 0.15
+    found, score = read(words, {step: (sign, chance)})
+    assert found == text
+    assert score < 0.95
+
+
+def test_a_look_alike_alone_is_a_rupee() -> None:
+    """A character that rupee signs are taken for, right before digits, is one."""
+    assert read("天3_3", {})[0] == "₹33"
+
+
+@pytest.mark.parametrize(
+    ("words", "second"),
+    [
+        ("_33_.99", {0: ("₹", 0.01)}), ("_33_", {0: ("₹", 0.3)}), ("$33_.99", {3: ("₹", 0.3)}),
+        ("_33_.99%", {0: ("$", 0.3)}),
+        ("_3.5", {0: ("$", 0.3)}), ("Now", {0: ("$", 0.4)}),
+    ],
+)  # fmt: skip
+def test_no_sign_is_made_up(words: str, second: dict[int, tuple[str, float]]) -> None:
+    """Hardly seen, beside no amount, or beside one that has its sign: the text stays."""
+    assert read(words, second)[0] == read(words, {})[0]

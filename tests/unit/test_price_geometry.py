@@ -1,0 +1,188 @@
+"""Raised cents and lines through prices, told from drawn crops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageDraw, ImageFont
+
+from model import raised
+from model.ocr_ink import HEIGHT, glyphs_at, inks, scaled
+from model.ocr_prices import look_again, stripped
+from model.ocr_recognise import ReadLine
+from model.strikes import find_strike, without
+from model.types import Pixels
+
+INKS = (("white", "black"), ("#c02020", "#ffe880"), ("#203060", "white"), ("#ffe040", "#a01030"))
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A crop, and where the middle of each character is."""
+
+    pixels: Pixels
+    places: tuple[float, ...]
+
+
+def draw(
+    text: str, cents: str = "", colours: tuple[str, str] = ("white", "black"), strike: tuple[float, float] | None = None
+) -> Drawn:
+    """``text`` in digits of 48 pixels, ``cents`` raised behind it; ``strike``: where a line begins and ends, 0-1."""
+    large, small = ImageFont.load_default(48), ImageFont.load_default(26)
+    width = int(large.getlength(text) + small.getlength(cents)) + 28
+    image = Image.new("RGB", (width, 66), colours[0])
+    pen, left, middles = ImageDraw.Draw(image), 12.0, []
+    rise = large.getbbox("0", anchor="ls")[1] - small.getbbox("0", anchor="ls")[1]
+    for character, font, base in [*((one, large, 50.0) for one in text), *((one, small, 50.0 + rise) for one in cents)]:
+        pen.text((left, base), character, colours[1], font, "ls")
+        middles.append((left + font.getlength(character) / 2) / width)
+        left += font.getlength(character)
+    if strike is not None:
+        pen.line([(6, 16 + 34 * strike[0]), (left + 4, 16 + 34 * strike[1])], colours[1], 4)
+    return Drawn(np.asarray(image, np.uint8), tuple(middles))
+
+
+@pytest.mark.parametrize("colours", INKS)
+@pytest.mark.parametrize(("whole", "cents"), [("$299", "90"), ("£7", "49"), ("€1,299", "00"), ("$36", "88")])
+def test_small_digits_that_hang_from_the_top_are_cents(whole: str, cents: str, colours: tuple[str, str]) -> None:
+    """Whatever the colours, two smaller digits at the top are told from digits of one height."""
+    drawn = draw(whole, cents, colours)
+    (amount,) = raised.candidates(whole + cents)
+    assert raised.judge(drawn.pixels, whole + cents, drawn.places, amount) == "raised"
+    level = draw(whole + cents, "", colours)
+    assert raised.judge(level.pixels, whole + cents, level.places, amount) == "level"
+
+
+def test_nothing_is_said_of_what_cannot_be_measured() -> None:
+    """A crop without ink, or with one blot, is neither raised nor level."""
+    for shade in (np.zeros((40, 200, 3), np.uint8), np.full((40, 200, 3), 200, np.uint8)):
+        assert raised.judge(shade, "$29990", (0.1, 0.3, 0.4, 0.5, 0.6, 0.8), (1, 4, 6)) == "unknown"
+
+
+@pytest.mark.parametrize("text", ["12.50", "$1,299", "50%", "100 g", "2026-11-24", "$1.299", "S"])
+def test_only_amounts_that_may_have_lost_their_point_are_looked_at(text: str) -> None:
+    """Where a point stands, or a unit follows, or the last group is one of three, there is nothing to ask."""
+    assert [text[start:end] for start, _, end in raised.candidates(text)] in ([], ["2026"])
+
+
+@given(whole=st.integers(1, 99_999), cents=st.integers(0, 99))
+def test_raised_digits_are_digits_again(whole: int, cents: int) -> None:
+    """Writing cents raised keeps every digit."""
+    text = f"${whole}{cents:02}"
+    (amount,) = raised.candidates(text)
+    written = raised.written(text, amount)
+    assert written.startswith(f"${whole}")
+    assert raised.plain(written) == text
+    assert not set(written[-2:]) & set("0123456789")
+
+
+@pytest.mark.parametrize("colours", INKS)
+@pytest.mark.parametrize("strike", [(0.5, 0.5), (0.95, 0.1), (0.05, 0.9)])
+@pytest.mark.parametrize("text", ["$29.99", "1.299,00 €", "¥459"])
+def test_a_line_through_a_price_is_found(text: str, strike: tuple[float, float], colours: tuple[str, str]) -> None:
+    """Level or aslant, in the ink's colour; without the line none is found."""
+    drawn, bare = draw(text, "", colours, strike), draw(text, "", colours)
+    assert find_strike(drawn.pixels, drawn.places[0], drawn.places[-1]) is not None
+    assert find_strike(bare.pixels, bare.places[0], bare.places[-1]) is None
+
+
+@pytest.mark.parametrize("strike", [(-0.1, -0.1), (1.12, 1.12)])
+def test_lines_above_and_below_are_no_strikes(strike: tuple[float, float]) -> None:
+    """Underlined or overlined is not crossed out."""
+    drawn = draw("$29.99", "", strike=strike)
+    assert find_strike(drawn.pixels, drawn.places[0], drawn.places[-1]) is None
+
+
+@pytest.mark.parametrize("text", ["8888", "====", "EEEE", "-------", "1-1-1", "0.00", "TTTT", "$444.44"])
+def test_bars_of_letters_are_no_strikes(text: str) -> None:
+    """Letters with bars at one height do not add up to a line, as there are gaps between them."""
+    drawn = draw(text)
+    assert find_strike(drawn.pixels, drawn.places[0], drawn.places[-1]) is None
+
+
+def test_what_is_left_without_the_line_is_what_was_under_it() -> None:
+    """The crop is nearer to what it would be had the line never been drawn."""
+    drawn, bare = draw("$29.99", strike=(0.6, 0.4)), draw("$29.99")
+    strike = find_strike(drawn.pixels, drawn.places[0], drawn.places[-1])
+    assert strike is not None
+    before = np.abs(scaled(drawn.pixels).astype(int) - scaled(bare.pixels)).mean()
+    after = np.abs(without(drawn.pixels, strike).astype(int) - scaled(bare.pixels)).mean()
+    assert after < before
+
+
+def test_glyphs_keep_their_order() -> None:
+    """Each character gets ink of its own, from left to right, even where places are a little off."""
+    drawn = draw("$299")
+    off = [place + 0.03 for place in drawn.places]
+    found = [glyphs for ink in inks(scaled(drawn.pixels)) if (glyphs := glyphs_at(ink, off)) is not None]
+    assert found
+    for glyphs in found:
+        assert [glyph.middle for glyph in glyphs] == sorted({glyph.middle for glyph in glyphs})
+        assert all(0 <= glyph.top < glyph.bottom <= HEIGHT for glyph in glyphs)
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 90), st.integers(1, 300))
+def test_any_crop_is_looked_at_without_fault(seed: int, height: int, width: int) -> None:
+    """Noise of any shape breaks nothing, and answers are of the kinds that there are."""
+    noise = np.random.default_rng(seed).integers(0, 256, (height, width, 3)).astype(np.uint8)
+    places = (0.1, 0.3, 0.5, 0.7, 0.9)
+    assert raised.judge(noise, "$2990", places, (1, 3, 5)) in ("raised", "level", "unknown")
+    strike = find_strike(noise, 0.1, 0.9)
+    if strike is not None:
+        assert without(noise, strike).shape == scaled(noise).shape
+
+
+def _never(_: object) -> list[ReadLine]:
+    raise AssertionError("nothing had to be read again")
+
+
+def test_lines_without_prices_are_left_as_they_are() -> None:
+    """Words cost nothing and are not read again."""
+    drawn = draw("organic")
+    (seen,) = look_again([drawn.pixels], [ReadLine("organic", 0.9, drawn.places)], _never)
+    assert (seen.text, seen.score, seen.struck) == ("organic", 0.9, ())
+
+
+def test_raised_cents_are_written_raised() -> None:
+    """The second look changes ``$29990`` to what stands there."""
+    drawn = draw("$299", "90")
+    (seen,) = look_again([drawn.pixels], [ReadLine("$29990", 0.99, drawn.places)], _never)
+    assert seen.text == "$299⁹⁰"
+    assert seen.score == 0.99
+
+
+def test_struck_prices_are_read_again_without_the_line() -> None:
+    """The better reading is kept, and the span that the line crosses is said."""
+    drawn = draw("$29.99", strike=(0.5, 0.5))
+    asked: list[Pixels] = []
+
+    def read(crops: object) -> list[ReadLine]:
+        asked.extend(crops)  # type: ignore[call-overload]
+        return [ReadLine("$29.99", 0.98, drawn.places, 0.9)]
+
+    (seen,) = look_again([drawn.pixels], [ReadLine("$28.99", 0.9, drawn.places, 0.6)], read)
+    assert len(asked) == 1
+    assert (seen.text, seen.struck) == ("$29.99", ((0, 6),))
+
+
+def test_a_misreading_without_the_line_is_not_taken() -> None:
+    """What says no price any more, or is less sure of its digits, does not replace what was read."""
+    drawn = draw("$29.99", strike=(0.5, 0.5))
+    for worse in (ReadLine("S/A", 0.99, (0.2, 0.5, 0.7)), ReadLine("$20.00", 0.99, drawn.places, 0.4)):
+        (seen,) = look_again([drawn.pixels], [ReadLine("$29.99", 0.97, drawn.places)], lambda _, worse=worse: [worse])
+        assert seen.text == "$29.99"
+        assert seen.struck
+
+
+def test_blanks_around_a_line_go_and_spans_move() -> None:
+    """Spans count from the first character that is kept."""
+    drawn = draw(" $29.99", strike=(0.5, 0.5))
+    (seen,) = look_again([drawn.pixels], [ReadLine(" $29.99", 0.9, drawn.places)], lambda _: [ReadLine("", 0.0, ())])
+    kept = stripped(seen)
+    assert kept.text == "$29.99"
+    assert kept.struck == ((0, 6),)

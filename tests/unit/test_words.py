@@ -1,0 +1,52 @@
+"""Titles labelled by hand, and what the extractor finds in them."""
+
+from __future__ import annotations
+
+import pytest
+
+from model.extract import Extractor
+from model.taxonomy import load_taxonomy
+from model.words import WordFinder
+from tests.words.__main__ import SETS
+from tests.words.labels import agreement, kappa, load_labels, stated
+
+EXTRACTOR = Extractor(load_taxonomy())
+
+
+@pytest.mark.parametrize(("name", "attribute", "bar"), SETS)
+def test_words_are_understood_as_readers_do(name: str, attribute: str, bar: float) -> None:
+    """F1 against the labels, over all titles and over the half that was not looked at."""
+    rows = load_labels(name, attribute)
+    for chosen in (rows, [row for row in rows if row.is_test]):
+        found = [stated(EXTRACTOR, row.title, attribute) for row in chosen]
+        assert agreement(found, [row.final for row in chosen]).f1 >= bar
+
+
+@pytest.mark.parametrize(("name", "attribute", "bar"), SETS)
+def test_the_labels_are_what_they_say(name: str, attribute: str, bar: float) -> None:
+    """Enough titles, read twice with the same result nearly always; values that the taxonomy knows."""
+    rows = load_labels(name, attribute)
+    assert len({row.title for row in rows}) == len(rows) == (300 if name == "titles" else 200)
+    assert kappa([row.first for row in rows], [row.second for row in rows]) > bar
+    assert all(row.final in (row.first, row.second) for row in rows)
+    if attribute != "size":
+        assert frozenset().union(*(row.final for row in rows)) <= set(load_taxonomy().synonyms(attribute))
+
+
+def test_agreement_counts_what_is_missing_and_what_is_too_much() -> None:
+    """One of two found rightly, one found wrongly: precision, recall and F1 are one half."""
+    one = agreement([frozenset("a"), frozenset("b")], [frozenset("a"), frozenset("c")])
+    assert (one.precision, one.recall, one.f1, one.whole, one.titles) == (0.5, 0.5, 0.5, 1, 2)
+    assert kappa([frozenset("a"), frozenset()], [frozenset(), frozenset("a")]) == -1
+
+
+def test_a_text_of_one_word_repeated_has_a_limit() -> None:
+    """What is found in one text does not grow without end."""
+    assert len(WordFinder(load_taxonomy()).find("黑色" * 10_000)) <= 200
+
+
+def test_a_word_is_found_whatever_stands_around_it() -> None:
+    """Punctuation, hyphens, underscores and other alphabets end a word."""
+    finder = WordFinder(load_taxonomy())
+    for text in ("black", "(black)", "chair_black", "size-black-l", "椅子black色", "black/white"):
+        assert "black" in {one.value for one in finder.find(text) if one.attribute == "color"}, text
