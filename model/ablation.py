@@ -39,6 +39,8 @@ from model.weights import SHIPPED, load_towers
 
 MASKED = ("color", "material")  # attributes whose telling words can be hidden
 EVERY: Sequence[str] = ()
+# Stages that were tuned have seen the fifth that is held out here: the towers are asked as they came.
+_UNTUNED: Mapping[str, Any] = {"tuned_text_layers": 0, "tuned_image_blocks": 0}
 
 Log = Callable[[str], None]
 
@@ -60,7 +62,7 @@ def ablate(
     Raises ModelError when data is missing.
     """
     rows = load_catalogue(data) if is_catalogue(data) else load_rows(data)
-    config = replace(ModelConfig.load(checkpoint / "config.json"), fusions=tuple(fusions))
+    config = replace(ModelConfig.load(checkpoint / "config.json"), fusions=tuple(fusions), **_UNTUNED)
     features = _features(rows, config, checkpoint, device, cache, log)
     bench = _bench(rows, features)
     meter = Meter(num_seeds * len(fusions) * epochs, progress)

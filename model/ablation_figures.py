@@ -59,6 +59,7 @@ def _interval(rows: Floats) -> list[float]:
 def ablation_tables(found: Mapping[str, Any]) -> str:
     """A Markdown page with a table per attribute."""
     head = (
+        "Towers as they came, no stage tuned. "
         f"Each fit saw {found['fitted_rows']:,} training rows for {found['epochs']} passes; pools were fitted on the "
         f"fifth of the training families that was held out. Means over {found['seeds']} seeds; 95 % intervals over "
         "rows and seeds; gains are paired with the best single side that was given as much. Product types: those with "
