@@ -88,6 +88,8 @@ def _seen(crop: Pixels, line: ReadLine, strikes: Sequence[Strike]) -> SeenLine:
             text = raised.written(text, amount)
         elif found == "unknown":
             score *= _UNMEASURED
+    if (zeros := raised.with_zeros(text)) != text:
+        text, score = zeros, score * _UNMEASURED
     return SeenLine(text, score, _spans(text, line, strikes, crop))
 
 
