@@ -205,7 +205,7 @@ def test_cents_in_a_box_of_their_own_are_joined() -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [(115, 78, 160, 100), (150, 50, 190, 75), (125, 50, 300, 75), (125, 50, 200, 98), (0, 20, 40, 45), (30, 50, 60, 75)],
+    [(115, 78, 160, 100), (180, 50, 220, 75), (125, 50, 300, 75), (125, 50, 200, 98), (0, 20, 40, 45), (30, 50, 60, 75)]
 )  # fmt: skip
 def test_boxes_elsewhere_stay_apart(other: tuple[float, float, float, float]) -> None:
     """At the foot, farther away, longer, as high, above or inside: no cents."""
