@@ -85,6 +85,7 @@ class Tuning:
         self._lessons = Lessons(examples.colors, (examples.has_title & ~examples.is_made).numpy(), examples.labels)
         self._views: Views | None = None
         self._states: tuple[States, States] | None = None
+        self._read = ""  # of the titles, for the names of files
 
     def prepare(self, rows: Sequence[Row], titles: Sequence[str], masked: Sequence[str]) -> None:
         """Ask the first stages. ``titles`` and ``masked``: of every row, as they are and without telling words."""
@@ -94,6 +95,7 @@ class Tuning:
             self._log("first layers: titles, and titles without telling words")
             count = self._config.tuned_text_layers
             self._states = (States(self._text, titles, count), States(self._text, masked, count))
+            self._read = key_of(*titles, *masked)
 
     def on(self, rows: torch.Tensor) -> Tuned:
         """What comes of tuning on ``rows``, for all rows."""
@@ -115,7 +117,10 @@ class Tuning:
         last = self._text.last_layers(self._config.tuned_text_layers)
         heads = TunedHeads(self._config.text_dim, self._sizes)
         course = Course("text tower", self._lessons, rows, TEXT_PLAN, self._seed, self._log)
-        path = self._cache / f"tuned-text-{key_of(course.digest, *last.state_dict().values())[:16]}.safetensors"
+        path = (
+            self._cache
+            / f"tuned-text-{key_of(course.digest, self._read, *last.state_dict().values())[:16]}.safetensors"
+        )
         kept(
             path, {"last": last, "heads": heads}, lambda: tune_text(last, states, heads, self._examples.titles, course)
         )
