@@ -112,4 +112,4 @@ def _model(path: Path, table: Mapping[str, Any]) -> ModelConfig:
             raise ModelError(f"{path.name}: {name!r} is no fusion; choose among {', '.join(sorted(FUSIONS))}")
     if len(set(names)) < len(names):
         raise ModelError(f"{path.name}: fusions names one twice")
-    return replace(ModelConfig(), **{**table, "fusions": tuple(names)})
+    return replace(SHIPPED, **{**table, "fusions": tuple(names)})

@@ -116,11 +116,9 @@ class Tuning:
         torch.manual_seed(self._seed)
         last = self._text.last_layers(self._config.tuned_text_layers)
         heads = TunedHeads(self._config.text_dim, self._sizes)
-        course = Course("text tower", self._lessons, rows, TEXT_PLAN, self._seed, self._log)
-        path = (
-            self._cache
-            / f"tuned-text-{key_of(course.digest, self._read, *last.state_dict().values())[:16]}.safetensors"
-        )
+        course = Course("text tower", self._lessons, rows, TEXT_PLAN, self._seed, self._log, states[0].lengths)
+        key = key_of(course.digest, self._read, *last.state_dict().values())
+        path = self._cache / f"tuned-text-{key[:16]}.safetensors"
         kept(
             path, {"last": last, "heads": heads}, lambda: tune_text(last, states, heads, self._examples.titles, course)
         )
