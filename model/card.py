@@ -61,7 +61,7 @@ and only `hangtag train` needs what they came from. Files are safetensors; `dige
 ## Data
 {data}
 
-Pools, thresholds, doubts and the association were fitted on out-of-fold scores of the training rows (five folds, families of
+Pools, thresholds, doubts and the association were fitted on out-of-fold scores of the training rows (three folds, families of
 listings kept together); test rows were used for the figures alone.
 
 ## Figures on test rows
