@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from PIL import ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 Part = Literal["development", "test"]
 
@@ -52,4 +52,10 @@ def _has(font: Path, character: str) -> bool:
     if character.isspace():
         return True
     face = ImageFont.truetype(font, 40)
-    return bytes(face.getmask(character)) != bytes(face.getmask(_ABSENT))
+    return _drawn(face, character) != _drawn(face, _ABSENT)
+
+
+def _drawn(face: ImageFont.FreeTypeFont, character: str) -> bytes:
+    image = Image.new("L", (120, 80))
+    ImageDraw.Draw(image).text((20, 10), character, 255, face)
+    return image.tobytes()

@@ -117,5 +117,7 @@ LAYOUTS: dict[Part, tuple[Layout, ...]] = {
 def soft(layer: Image.Image, glow: Ink, radius: float) -> Image.Image:
     """The words of ``layer`` on a blurred shadow of themselves."""
     shadow = Image.new("RGBA", layer.size, (*glow, 0))
-    shadow.putalpha(layer.getchannel("A").filter(ImageFilter.GaussianBlur(radius)).point(lambda one: min(255, one * 3)))
+    shadow.putalpha(
+        layer.getchannel("A").filter(ImageFilter.GaussianBlur(radius)).point([min(255, 3 * one) for one in range(256)])
+    )
     return Image.alpha_composite(shadow, layer)

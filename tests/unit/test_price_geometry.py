@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -163,8 +164,8 @@ def test_struck_prices_are_read_again_without_the_line() -> None:
     drawn = draw("$29.99", strike=(0.5, 0.5))
     asked: list[Pixels] = []
 
-    def read(crops: object) -> list[ReadLine]:
-        asked.extend(crops)  # type: ignore[call-overload]
+    def read(crops: Sequence[Pixels]) -> list[ReadLine]:
+        asked.extend(crops)
         return [ReadLine("$29.99", 0.98, drawn.places, 0.9)]
 
     (seen,) = look_again([drawn.pixels], [ReadLine("$28.99", 0.9, drawn.places, 0.6)], read)
