@@ -16,7 +16,7 @@ reliability: install
 	$(BIN)/python -m tests.reliability $(if $(FULL),--full) $(if $(SEED),--seed $(SEED)) $(SUITES)
 
 # Ratios against the ideal loop, plain RapidOCR and torch. Short form by default; make bench FULL=1 [DATA=folder]
-# [BENCHES="stream lane"]. Each bench replaces its results in docs/results/bench.*.
+# [BENCHES="stream lane"]. BENCHES=prices measures what is read from rendered prices. Each bench replaces its results in docs/results/bench.*.
 bench: install
 	$(BIN)/python -m tests.bench $(if $(FULL),--full) $(if $(DATA),--data $(DATA)) $(BENCHES)
 

@@ -39,6 +39,8 @@ from model.weights import SHIPPED, load_towers
 
 MASKED = ("color", "material")  # attributes whose telling words can be hidden
 EVERY: Sequence[str] = ()
+# Stages that were tuned have seen the fifth that is held out here: the towers are asked as they came.
+_UNTUNED: Mapping[str, Any] = {"tuned_text_layers": 0, "tuned_image_blocks": 0}
 
 Log = Callable[[str], None]
 
@@ -60,9 +62,9 @@ def ablate(
     Raises ModelError when data is missing.
     """
     rows = load_catalogue(data) if is_catalogue(data) else load_rows(data)
-    config = replace(ModelConfig.load(checkpoint / "config.json"), fusions=tuple(fusions))
+    config = replace(ModelConfig.load(checkpoint / "config.json"), fusions=tuple(fusions), **_UNTUNED)
     features = _features(rows, config, checkpoint, device, cache, log)
-    bench = _bench(rows, features)
+    bench = _bench(rows, features, config.image_dim)
     meter = Meter(num_seeds * len(fusions) * epochs, progress)
     right: Right = {}
     words: Mapping[str, torch.Tensor] = {}
@@ -138,9 +140,9 @@ def _features(
     return all_features(rows, titles, towers, config, cache, log)
 
 
-def _bench(rows: Sequence[Row], features: Features) -> _Bench:
+def _bench(rows: Sequence[Row], features: Features, image_dim: int) -> _Bench:
     values = vocabularies(rows)
-    folds = fold_of_rows(rows, features.images)
+    folds = fold_of_rows(rows, features.images[:, :image_dim])
     training = [index for index, row in enumerate(rows) if row.split == "train"]
     held = [index for index in training if folds[index] == 0 and rows[index].title]
     test = [index for index, row in enumerate(rows) if row.split == "test" and row.title]
@@ -166,12 +168,14 @@ def _note(
     right: Right, bench: _Bench, fusion: str, asked: Mapping[str, Mapping[str, Logits]], *, is_first: bool
 ) -> None:
     """Which test rows one fit had right, whatever it was asked."""
+    pools = _pools(bench, asked, EVERY)
+    single_pools = _pools(bench, asked, SINGLE_SIDED) if is_first else {}
     for stated, key, title in (("test", "plain", "as it is"), ("test_masked", "masked", "masked")):
-        pooled = bench.scored(_pools(bench, asked, EVERY), asked[key], stated)
+        pooled = bench.scored(pools, asked[key], stated)
         _add(right, pooled.truth, f"{fusion}, in the pool", title, _of_side(pooled, "fused"))
         _add(right, pooled.truth, f"{fusion}, alone", title, bench.alone(asked[key], fusion))
         if is_first:  # experts that see one side are fitted beside every fusion: those of the first are shown
-            single = bench.scored(_pools(bench, asked, SINGLE_SIDED), _chosen(asked[key], SINGLE_SIDED), stated)
+            single = bench.scored(single_pools, _chosen(asked[key], SINGLE_SIDED), stated)
             _add(right, single.truth, STACKING, title, _of_side(single, "fused"))
             _add(right, single.truth, TITLE, title, _of_side(single, "text"))
             if key == "plain":

@@ -11,7 +11,7 @@ import numpy.typing as npt
 PICTURE, TITLE, STACKING = "picture only", "title only", "stacking, no joint expert"
 PICTURE_MISSING, TITLE_MISSING = "alone, picture missing", "alone, title missing"
 _SINGLE = (PICTURE, TITLE)
-_ROUNDS = 2000
+_ROUNDS = 1000
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -59,6 +59,7 @@ def _interval(rows: Floats) -> list[float]:
 def ablation_tables(found: Mapping[str, Any]) -> str:
     """A Markdown page with a table per attribute."""
     head = (
+        "Towers as they came, no stage tuned. "
         f"Each fit saw {found['fitted_rows']:,} training rows for {found['epochs']} passes; pools were fitted on the "
         f"fifth of the training families that was held out. Means over {found['seeds']} seeds; 95 % intervals over "
         "rows and seeds; gains are paired with the best single side that was given as much. Product types: those with "

@@ -37,7 +37,7 @@ _PROTOTYPES: Final[tuple[tuple[str, float, float, float], ...]] = (
     ("pink", 75, 28, 4), ("pink", 65, 45, 0), ("pink", 85, 15, 4), ("pink", 55, 60, -5), ("pink", 60, 30, 8),
     ("pink", 67, 44, 26),
     ("purple", 40, 35, -35), ("purple", 30, 25, -22), ("purple", 55, 25, -25), ("purple", 70, 18, -18),
-    ("purple", 30, 28, -8), ("purple", 20, 50, -52),
+    ("purple", 30, 28, -8),
 )  # fmt: skip
 
 _NAMES: Final = tuple(row[0] for row in _PROTOTYPES)

@@ -49,6 +49,8 @@ class ModelConfig:
     text_prefix: str = ""  # what the encoder wants before every title, such as "query: "
     tuned_text_layers: int = 0  # of a BERT: its last ones stand there twice, as they came and tuned; 0: none are tuned
     tuned_image_blocks: int = 0  # the same of an EfficientNet
+    image_details: tuple[int, ...] = ()  # stages of an EfficientNet whose channels are summed up beside its features
+    detail_dim: int = 0  # of those sums
     pair: Mapping[str, Any] = field(default_factory=dict)  # see `model.towers.pair`; {}: there is none
 
     @property
@@ -58,8 +60,8 @@ class ModelConfig:
 
     @property
     def picture_dim(self) -> int:
-        """Of a picture's features, as the image tower gives them."""
-        return 2 * self.image_dim if self.tuned_image_blocks else self.image_dim
+        """Of a picture's features, as the image tower gives them: its own, details of earlier stages, tuned ones."""
+        return self.image_dim * (2 if self.tuned_image_blocks else 1) + self.detail_dim
 
     @property
     def framing(self) -> Framing:

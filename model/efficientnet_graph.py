@@ -32,13 +32,17 @@ def build(config: ModelConfig, weights: Weights) -> Any:
     floats = ops.convert(ops.transpose(pixels, net.integers(0, 3, 1, 2)), "f32")
     scaled = ops.divide(ops.subtract(floats, net.scalar(config.image_mean)), net.scalar(config.image_std))
     value, width = net.conv_norm(scaled, 3, "conv_stem", "bn1", stride=2)
+    details: list[Any] = []
     for stage, stride in enumerate(_STRIDES):
         block = 0
         while f"blocks.{stage}.{block}.conv_dw.weight" in weights:
             value, width = net.block(value, width, f"blocks.{stage}.{block}", stride if block == 0 else 1)
             block += 1
+        if stage in config.image_details:
+            details += net.sums_of(value)
     value, width = net.conv_norm(value, width, "conv_head", "bn2")
-    return net.model(ops.reduce_mean(value, net.integers(2, 3), False), [pixels])
+    features = ops.reduce_mean(value, net.integers(2, 3), False)
+    return net.model(ops.concat([features, *details], 1) if details else features, [pixels])
 
 
 class _Net(Layers):
@@ -47,6 +51,14 @@ class _Net(Layers):
     def scalar(self, number: float) -> Any:
         """A single float32."""
         return self.ops.constant(np.float32(number))
+
+    def sums_of(self, value: Any) -> list[Any]:
+        """As `model.image.sums_of`: three nodes (P, C)."""
+        ops, sides = self.ops, self.integers(2, 3)
+        mean = ops.reduce_mean(value, sides, True)
+        apart = ops.subtract(value, mean)
+        deviation = ops.sqrt(ops.reduce_mean(ops.multiply(apart, apart), sides, False))
+        return [ops.squeeze(mean, sides), deviation, ops.reduce_max(value, sides, False)]
 
     def block(self, value: Any, width: int, name: str, stride: int) -> tuple[Any, int]:
         """An inverted residual (Sandler et al. 2018); the first stage's has nothing to widen."""

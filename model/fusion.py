@@ -26,6 +26,7 @@ from model.ngrams import NUM_COLUMNS, NUM_WORD_BITS, Bags
 from model.tuned_heads import TunedHeads
 
 ATTRIBUTES = ("product_type", "color", "material")  # "category" is summed from product_type
+_DETAIL_SHARE = 0.1  # of a deviation: a detail weighs about what a cell of the colour histogram does
 SINGLE_SIDED = ("image", "text", "words", "tuned_image", "tuned_text")
 
 Logits = Mapping[str, torch.Tensor]  # expert -> (B, V); those that see both sides come first
@@ -35,7 +36,7 @@ Logits = Mapping[str, torch.Tensor]  # expert -> (B, V); those that see both sid
 class Inputs:
     """A batch. Where a picture or a title is missing its row holds zeros, or an empty bag."""
 
-    images: torch.Tensor  # (B, Di), tuned stages' features after them
+    images: torch.Tensor  # (B, Di), details and tuned stages' features after them
     colors: torch.Tensor  # (B, Dc)
     titles: torch.Tensor  # (B, Dt), tuned layers' vectors after them
     columns: torch.Tensor  # (M,) the bags of all titles, one after the other
@@ -67,6 +68,7 @@ class FusionModel(nn.Module):
         hidden = config.hidden_dim
         self._modality_dropout = modality_dropout
         self._image_dim, self._text_dim = config.image_dim, config.text_dim
+        self._seen_dim = config.image_dim + config.detail_dim
         self.image_side = _PictureSide(config, hidden)
         self.text_side = nn.Sequential(
             nn.LayerNorm(config.text_dim),
@@ -93,6 +95,11 @@ class FusionModel(nn.Module):
         self.joint = _JointSpace(config)
         self.idf: torch.Tensor
         self.word_bits: torch.Tensor
+        self.detail_mean: torch.Tensor
+        self.detail_scale: torch.Tensor
+        if config.detail_dim:
+            self.register_buffer("detail_mean", torch.zeros(config.detail_dim))
+            self.register_buffer("detail_scale", torch.ones(config.detail_dim))
         self.register_buffer("idf", torch.ones(NUM_COLUMNS))
         self.register_buffer("word_bits", torch.zeros(NUM_WORD_BITS, dtype=torch.uint8))
 
@@ -103,7 +110,7 @@ class FusionModel(nn.Module):
 
     def forward(self, inputs: Inputs) -> dict[str, Logits]:
         """Raw scores of every expert, by attribute."""
-        plain = self._untuned(inputs)
+        plain = self._own(inputs)
         found, tuned = self.network(inputs), self._ask_tuned(inputs)
         return {
             name: {**found[name], "words": self.words[name](plain, plain.titles)}
@@ -113,7 +120,7 @@ class FusionModel(nn.Module):
 
     def network(self, inputs: Inputs) -> dict[str, Logits]:
         """Raw scores of the experts that are trained on what the towers see: all but ``words`` and the tuned ones."""
-        inputs = self._untuned(inputs)
+        inputs = self._own(inputs)
         image, text = self.image_side(inputs.images, inputs.colors), self.text_side(inputs.titles)
         keep_image, keep_title = self._drop(inputs.has_image, inputs.has_title)
         seen = torch.where(keep_image[:, None], image, self.no_image)
@@ -127,7 +134,7 @@ class FusionModel(nn.Module):
         """Pictures and titles in the joint space, each (B, J) of length 1: their dot product says whether they
         belong together.
         """
-        joined: tuple[torch.Tensor, torch.Tensor] = self.joint(self._untuned(inputs))
+        joined: tuple[torch.Tensor, torch.Tensor] = self.joint(self._own(inputs))
         return joined
 
     def scenes(self, images: torch.Tensor) -> torch.Tensor:
@@ -135,12 +142,24 @@ class FusionModel(nn.Module):
         found: torch.Tensor = self.scene(images[:, : self._image_dim])
         return found
 
-    def _untuned(self, inputs: Inputs) -> Inputs:
-        """Without what tuned stages add: those experts were not fitted on it."""
-        return replace(inputs, images=inputs.images[:, : self._image_dim], titles=inputs.titles[:, : self._text_dim])
+    def learn_details(self, images: torch.Tensor) -> None:
+        """Take mean and deviation of details from those of ``images`` (N, Di or more)."""
+        details = images[:, self._image_dim : self._seen_dim]
+        if details.shape[1]:
+            self.detail_mean.copy_(details.mean(dim=0))
+            self.detail_scale.copy_(_DETAIL_SHARE / (details.std(dim=0) + 1e-6))
+
+    def _own(self, inputs: Inputs) -> Inputs:
+        """Details beside the colours, and nothing of tuned stages: these experts were not fitted on that."""
+        images, titles = inputs.images[:, : self._image_dim], inputs.titles[:, : self._text_dim]
+        details, colors = inputs.images[:, self._image_dim : self._seen_dim], inputs.colors
+        if details.shape[1]:
+            level = (details - self.detail_mean) * self.detail_scale * inputs.has_image[:, None]
+            colors = torch.cat([colors, level.clamp(-1, 1)], dim=1)
+        return replace(inputs, images=images, colors=colors, titles=titles)
 
     def _ask_tuned(self, inputs: Inputs) -> dict[str, dict[str, torch.Tensor]]:
-        seen = {"tuned_image": inputs.images[:, self._image_dim :], "tuned_text": inputs.titles[:, self._text_dim :]}
+        seen = {"tuned_image": inputs.images[:, self._seen_dim :], "tuned_text": inputs.titles[:, self._text_dim :]}
         return {name: heads(seen[name], inputs.colors) for name, heads in self.tuned.items()}
 
     def _drop(self, has_image: torch.Tensor, has_title: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -197,7 +216,9 @@ class _PictureSide(nn.Module):
         self.features = nn.Sequential(
             nn.LayerNorm(config.image_dim), nn.Dropout(0.5), nn.Linear(config.image_dim, hidden)
         )
-        self.colors = nn.Sequential(nn.Dropout(0.1), nn.Linear(config.color_dim, hidden, bias=False))
+        self.colors = nn.Sequential(
+            nn.Dropout(0.1), nn.Linear(config.color_dim + config.detail_dim, hidden, bias=False)
+        )
         self.end = nn.Sequential(nn.GELU(), nn.Dropout(0.5))
 
     def forward(self, images: torch.Tensor, colors: torch.Tensor) -> torch.Tensor:
@@ -212,7 +233,7 @@ class _JointSpace(nn.Module):
         super().__init__()
         width = config.joint_dim
         self.image = nn.Sequential(nn.LayerNorm(config.image_dim), nn.Dropout(0.3), nn.Linear(config.image_dim, width))
-        self.colors = nn.Sequential(nn.Dropout(0.1), nn.Linear(config.color_dim, width, bias=False))
+        self.colors = nn.Sequential(nn.Dropout(0.1), nn.Linear(config.color_dim + config.detail_dim, width, bias=False))
         self.title = nn.Dropout(0.1)
         self.words = BagLinear(width, config.text_dim)
         self.log_scale = nn.Parameter(torch.tensor(2.5))

@@ -25,10 +25,13 @@ class ImageTower(nn.Module):
         self.net: Any = net if net is not None else _built(config.image_tower)
         self.framing = config.framing
         usual = ModelConfig(image_side=config.image_side)
-        shown = [(one.framing, one.image_means, one.image_stds, one.image_pooling) for one in (config, usual)]
+        shown = [
+            (one.framing, one.image_means, one.image_stds, one.image_pooling, one.image_details)
+            for one in (config, usual)
+        ]
         self.identity = "" if shown[0] == shown[1] else repr(shown[0])  # what beside weights makes its features
         self.tuned: nn.Module | None = None
-        self._num_tuned = config.tuned_image_blocks
+        self._num_tuned, self._details = config.tuned_image_blocks, config.image_details
         self._mean, self._std = config.image_mean, config.image_std
         self._means: torch.Tensor | None  # (3, 1, 1), on the tower's device, but no part of its weights
         self._stds: torch.Tensor | None
@@ -36,12 +39,23 @@ class ImageTower(nn.Module):
             self.register_buffer(name, torch.tensor(found)[:, None, None] if found else None, persistent=False)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """(B, S, S, 3) uint8 sRGB to (B, D) float32: pooled features; (B, 2 D) with tuned stages."""
-        if self.tuned is None:
+        """(B, S, S, 3) uint8 sRGB to (B, D) float32: pooled features; then details, then what tuned stages see."""
+        if self.tuned is None and not self._details:
             features: torch.Tensor = self.net(self.scaled(pixels))
             return features
-        found = first_stages(self.net, self.scaled(pixels), self._num_tuned)
-        return torch.cat([last_stages(self.net, self._num_tuned)(found), self.tuned(found)], dim=1)
+        return torch.cat(self._parts(self.scaled(pixels)), dim=1)
+
+    def _parts(self, scaled: torch.Tensor) -> list[torch.Tensor]:
+        net, parts = self.net, []
+        value = shared = net.bn1(net.conv_stem(scaled))
+        for place, block in enumerate(net.blocks):
+            if place == len(net.blocks) - self._num_tuned:
+                shared = value
+            value = block(value)
+            if place in self._details:
+                parts.append(sums_of(value))
+        own = net.global_pool(net.bn2(net.conv_head(value)))
+        return [own, *parts, *([self.tuned(shared)] if self.tuned is not None else [])]
 
     def tune(self) -> None:
         """Let the last stages stand there twice. ``tuned`` are copies, to be filled."""
@@ -55,6 +69,17 @@ class ImageTower(nn.Module):
         else:
             scaled = (values - self._means) / self._stds
         return scaled.contiguous(memory_format=torch.channels_last)
+
+
+def sums_of(value: torch.Tensor) -> torch.Tensor:
+    """(B, C, H, W) to (B, 3 C): each channel's mean, deviation and highest value.
+
+    Early stages still know colours and textures, which a network trained to name things forgets on its way.
+    """
+    flat = value.flatten(2)
+    mean = flat.mean(dim=2)
+    deviation = (flat - mean[..., None]).square().mean(dim=2).sqrt()
+    return torch.cat([mean, deviation, flat.amax(dim=2)], dim=1)
 
 
 def first_stages(net: nn.Module, scaled: torch.Tensor, num_tuned: int) -> torch.Tensor:

@@ -11,6 +11,7 @@ import numpy as np
 
 from model.ocr_detect import Corners, Detector
 from model.ocr_engine import bundled_files, files_digest
+from model.ocr_join import joined
 from model.ocr_networks import OcrEngine, choose_engine, open_networks
 from model.ocr_prices import LOOK_VERSION, look_again, stripped
 from model.ocr_recognise import ReadLine, Recogniser, crop_of
@@ -48,7 +49,7 @@ class RapidReader:
         crops: list[_Crop] = []
         truncated = []
         for index, picture in enumerate(pictures):
-            boxes = self._detector.find(picture, _SIDE, _MAX_SIDE) if picture.size else []
+            boxes = joined(self._detector.find(picture, _SIDE, _MAX_SIDE)) if picture.size else []
             truncated.append(len(boxes) > self._max_lines)
             for box in boxes[: self._max_lines]:
                 pixels, corners = crop_of(picture, box.corners)

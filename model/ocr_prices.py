@@ -19,6 +19,8 @@ from model.types import Pixels
 LOOK_VERSION = "1"
 _UNMEASURED = 0.85  # of the score, where raised cents cannot be ruled out
 _AMOUNT = re.compile(r"\d[\d.,'’]*[.,]\d{2}(?!\d)")
+_STRAY = 3  # characters
+_MAX_SPANS = 3  # of one line: a line of many prices is a table
 _WORSE = 0.08  # score that a reading without the line may lose against the one with it
 
 Spans = tuple[tuple[int, int], ...]
@@ -52,9 +54,13 @@ def _strikes(crop: Pixels, line: ReadLine) -> list[Strike]:
     if not line.text or max(crop.shape[:2]) < HEIGHT // 4:
         return []
     spans = [(form.start, form.end) for form in find_forms(line.text)]
-    spans = spans or [match.span() for match in _AMOUNT.finditer(line.text)]
+    amount = _AMOUNT.search(line.text)
+    if not spans and amount and len(line.text) - len(amount[0]) <= _STRAY:  # a struck sign may be read as anything
+        spans = [amount.span()]
     half = HEIGHT / 8 / max(1.0, crop.shape[1] * HEIGHT / crop.shape[0])  # half a narrow character, of the width
-    found = (find_strike(crop, line.places[start] - half, line.places[end - 1] + half) for start, end in spans)
+    found = (
+        find_strike(crop, line.places[start] - half, line.places[end - 1] + half) for start, end in spans[:_MAX_SPANS]
+    )
     return [strike for strike in found if strike is not None]
 
 
@@ -88,6 +94,8 @@ def _seen(crop: Pixels, line: ReadLine, strikes: Sequence[Strike]) -> SeenLine:
             text = raised.written(text, amount)
         elif found == "unknown":
             score *= _UNMEASURED
+    if (zeros := raised.with_zeros(text)) != text:
+        text, score = zeros, score * _UNMEASURED
     return SeenLine(text, score, _spans(text, line, strikes, crop))
 
 

@@ -10,19 +10,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _MAX_COUNT = 10_000
+_CHINESE = {"两": 2, "二": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "十": 10}
 _WORDS = {
     "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "eight": 8, "ten": 10, "twelve": 12, "dozen": 12, "pair": 2,
 }  # fmt: skip
-_PIECES = "packs?|pk|er[- ]?pack|er[- ]?set|teilig|count|ct|pcs?|pieces?|stück|pièces|piezas"
+_PIECES = "packs?|pk|er[- ]?pack|er[- ]?set|teilig|count|ct|pcs?|pieces?|stück|pièces|piezas|unidades|uds"
+_PAIRS = r"pairs?|paar|paires|pares"  # but a shoe rack for nine pairs is one
+_MEASURE_WORDS = "件套|[件个只片支包条块双根盒]装|[件个只片支条双根把块张瓶袋粒盒卷]"
 _NUMBER = rf"(?P<count>\d{{1,5}}|{'|'.join(_WORDS)})"
 _FORMS = (
+    (rf"\b(?P<count>\d{{1,5}})\s?-?\s?(?:{_PAIRS})\b(?!\s(?:shoe|of legs))", 1.0),
     (rf"\b(?:pack|set|box|case|bundle|lot)\s+(?:of|à|de|mit|von)\s+{_NUMBER}\b", 1.0),
     (rf"\b{_NUMBER}\s?-?\s?(?:{_PIECES})\b", 1.0),
     (rf"\b(?:lot|paquete|juego|confezione|set)\s+(?:de|da|di)\s+{_NUMBER}\b", 1.0),
-    (rf"{_NUMBER}\s?(?:件装|件套|个装|只装|片装|支装|包装)", 1.0),
+    (rf"(?P<count>(?<![\d.x])\d{{1,5}}|[{''.join(_CHINESE)}])\s?(?:{_MEASURE_WORDS})(?=\W|$)", 0.9),
     (r"\b(?P<count>\d{1,3})\s?x\s?(?=\d+(?:[.,]\d+)?\s?(?:ml|l|g|kg|oz|cl)\b)", 0.9),
 )  # fmt: skip
-_HINT = re.compile(rf"\d|{'|'.join(_WORDS)}")  # most texts without a count are told at once
+_HINT = re.compile(rf"\d|[{''.join(_CHINESE)}]|{'|'.join(_WORDS)}")  # most texts without a count are told at once
 _PATTERNS = tuple((re.compile(form), score) for form, score in _FORMS)
 
 
@@ -49,6 +53,6 @@ def _matches(text: str) -> Iterator[Pack]:
     for pattern, score in _PATTERNS:
         for match in pattern.finditer(text):
             said = match["count"]
-            count = _WORDS.get(said) or int(said)
+            count = _WORDS.get(said) or _CHINESE.get(said) or int(said)
             if 1 <= count <= _MAX_COUNT:
                 yield Pack(str(count), match.start(), match.end(), score)

@@ -36,10 +36,11 @@ _OPEN = (
     "joint_dim",
     "tuned_text_layers",
     "tuned_image_blocks",
+    "image_details",
 )
 
 
-SHIPPED = ModelConfig(tuned_text_layers=2, tuned_image_blocks=0)
+SHIPPED = ModelConfig(tuned_text_layers=2, image_details=(1, 2, 3))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,4 +112,5 @@ def _model(path: Path, table: Mapping[str, Any]) -> ModelConfig:
             raise ModelError(f"{path.name}: {name!r} is no fusion; choose among {', '.join(sorted(FUSIONS))}")
     if len(set(names)) < len(names):
         raise ModelError(f"{path.name}: fusions names one twice")
-    return replace(ModelConfig(), **{**table, "fusions": tuple(names)})
+    given = {name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}
+    return replace(SHIPPED, **{**given, "fusions": tuple(names)})

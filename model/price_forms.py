@@ -76,9 +76,8 @@ def find_forms(text: str) -> list[PriceForm]:
 
 
 def has_price(text: str) -> bool:
-    """Does the line state a price, sign or unit included?"""
-    text = text[:_MAX_CHARACTERS]
-    return next(_signed(text), None) is not None or next(_unsigned(text), None) is not None
+    """Does the line state a price?"""
+    return bool(find_forms(text))
 
 
 def _signed(text: str) -> Iterator[PriceForm]:

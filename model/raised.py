@@ -29,6 +29,7 @@ _CENTS = re.compile(
     rf"(?P<cents>{_MISREAD}{{2}})(?!{_MISREAD}){_NO_UNIT}"
 )
 
+_ZEROS = re.compile(r"(?P<amount>[$£€₹]\s?\d{1,4}|(?<!\S)\d{1,4}(?=[\"“”″]\s?[€₹]))[\"“”″](?!\w)")
 _SMALL_INK = frozenset(" .,'’-–—:;·\"")
 
 Found = Literal["raised", "level", "unknown"]
@@ -90,6 +91,11 @@ def written(text: str, amount: tuple[int, int, int]) -> str:
     """``text`` with those cents as raised digits."""
     _, cents, end = amount
     return text[:cents].rstrip(" '’") + text[cents:end].translate(_TO_RAISED) + text[end:]
+
+
+def with_zeros(text: str) -> str:
+    """Two small zeros beside an amount are read as a quotation mark; no amount of money has one."""
+    return _ZEROS.sub(rf"\g<amount>{RAISED[0] * 2}", text)
 
 
 def plain(text: str) -> str:

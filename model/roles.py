@@ -15,7 +15,7 @@ from model.price_forms import has_price
 from model.types import Role, TextLine
 from model.units import find_sizes
 
-ROLES_VERSION = "1"
+ROLES_VERSION = "2"
 
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _LETTER = re.compile(r"[^\W\d_]")

@@ -76,10 +76,6 @@ class Taxonomy:
         """Words in several languages that state a value, by value."""
         return self._synonyms.get(attribute, {})
 
-    def ignored(self, attribute: str) -> tuple[str, ...]:
-        """Phrases that hold a synonym and state no value, such as ``olive oil``."""
-        return self._wordings[attribute].ignored
-
     def wording(self, attribute: str) -> Wording:
         """How the values of a declared attribute are said."""
         return self._wordings[attribute]

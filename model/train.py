@@ -115,7 +115,7 @@ def train(
     how = _How(seed, epochs, choose_device(device), cache, log, progress)
     given = _prepare(rows_of(data), out, preset, how)
     recipe, rows = given.recipe, given.rows
-    folds = torch.from_numpy(fold_of_rows(rows, given.features.images))
+    folds = torch.from_numpy(fold_of_rows(rows, given.features.images[:, : recipe.config.image_dim]))
     key = key_of(asdict(recipe.config), recipe.epochs, recipe.patience, seed, folds, *_arrays(recipe.data))
     unfinished = Unfinished(out / "unfinished", key, log)
     length = _length(recipe, rows, folds, unfinished)
@@ -188,8 +188,12 @@ def _prepare(rows: Sequence[Row], out: Path, preset: Preset, how: _How) -> _Give
 
 def _save_presence(out: Path, given: _Given, features: Features, how: _How) -> None:
     side = given.recipe.config.image_side
-    see = partial(see_images, tower=given.image, side=side, cache=how.cache, log=how.log)
-    presence = learn_presence(features.images, given.rows, see, how.cache)
+    width = given.recipe.config.image_dim  # details and tuned stages are not asked
+
+    def see(pictures: Sequence[Row]) -> np.ndarray:
+        return see_images(pictures, given.image, side, how.cache, how.log)[:, :width]
+
+    presence = learn_presence(features.images[:, :width], given.rows, see, how.cache)
     if presence is not None:
         presence.save(out)
 
@@ -346,5 +350,6 @@ def _others(types: torch.Tensor, seed: int, *, same_type: bool) -> torch.Tensor:
 def _round_to_half(fusion: FusionModel) -> None:
     """What is measured is what ships."""
     with torch.no_grad():
-        for value in [*fusion.parameters(), fusion.idf]:
-            value.copy_(value.half().float())
+        for value in [*fusion.parameters(), *fusion.buffers()]:
+            if value.is_floating_point():
+                value.copy_(value.half().float())

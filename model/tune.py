@@ -9,7 +9,7 @@ knows, with smoothed labels (Szegedy et al. 2016).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import cos, pi
 from pathlib import Path
@@ -28,6 +28,7 @@ _SMOOTHING = 0.1
 _HEAD_RATE = 2e-3
 _DECAY = 0.02
 _PHOTO_SHARE = 1 / 3  # of the rows without a title of their own, drawn anew for every epoch: many of few kinds
+_ALIKE = 16  # batches that are drawn together and then parted by length
 _IMPORTANCE = {"product_type": 1.0, "color": 1.0, "material": 0.5}
 
 Log = Callable[[str], None]
@@ -57,7 +58,9 @@ class Lessons:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """One tuning: what is taught, on which rows, how."""
+    """One tuning: what is taught, on which rows, how. ``lengths`` (N,): rows of like length share a step, so that
+    little is padded; () is all alike.
+    """
 
     name: str
     lessons: Lessons
@@ -65,6 +68,7 @@ class Course:
     plan: Plan
     seed: int
     log: Log
+    lengths: Sequence[int] = ()
 
     @property
     def digest(self) -> str:
@@ -80,7 +84,11 @@ class Course:
         titled, photos = self.rows[is_titled], self.rows[~is_titled]
         some = draw.choice(photos, round(len(photos) * _PHOTO_SHARE), replace=False)
         order, size = draw.permutation(np.concatenate([titled, some])), self.plan.batch
-        return [order[start : start + size] for start in range(0, max(1, len(order) - size + 1), size)]
+        if self.lengths:
+            groups = [order[start : start + _ALIKE * size] for start in range(0, len(order), _ALIKE * size)]
+            order = np.concatenate([sorted(group, key=self.lengths.__getitem__) for group in groups])
+        batches = [order[start : start + size] for start in range(0, max(1, len(order) - size + 1), size)]
+        return [batches[place] for place in draw.permutation(len(batches))]
 
 
 def tune(last: nn.Module, heads: TunedHeads, take: Take, plain: torch.Tensor, course: Course) -> None:

@@ -39,6 +39,11 @@ class States:
                 for row, states in zip(rows, found, strict=True):
                     self._states[row] = states[: len(tokens[row])].half()
 
+    @property
+    def lengths(self) -> list[int]:
+        """(N,) tokens of each title."""
+        return [len(one) for one in self._states]
+
     def __len__(self) -> int:
         return len(self._states)
 

@@ -80,10 +80,12 @@ class Tuning:
         self._config, self._cache, self._seed, self._log = config, cache, seed, log
         self._image, self._text = towers
         self._examples = examples
+        self._plain = examples.images[:, : config.image_dim]
         self._sizes = {name: sizes[name] for name in ATTRIBUTES}
         self._lessons = Lessons(examples.colors, (examples.has_title & ~examples.is_made).numpy(), examples.labels)
         self._views: Views | None = None
         self._states: tuple[States, States] | None = None
+        self._read = ""  # of the titles, for the names of files
 
     def prepare(self, rows: Sequence[Row], titles: Sequence[str], masked: Sequence[str]) -> None:
         """Ask the first stages. ``titles`` and ``masked``: of every row, as they are and without telling words."""
@@ -93,6 +95,7 @@ class Tuning:
             self._log("first layers: titles, and titles without telling words")
             count = self._config.tuned_text_layers
             self._states = (States(self._text, titles, count), States(self._text, masked, count))
+            self._read = key_of(*titles, *masked)
 
     def on(self, rows: torch.Tensor) -> Tuned:
         """What comes of tuning on ``rows``, for all rows."""
@@ -113,8 +116,9 @@ class Tuning:
         torch.manual_seed(self._seed)
         last = self._text.last_layers(self._config.tuned_text_layers)
         heads = TunedHeads(self._config.text_dim, self._sizes)
-        course = Course("text tower", self._lessons, rows, TEXT_PLAN, self._seed, self._log)
-        path = self._cache / f"tuned-text-{key_of(course.digest, *last.state_dict().values())[:16]}.safetensors"
+        course = Course("text tower", self._lessons, rows, TEXT_PLAN, self._seed, self._log, states[0].lengths)
+        key = key_of(course.digest, self._read, *last.state_dict().values())
+        path = self._cache / f"tuned-text-{key[:16]}.safetensors"
         kept(
             path, {"last": last, "heads": heads}, lambda: tune_text(last, states, heads, self._examples.titles, course)
         )
@@ -126,9 +130,7 @@ class Tuning:
         heads = TunedHeads(self._config.image_dim, self._sizes, self._config.color_dim)
         course = Course("image tower", self._lessons, rows, IMAGE_PLAN, self._seed, self._log)
         path = self._cache / f"tuned-image-{key_of(course.digest, views.key)[:16]}.safetensors"
-        kept(
-            path, {"last": last, "heads": heads}, lambda: tune_image(last, views, heads, self._examples.images, course)
-        )
+        kept(path, {"last": last, "heads": heads}, lambda: tune_image(last, views, heads, self._plain, course))
         return _rounded(last), heads
 
     def _with_titles(self, examples: Examples, last: nn.Module, states: tuple[States, States]) -> Examples:

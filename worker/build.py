@@ -16,6 +16,7 @@ import structlog
 from model.config import ModelConfig
 from model.extract import Extractor
 from model.place import locate
+from model.prices import PRICES_VERSION
 from model.tagging import Tagging
 from model.taxonomy import load_taxonomy
 from model.types import ModelInfo, Predictor, TextReader
@@ -100,7 +101,8 @@ async def build_tagger(settings: Settings, models: Models, metrics: Metrics, exi
     taxonomy = load_taxonomy()
     extractor = Extractor(taxonomy)
     ocr_revision = f"{ocr_revision} {settings.ocr.max_side} {settings.ocr.skip_without_text}"
-    info = replace(info, revision=combined_revision(info.revision, ocr_revision, taxonomy.revision, extractor.revision))
+    rules = (ocr_revision, taxonomy.revision, extractor.revision, PRICES_VERSION)
+    info = replace(info, revision=combined_revision(info.revision, *rules))
     store = _store(settings)
     recall = await _recall(settings, store, metrics, info, exits)
     if reader is not None and settings.cache.read_texts:

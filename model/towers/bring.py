@@ -180,11 +180,21 @@ def _tunable(config: ModelConfig, log: Log) -> ModelConfig:
     untuned = {}
     if config.tuned_text_layers and config.text_tower != ModelConfig().text_tower:
         untuned["tuned_text_layers"] = 0
-    if config.tuned_image_blocks and "efficientnet" not in config.image_tower:
+    is_known = "efficientnet" in config.image_tower
+    if config.tuned_image_blocks and not is_known:
         untuned["tuned_image_blocks"] = 0
     for name in untuned:
         log(f"{name} is set to 0: tuning knows the layers of the towers from packages alone")
-    return replace(config, **untuned)
+    config = replace(config, **untuned)
+    if not config.image_details or is_known:
+        return replace(config, detail_dim=_detail_dim(config))
+    log("image_details is emptied: an EfficientNet alone has the stages meant")
+    return replace(config, image_details=(), detail_dim=0)
+
+
+def _detail_dim(config: ModelConfig) -> int:
+    plain = replace(config, tuned_image_blocks=0, detail_dim=0)
+    return _width(ImageTower(plain), 32) - config.image_dim if config.image_details else 0
 
 
 # ---- both -----------------------------------------------------------------------------------------------------------

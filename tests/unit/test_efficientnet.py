@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import timm
 import torch
@@ -22,11 +24,11 @@ def test_weights_have_timms_names_and_shapes(name: str) -> None:
 def test_features_are_timms_on_a_picture_of_odd_sides() -> None:
     """Padding included; vectors and feature maps, whole and stage by stage, to the last digit."""
     generator = torch.Generator().manual_seed(7)
-    theirs = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0).eval()
+    theirs: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0).eval()
     for key, value in theirs.state_dict().items():
         if value.is_floating_point():
             value.copy_(torch.rand(value.shape, generator=generator) * 0.2 + (-0.1 if "conv" in key else 0.9))
-    ours = EfficientNetLite("tf_efficientnet_lite0").eval()
+    ours: Any = EfficientNetLite("tf_efficientnet_lite0").eval()
     ours.load_state_dict(theirs.state_dict())
     picture = torch.randn(2, 3, 225, 191, generator=generator)
     with torch.inference_mode():

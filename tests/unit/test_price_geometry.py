@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 
 from model import raised
+from model.ocr_detect import TextBox
 from model.ocr_ink import HEIGHT, glyphs_at, inks, scaled
+from model.ocr_join import joined
 from model.ocr_prices import look_again, stripped
 from model.ocr_recognise import ReadLine
 from model.strikes import find_strike, without
@@ -186,3 +188,34 @@ def test_blanks_around_a_line_go_and_spans_move() -> None:
     kept = stripped(seen)
     assert kept.text == "$29.99"
     assert kept.struck == ((0, 6),)
+
+
+def _box(left: float, top: float, right: float, bottom: float) -> TextBox:
+    return TextBox(np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float32), 0.9)
+
+
+def test_cents_in_a_box_of_their_own_are_joined() -> None:
+    """A small box at the upper right becomes part of the amount's; order and other boxes stay."""
+    title, amount, cents = _box(0, 0, 300, 30), _box(0, 50, 120, 100), _box(115, 50, 160, 75)
+    found = joined([title, amount, cents])
+    assert len(found) == 2
+    assert found[0] is title
+    assert found[1].corners.tolist() == [[0, 50], [160, 50], [160, 100], [0, 100]]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [(115, 78, 160, 100), (180, 50, 220, 75), (125, 50, 300, 75), (125, 50, 200, 98), (0, 20, 40, 45), (30, 50, 60, 75)]
+)  # fmt: skip
+def test_boxes_elsewhere_stay_apart(other: tuple[float, float, float, float]) -> None:
+    """At the foot, farther away, longer, as high, above or inside: no cents."""
+    boxes = [_box(0, 50, 120, 100), _box(*other)]
+    assert joined(boxes) == boxes
+
+
+@pytest.mark.parametrize(
+    ("read", "kept"), [('2" €', "2⁰⁰ €"), ('$15"', "$15⁰⁰"), ('15" TV', '15" TV'), ('30" x 40"', '30" x 40"')]
+)
+def test_quotation_marks_beside_money_are_zeros(read: str, kept: str) -> None:
+    """Inches stay inches."""
+    assert raised.with_zeros(read) == kept

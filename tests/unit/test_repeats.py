@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
+from model.device_lane import DeviceLane
 from model.repeats import Pictures, SeenPictures
+from tests.virtual_device import Takes, VirtualDevice
 
 
 class Means:
@@ -18,6 +22,19 @@ class Means:
         """(P, 1) means."""
         self.calls.append(len(pictures))
         return torch.from_numpy(pictures.reshape(len(pictures), -1).mean(axis=1, dtype=np.float32))[:, None]
+
+
+class Beside:
+    """A tower on a device that works beside the host."""
+
+    def __init__(self) -> None:
+        self.device = VirtualDevice(Takes())
+        self._lane = DeviceLane(self.device)
+
+    def begin(self, pictures: Pictures) -> Callable[[], torch.Tensor]:
+        """(P, 1) means, when they are asked for."""
+        finish = self._lane.begin(pictures)
+        return lambda: torch.from_numpy(finish())
 
 
 def batch(*levels: int) -> Pictures:
@@ -50,3 +67,15 @@ def test_more_pictures_than_are_remembered() -> None:
     """A batch larger than the memory still gets all its features."""
     see = SeenPictures(Means(), max_pictures=2)
     assert see(batch(*range(8))).flatten().tolist() == list(range(8))
+
+
+def test_a_device_beside_the_host_is_not_waited_for_before_it_must() -> None:
+    """Two batches are begun before the first is asked for; each picture gets its own, and is seen once."""
+    tower = Beside()
+    see = SeenPictures(tower)
+    first, second = see.begin(batch(3, 1, 3)), see.begin(batch(9))
+    assert tower.device.now == 0 and len(tower.device.runs) == 2
+    assert second().flatten().tolist() == [9]
+    assert first().flatten().tolist() == [3, 1, 3]
+    assert see(batch(1, 9, 3)).flatten().tolist() == [1, 9, 3]
+    assert len(tower.device.runs) == 2

@@ -1,0 +1,44 @@
+"""Raised cents that the detector took for a line of their own, joined to the amount that they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from model.ocr_detect import Corners, TextBox
+
+_HEIGHTS = (0.3, 0.75)  # of the smaller box, in heights of the larger
+_GAP = (-0.4, 0.3)  # between them, in the same
+_WIDEST = 1.4  # two digits are no wider
+_SAME_TOP = 0.3
+
+
+def joined(boxes: Sequence[TextBox]) -> list[TextBox]:
+    """The boxes in their order; a small one that hangs at the upper right of a larger one is made part of it."""
+    gone: set[int] = set()
+    found = list(boxes)
+    for index, box in enumerate(boxes):
+        for other in range(len(boxes)):
+            if other != index and other not in gone and index not in gone and (wide := _together(box, boxes[other])):
+                found[index] = wide
+                gone.add(other)
+                break
+    return [box for index, box in enumerate(found) if index not in gone]
+
+
+def _together(box: TextBox, small: TextBox) -> TextBox | None:
+    """One box for both, or None if they do not belong together."""
+    origin, right, down = box.corners[0], box.corners[1] - box.corners[0], box.corners[3] - box.corners[0]
+    width, height = float(np.linalg.norm(right)), float(np.linalg.norm(down))
+    if min(width, height) < 1 or width < 0.6 * height:
+        return None
+    along = (small.corners - origin) @ (right / width)
+    below = (small.corners - origin) @ (down / height)
+    is_small = _HEIGHTS[0] <= np.ptp(below) / height <= _HEIGHTS[1] and np.ptp(along) <= _WIDEST * height
+    is_beside = _GAP[0] <= (along.min() - width) / height <= _GAP[1] and along.max() > width
+    if not (is_small and is_beside and abs(below.min()) <= _SAME_TOP * height):
+        return None
+    far = right * np.float32(along.max() / width)
+    corners: Corners = np.stack([origin, origin + far, origin + far + down, origin + down]).astype(np.float32)
+    return TextBox(corners, min(box.score, small.score))
