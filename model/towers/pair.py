@@ -68,7 +68,7 @@ class Pair:
     @property
     def scale(self) -> float:
         """What similarities are multiplied by, as the pair learned it: one over its temperature."""
-        return float(cast(torch.Tensor, self._model.logit_scale).exp())
+        return float(cast(torch.Tensor, self._model.logit_scale).detach().exp())
 
     def read(self, sentences: Sequence[str]) -> torch.Tensor:
         """(N, J) of length 1, on the CPU."""
