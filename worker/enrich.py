@@ -39,7 +39,9 @@ Fields = dict[str, Any]  # of a part of an event, as its schema has them
 class _Facts:
     """What all three events of a listing say."""
 
-    def __init__(self, item: Item, source: SourcePosition | None, occurred_at: datetime, info: results.ModelInfo):
+    def __init__(
+        self, item: Item, source: SourcePosition | None, occurred_at: datetime, info: results.ModelInfo
+    ) -> None:
         self.item = item
         self._source = source
         self._revision = info.revision

@@ -1,10 +1,10 @@
 """The least that the stream itself costs: ``python -m tests.bench.floor``.
 
 Reads one JSON object from standard input: ``servers``, the ``input`` and ``outputs`` topics, ``group``, how many
-records to take (``count``), ``values`` to produce for each, and how many decoder processes (``decoders``). Each record:
-read in chunks, its picture fetched by aiohttp, hashed, handed to a decoder process and its pixels copied back; then one
-event per output topic, in transactions with the offsets. Nothing is checked, tagged, measured, ordered or limited.
-Prints this process's processor seconds as JSON: decoders are not in it.
+records to take (``count``), sizes of the ``values`` to produce for each, and how many decoder processes (``decoders``).
+Each record: read in chunks, its picture fetched by aiohttp, hashed, handed to a decoder process and its pixels copied
+back; then one event per output topic, in transactions with the offsets. Nothing is checked, tagged,
+measured, ordered or limited. Prints this process's processor seconds as JSON: decoders are not in it.
 """
 
 from __future__ import annotations

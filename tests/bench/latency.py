@@ -65,7 +65,7 @@ def _figures(load: float, late: Sequence[float], fetching: float) -> list[Figure
 
 
 async def _latencies(stream: Stream, host: ImageHost, rate: float, count: int) -> tuple[list[float], float]:
-    """Seconds from a record's time to when a reader of committed results has its first event; a fetch's mean."""
+    """Seconds from a record's time to when a reader of committed results has its event; a fetch's mean seconds."""
     stream.create()
     port = free_port()
     environment = stream.environment(host, "bench", {**SETTINGS, "HTTP__PORT": str(port)})

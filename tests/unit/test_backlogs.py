@@ -1,0 +1,108 @@
+"""Whose turn it is to start, and which partitions are paused."""
+
+from __future__ import annotations
+
+from worker.backlogs import Backlogs
+from worker.intake_policy import IntakePolicy
+from worker.item import Origin, Record
+from worker.offsets import CLEAN, PartitionLedger
+from worker.partition import Partition
+from worker.quarantine import Quarantine
+
+
+class World:
+    """Backlogs of some partitions, and which of them the consumer was told to pause."""
+
+    def __init__(self, num_partitions: int, policy: IntakePolicy) -> None:
+        self.paused: set[int] = set()
+        self.backlogs = Backlogs(policy, self._tell)
+        self.partitions = [_partition(number) for number in range(num_partitions)]
+
+    def send(self, number: int, count: int, num_bytes: int = 10) -> None:
+        """Records come to one partition."""
+        partition = self.partitions[number]
+        for _ in range(count):
+            offset = partition.ledger.next_offset
+            partition.ledger.deliver(offset)
+            origin = Origin("created", number, offset, None)
+            record = Record(None, b"x" * num_bytes, (), origin)
+            self.backlogs.add(partition, record, origin, partition.order.enter(offset))
+        self.backlogs.came([partition], self.partitions)
+
+    def start(self, count: int) -> list[int]:
+        """The partitions of the next records to start."""
+        started = []
+        for _ in range(count):
+            partition = self.backlogs.next_ready()
+            assert partition is not None
+            self.backlogs.take(partition)
+            started.append(partition.number)
+        return started
+
+    def _tell(self, partition: Partition, is_paused: bool) -> None:
+        (self.paused.add if is_paused else self.paused.discard)(partition.number)
+
+
+def _partition(number: int) -> Partition:
+    partition = Partition(number, 1, PartitionLedger(0), Quarantine(CLEAN, 1, 0, 0))
+    partition.marks_written = partition.marks_wanted
+    return partition
+
+
+def test_a_busy_partition_does_not_starve_the_others() -> None:
+    """Partitions that have records take turns, however many each has."""
+    world = World(4, IntakePolicy())
+    world.send(0, 5)
+    world.send(2, 2)
+    world.send(3, 1)
+    assert world.start(8) == [0, 2, 3, 0, 2, 0, 0, 0]
+    assert world.backlogs.next_ready() is None
+
+
+def test_a_partition_that_may_not_start_keeps_its_turn_for_later() -> None:
+    """Until its mark is committed the others go on; then it starts too."""
+    world = World(2, IntakePolicy())
+    world.partitions[0].marks_wanted += 1
+    world.send(0, 1)
+    world.send(1, 2)
+    assert world.start(2) == [1, 1]
+    assert world.backlogs.next_ready() is None
+    world.partitions[0].marks_written += 1
+    assert world.start(1) == [0]
+
+
+def test_a_full_partition_rests_until_half_of_it_has_started() -> None:
+    """It alone is paused, and resumed with hysteresis."""
+    world = World(2, IntakePolicy(max_backlog_records=10))
+    world.send(0, 10)
+    world.send(1, 1)
+    assert world.paused == {0}
+    world.start(5)  # one of them of the other partition
+    assert world.paused == {0}
+    world.start(1)
+    assert world.paused == set()
+
+
+def test_heavy_records_hold_all_back_until_half_of_them_is_gone() -> None:
+    """Bytes are counted over all partitions, and when they go all may go on, whoever held them."""
+    world = World(3, IntakePolicy(max_backlog_records=100, max_backlog_bytes=1000))
+    world.send(1, 1, num_bytes=10)
+    world.send(0, 10, num_bytes=100)
+    assert world.paused == {0, 1}
+    world.start(4)
+    assert world.paused == {0, 1}
+    world.start(3)
+    assert world.paused == set()
+
+
+def test_what_goes_away_holds_nobody_back() -> None:
+    """A revoked partition's records count no longer, and it gets no turn."""
+    world = World(2, IntakePolicy(max_backlog_records=100, max_backlog_bytes=1000))
+    world.send(1, 1, num_bytes=10)
+    world.send(0, 10, num_bytes=100)
+    world.start(2)  # the other partition has nothing left that could resume it by starting
+    assert world.paused == {0, 1}
+    world.backlogs.forget(world.partitions[0])
+    world.backlogs.resume()
+    assert world.paused == {0}  # nobody tells the consumer of a partition that is gone
+    assert world.backlogs.next_ready() is None
