@@ -2,8 +2,8 @@
 
 Pools, thresholds and the association come from out-of-fold scores: three times towers are tuned and experts fitted on
 two thirds of the training rows and asked about the rest, families kept together. Test rows are used once, for the
-figures. How long to train is found on one of these folds, never on test rows. The same seed on the same data gives the same checkpoint,
-also when the run was killed on the way and started again.
+figures. How long to train is found on one of these folds, never on test rows. The same seed on the same data gives the
+same checkpoint, also when the run was killed on the way and started again.
 """
 
 from __future__ import annotations
