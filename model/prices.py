@@ -86,7 +86,7 @@ def _price(form: PriceForm, line: TextLine, image: int, index: int, before: str,
 def _ranked(form: PriceForm, currency: str | None, hints: PriceHints) -> list[Reading]:
     """The form's readings, best first: one that the feed states as well goes before the others."""
     readings = list(form.readings)
-    if hints.feed_amount is None or currency not in (None, hints.feed_currency):
+    if hints.feed_amount is None or currency is None or currency != hints.feed_currency:
         return readings
     first = readings[0].amount
     possible = [*readings, Reading(first / 100, 0.0)] if first == int(first) and first >= 100 else readings

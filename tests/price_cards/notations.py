@@ -133,6 +133,7 @@ def sale_pair(choose: random.Random) -> Wording:
     strike = choose.choice(strikes)
     first = plain(old_text, choose.uniform(0.6, 1.0), strike)
     second = plain(choose.choice(_NOW) + new_text)
+    rows: tuple[tuple[Words, ...], ...]
     rows = (
         ((first, second),) if choose.random() < 0.4 else choose.choice((((first,), (second,)), ((second,), (first,))))
     )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from model.price_forms import find_forms
 from model.prices import PriceHints
 from model.types import Price
 from tests.bench.prices import interval
@@ -32,11 +33,12 @@ def test_every_truth_stands_on_its_card() -> None:
 
 
 def test_cards_without_a_price_state_none() -> None:
-    """No sign of money and no truth is on them."""
+    """No sign of money and no truth is on them, and the rules find no price in what they say."""
     for seed in range(300):
         wording = no_price(random.Random(seed))
         assert not wording.truths
         assert not wording.characters & set("$€£¥₹元")
+        assert not [words.text for row in wording.rows for words in row if find_forms(words.text)]
 
 
 def test_development_and_test_share_no_font_and_no_layout() -> None:
