@@ -136,18 +136,18 @@ def test_same_seed_same_checkpoint(data: Path, trained: TrainReport) -> None:
 
 
 def test_a_killed_run_goes_on_where_it_was(data: Path, trained: TrainReport) -> None:
-    """Killed in its third fold and started again, training fits three folds of five and ends in the same checkpoint."""
+    """Killed in its second fold and started again, training fits two folds of three and ends in the same checkpoint."""
     out, cache = trained.folder.parent / "killed", trained.folder.parent / "cache"
 
     def dies(line: str) -> None:
-        if line == "fold 3 of 5":
+        if line == "fold 2 of 3":
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         train(data, out, epochs=4, cache=cache, log=dies)
     lines: list[str] = []
     again = train(data, out, epochs=4, cache=cache, log=lines.append)
-    assert [line for line in lines if line.startswith("fold ")] == ["fold 3 of 5", "fold 4 of 5", "fold 5 of 5"]
+    assert [line for line in lines if line.startswith("fold ")] == ["fold 2 of 3", "fold 3 of 3"]
     assert (again.folder / "digests.json").read_bytes() == (trained.folder / "digests.json").read_bytes()
 
 
