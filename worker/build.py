@@ -117,21 +117,30 @@ async def build_tagger(settings: Settings, models: Models, metrics: Metrics, exi
     if spare is not None:
         await batches.calibrate(info.image_side)  # now, for later live listings would wait for it
     crossing = Crossing(Turnstile(_decode_policy(settings).num_processes))
+    _tell_engines(info, reader, metrics)
+    tagger = Tagger(stages, limits, crossing.live(batches.live), metrics)
+    tagger.traces = traces
+    tagger.text_threshold = info.text_threshold if settings.ocr.skip_without_text else 0.0
+    _settle(exits)
+    return Built(tagger, batches, stages, info, limits, crossing)
+
+
+def _tell_engines(info: ModelInfo, reader: Read | None, metrics: Metrics) -> None:
     metrics.set_build(VERSION, info.revision, info.device)
     ocr_engine, buckets = reader.engine if reader is not None else "off", ",".join(map(str, info.buckets)) or "none"
     metrics.set_engines(info.engine, buckets, ocr_engine)
     log.info("engines.opened", model=info.engine, buckets=buckets, ocr=ocr_engine)
-    tagger = Tagger(stages, limits, crossing.live(batches.live), metrics)
-    tagger.traces = traces
-    tagger.text_threshold = info.text_threshold if settings.ocr.skip_without_text else 0.0
+
+
+def _settle(exits: AsyncExitStack) -> None:
+    """Everything is loaded: what that left behind goes, the rest stays."""
     gc.collect()
     heap.give_back()
-    gc.freeze()  # what is loaded stays: the collector need not go over a million objects again and again
+    gc.freeze()  # the collector need not go over a million objects again and again
     threshold = gc.get_threshold()
     gc.set_threshold(*_COLLECT_AFTER)
     exits.callback(gc.set_threshold, *threshold)
     exits.callback(gc.unfreeze)  # or native modules take what is never collected for a leak, and say so at the end
-    return Built(tagger, batches, stages, info, limits, crossing)
 
 
 def combined_revision(*parts: str) -> str:
