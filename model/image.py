@@ -57,9 +57,10 @@ class ImageTower(nn.Module):
         own = net.global_pool(net.bn2(net.conv_head(value)))
         return [own, *parts, *([self.tuned(shared)] if self.tuned is not None else [])]
 
-    def tune(self) -> None:
-        """Let the last stages stand there twice. ``tuned`` are copies, to be filled."""
+    def tune(self) -> nn.Module:
+        """Let the last stages stand there twice: the copies, to be filled."""
         self.tuned = copy.deepcopy(last_stages(self.net, self._num_tuned))
+        return self.tuned
 
     def scaled(self, pixels: torch.Tensor) -> torch.Tensor:
         """(B, S, S, 3) uint8 sRGB to (B, 3, S, S) as the network was trained on them."""
@@ -82,7 +83,7 @@ def sums_of(value: torch.Tensor) -> torch.Tensor:
     return torch.cat([mean, deviation, flat.amax(dim=2)], dim=1)
 
 
-def first_stages(net: nn.Module, scaled: torch.Tensor, num_tuned: int) -> torch.Tensor:
+def first_stages(net: Any, scaled: torch.Tensor, num_tuned: int) -> torch.Tensor:
     """(B, 3, S, S) to (B, C, H, W): an EfficientNet up to its last ``num_tuned`` blocks."""
     found: torch.Tensor = net.bn1(net.conv_stem(scaled))
     for block in list(net.blocks)[:-num_tuned]:
@@ -90,7 +91,7 @@ def first_stages(net: nn.Module, scaled: torch.Tensor, num_tuned: int) -> torch.
     return found
 
 
-def last_stages(net: nn.Module, num_tuned: int) -> nn.Sequential:
+def last_stages(net: Any, num_tuned: int) -> nn.Sequential:
     """The rest, (B, C, H, W) to (B, D), sharing the network's weights. Raises ModelError for another kind."""
     if not all(hasattr(net, name) for name in ("conv_stem", "bn1", "blocks", "conv_head", "bn2", "global_pool")):
         raise ModelError(f"{type(net).__name__} has no EfficientNet's blocks to tune; set tuned_image_blocks to 0")

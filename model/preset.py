@@ -112,5 +112,5 @@ def _model(path: Path, table: Mapping[str, Any]) -> ModelConfig:
             raise ModelError(f"{path.name}: {name!r} is no fusion; choose among {', '.join(sorted(FUSIONS))}")
     if len(set(names)) < len(names):
         raise ModelError(f"{path.name}: fusions names one twice")
-    given = {name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}
+    given: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}
     return replace(SHIPPED, **{**given, "fusions": tuple(names)})

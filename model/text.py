@@ -71,8 +71,9 @@ class TextTower(nn.Module):
 
     def lower_states(self, tokens: list[list[int]], num_tuned: int) -> torch.Tensor:
         """(B, T, D): what a BERT's layers below the last ``num_tuned`` make of titles' tokens."""
+        device = next(self.net.parameters()).device
         ids, mask = padded(tokens)
-        return self._lower(ids.to(self.net.device), mask.to(self.net.device), num_tuned)
+        return self._lower(ids.to(device), mask.to(device), num_tuned)
 
     def _lower(self, ids: torch.Tensor, mask: torch.Tensor, num_tuned: int) -> torch.Tensor:
         net = cast(Any, self.net)

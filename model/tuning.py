@@ -104,8 +104,9 @@ class Tuning:
         heads: dict[str, TunedHeads] = {}
         examples = self._examples
         if self._states is not None:
-            stages["tuned_text"], heads["tuned_text"] = self._tuned_text(chosen, self._states)
-            examples = self._with_titles(examples, stages["tuned_text"], self._states)
+            layers, heads["tuned_text"] = self._tuned_text(chosen, self._states)
+            stages["tuned_text"] = layers
+            examples = self._with_titles(examples, layers, self._states)
         if self._views is not None:
             stages["tuned_image"], heads["tuned_image"] = self._tuned_image(chosen, self._views)
             seen = torch.from_numpy(features_of(stages["tuned_image"], self._views))
@@ -133,7 +134,7 @@ class Tuning:
         kept(path, {"last": last, "heads": heads}, lambda: tune_image(last, views, heads, self._plain, course))
         return _rounded(last), heads
 
-    def _with_titles(self, examples: Examples, last: nn.Module, states: tuple[States, States]) -> Examples:
+    def _with_titles(self, examples: Examples, last: TunedLayers, states: tuple[States, States]) -> Examples:
         there = examples.has_title[:, None]
         plain, masked = (torch.from_numpy(one.vectors(last)) * there for one in states)
         return replace(

@@ -242,8 +242,7 @@ def load_towers(folder: Path, config: ModelConfig) -> tuple[ImageTower, TextTowe
         image = build_image(folder, config)
     _fill(image.net, folder / "towers" / "image.safetensors")
     if config.tuned_image_blocks:
-        image.tune()
-        _fill(image.tuned, folder / TUNED_FILES["tuned_image"])
+        _fill(image.tune(), folder / TUNED_FILES["tuned_image"])
     with reading("towers/text"):
         text = build_text(folder, config)
     _fill(text.net, folder / "towers" / "text" / "model.safetensors")

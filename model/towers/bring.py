@@ -175,17 +175,18 @@ def _learned(
     return replace(config, text_tower="lstm", text_dim=dim), {"text tower": f"lstm, {len(titles):,} training titles"}
 
 
+_UNTUNED = "is set to 0: tuning knows the layers of the towers from packages alone"
+
+
 def _tunable(config: ModelConfig, log: Log) -> ModelConfig:
     """Without the tuning of last layers that a tower does not have."""
-    untuned = {}
-    if config.tuned_text_layers and config.text_tower != ModelConfig().text_tower:
-        untuned["tuned_text_layers"] = 0
     is_known = "efficientnet" in config.image_tower
+    if config.tuned_text_layers and config.text_tower != ModelConfig().text_tower:
+        config = replace(config, tuned_text_layers=0)
+        log(f"tuned_text_layers {_UNTUNED}")
     if config.tuned_image_blocks and not is_known:
-        untuned["tuned_image_blocks"] = 0
-    for name in untuned:
-        log(f"{name} is set to 0: tuning knows the layers of the towers from packages alone")
-    config = replace(config, **untuned)
+        config = replace(config, tuned_image_blocks=0)
+        log(f"tuned_image_blocks {_UNTUNED}")
     if not config.image_details or is_known:
         return replace(config, detail_dim=_detail_dim(config))
     log("image_details is emptied: an EfficientNet alone has the stages meant")

@@ -25,7 +25,7 @@ from worker.decode import DecodePolicy
 from worker.item import FetchedImage
 
 _AHEAD = 64  # listings on their way
-_HEADERS = [
+_HEADERS: list[tuple[str, str | bytes | None]] = [
     (name, b"x" * 30) for name in ("ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "content-type")
 ]
 

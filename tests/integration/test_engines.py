@@ -80,7 +80,8 @@ def test_int8_is_what_its_rounding_says(quantised: tuple[ImageTower, Quantisatio
     if not has_openvino():
         pytest.skip("OpenVINO is not installed")
     tower, known = quantised
-    engine = OpenVinoImages(tower, 224, EngineChoice("openvino", "int8"), known)
+    engine = open_images(tower, 224, CPU, EngineChoice("openvino", "int8"), known)
+    assert isinstance(engine, OpenVinoImages)
     pictures = _squares(6)
     with torch.inference_mode():
         found, told = engine(pictures), rounded(tower, known.ranges)(torch.from_numpy(pictures))

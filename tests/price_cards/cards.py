@@ -102,7 +102,7 @@ class Block:
 
     @property
     def _gap(self) -> float:
-        return self._em * 0.9
+        return float(self._em * 0.9)
 
     def on(self, ground: Ground, choose: random.Random) -> Image.Image:
         """The ground with the words on it."""
@@ -147,7 +147,7 @@ class Block:
         return round(sum(self._face(words.scale * piece.scale).getlength(piece.text) for piece in words.pieces))
 
     def _height(self, row: Sequence[Words]) -> float:
-        return self._em * max(words.scale for words in row)
+        return float(self._em * max(words.scale for words in row))
 
     def _digit_height(self, scale: float) -> float:
         return -self._face(scale).getbbox("0", anchor="ls")[1]

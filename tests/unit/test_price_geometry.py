@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pytest
@@ -173,11 +174,16 @@ def test_struck_prices_are_read_again_without_the_line() -> None:
     assert (seen.text, seen.struck) == ("$29.99", ((0, 6),))
 
 
+def _always(line: ReadLine, _: object) -> list[ReadLine]:
+    return [line]
+
+
 def test_a_misreading_without_the_line_is_not_taken() -> None:
     """What says no price any more, or is less sure of its digits, does not replace what was read."""
     drawn = draw("$29.99", strike=(0.5, 0.5))
     for worse in (ReadLine("S/A", 0.99, (0.2, 0.5, 0.7)), ReadLine("$20.00", 0.99, drawn.places, 0.4)):
-        (seen,) = look_again([drawn.pixels], [ReadLine("$29.99", 0.97, drawn.places)], lambda _, worse=worse: [worse])
+        read_again = partial(_always, worse)
+        (seen,) = look_again([drawn.pixels], [ReadLine("$29.99", 0.97, drawn.places)], read_again)
         assert seen.text == "$29.99"
         assert seen.struck
 

@@ -28,7 +28,8 @@ from model.predictor import TorchPredictor
 from model.prompts import read_prompts
 from model.recalibrate import recalibrate
 from model.tagging import Tagging
-from model.taxonomy import Taxonomy, TaxonomyError, load_taxonomy
+from model.taxonomy import Taxonomy, load_taxonomy
+from model.taxonomy_checks import TaxonomyError
 from model.towers.add_pair import add_pair
 from model.towers.pair import bring_pair, open_pair
 from model.towers.spec import parse_source
