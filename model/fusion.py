@@ -110,7 +110,7 @@ class FusionModel(nn.Module):
 
     def forward(self, inputs: Inputs) -> dict[str, Logits]:
         """Raw scores of every expert, by attribute."""
-        plain = self._own(inputs)
+        plain = self.own(inputs)
         found, tuned = self.network(inputs), self._ask_tuned(inputs)
         return {
             name: {**found[name], "words": self.words[name](plain, plain.titles)}
@@ -120,7 +120,7 @@ class FusionModel(nn.Module):
 
     def network(self, inputs: Inputs) -> dict[str, Logits]:
         """Raw scores of the experts that are trained on what the towers see: all but ``words`` and the tuned ones."""
-        inputs = self._own(inputs)
+        inputs = self.own(inputs)
         image, text = self.image_side(inputs.images, inputs.colors), self.text_side(inputs.titles)
         keep_image, keep_title = self._drop(inputs.has_image, inputs.has_title)
         seen = torch.where(keep_image[:, None], image, self.no_image)
@@ -134,7 +134,7 @@ class FusionModel(nn.Module):
         """Pictures and titles in the joint space, each (B, J) of length 1: their dot product says whether they
         belong together.
         """
-        joined: tuple[torch.Tensor, torch.Tensor] = self.joint(self._own(inputs))
+        joined: tuple[torch.Tensor, torch.Tensor] = self.joint(self.own(inputs))
         return joined
 
     def scenes(self, images: torch.Tensor) -> torch.Tensor:
@@ -149,7 +149,7 @@ class FusionModel(nn.Module):
             self.detail_mean.copy_(details.mean(dim=0))
             self.detail_scale.copy_(_DETAIL_SHARE / (details.std(dim=0) + 1e-6))
 
-    def _own(self, inputs: Inputs) -> Inputs:
+    def own(self, inputs: Inputs) -> Inputs:
         """Details beside the colours, and nothing of tuned stages: these experts were not fitted on that."""
         images, titles = inputs.images[:, : self._image_dim], inputs.titles[:, : self._text_dim]
         details, colors = inputs.images[:, self._image_dim : self._seen_dim], inputs.colors

@@ -23,6 +23,10 @@ class PartFeatures:
     lengths: npt.NDArray[np.int64]  # (N,) tokens of the title
     masked_lengths: npt.NDArray[np.int64]  # (N,)
 
+    def part_of(self, rows: npt.NDArray[np.int64]) -> PartFeatures:
+        """Those of some rows."""
+        return PartFeatures(*(getattr(self, name)[rows] for name in PartFeatures.__slots__))
+
     def take(self, rows: torch.Tensor, hide: torch.Tensor) -> Parts:
         """Parts of ``rows`` (B,); titles of those to ``hide`` (B,) bool lose their telling words."""
         chosen, hidden = rows.numpy(), hide.numpy()

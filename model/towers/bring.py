@@ -58,8 +58,11 @@ def bring_towers(
     chosen_image, chosen_text = parse_image(image), parse_text(text)
     (out / "towers" / "text").mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
-    config, image_origins = _bring_image(out, chosen_image, base or ModelConfig())
+    wanted = base or ModelConfig()
+    plain = replace(wanted, image_details=(), detail_dim=0, tuned_image_blocks=0)  # what others than lite do not have
+    config, image_origins = _bring_image(out, chosen_image, plain)
     config, text_origins = _bring_text(out, chosen_text, config, titles, seed, log)
+    config = replace(config, image_details=wanted.image_details, tuned_image_blocks=wanted.tuned_image_blocks)
     config = _tunable(config, log)
     config.save(out / "config.json")
     return Brought(config, {**image_origins, **text_origins})

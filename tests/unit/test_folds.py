@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from model.dataset import Row
-from model.folds import fold_of_rows
+from model.folds import NUM_FOLDS, fold_of_rows
 
 
 def rows(count: int) -> list[Row]:
@@ -22,7 +22,7 @@ def test_a_family_is_in_one_fold() -> None:
     images = np.random.default_rng(0).standard_normal((300, 16)).astype(np.float32)
     folds = fold_of_rows(rows(300), images)
     assert all(len(set(folds[start : start + 3])) == 1 for start in range(0, 300, 3))
-    assert set(folds) == set(range(5))
+    assert set(folds) == set(range(NUM_FOLDS))
 
 
 def test_listings_that_share_a_picture_are_one_family() -> None:

@@ -169,7 +169,8 @@ def test_checkpoints_from_before_give_what_they_gave() -> None:
     fusion.load_state_dict(under_todays_names(old))
     inputs = random_listings(config)
     with torch.inference_mode():
-        image, text = fusion.image_side(inputs.images, inputs.colors), fusion.text_side(inputs.titles)
+        own = fusion.own(inputs)
+        image, text = fusion.image_side(own.images, own.colors), fusion.text_side(own.titles)
         seen = torch.where(inputs.has_image[:, None], image, old["no_image"])
         said = torch.where(inputs.has_title[:, None], text, old["no_text"])
         share = torch.sigmoid(torch.cat([seen, said], dim=1) @ old["gate.weight"].T + old["gate.bias"])
@@ -191,7 +192,7 @@ def random_listings(config: ModelConfig) -> Inputs:
     there = torch.ones(6, dtype=torch.bool)
     has_image, has_title = there.clone(), there.clone()
     has_title[4], has_image[5] = False, False
-    vectors = (torch.rand(6, config.image_dim), torch.rand(6, config.color_dim), torch.randn(6, config.text_dim))
+    vectors = (torch.rand(6, config.picture_dim), torch.rand(6, config.color_dim), torch.randn(6, config.title_dim))
     return Inputs(*vectors, *words, has_image, has_title)
 
 

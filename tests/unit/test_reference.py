@@ -73,7 +73,7 @@ def trained(
     own = {"a": {"text": "lstm"}, "b": {"text": "bert", "bert": str(small_bert(folder))}}[request.param]
     heads = load_preset(request.param).reference.heads
     config = ReferenceConfig.from_table("test", {**SMALL, **own, "heads": heads, "pretrained_learning_rate": 1e-3})
-    figures = train_reference(data, folder / "out", Preset("reference", 30, 12, reference=config))
+    figures = train_reference(data, folder / "out", Preset("reference", 60, 30, reference=config))
     return folder / "out", figures
 
 

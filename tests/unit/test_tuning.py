@@ -98,7 +98,7 @@ def test_tuned_stages_answer_for_rows_that_they_never_saw(
     truth = data.labels["product_type"][30:]
     for name, seen in (("tuned_text", found.titles[30:, 32:]), ("tuned_image", found.images[30:, 1280:])):
         answers = tuned.heads[name](seen, data.colors[30:])["product_type"].argmax(dim=1)
-        assert float((answers == truth).float().mean()) >= 0.9, name  # of ten, by chance five
+        assert float((answers == truth).float().mean()) >= 0.85, name  # of ten, by chance five
 
 
 def test_hidden_rows_leave_no_trace(rows: list[Row], towers: tuple[ImageTower, TextTower], tmp_path: Path) -> None:
