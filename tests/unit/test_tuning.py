@@ -89,7 +89,9 @@ def short(request: pytest.FixtureRequest) -> None:
 def test_tuned_stages_answer_for_rows_that_they_never_saw(
     rows: list[Row], towers: tuple[ImageTower, TextTower], tmp_path: Path
 ) -> None:
-    """Both heads tell chairs from lamps among held-out rows, nine times of ten at least; what the towers saw before stands unchanged before it."""
+    """Both heads tell chairs from lamps among held-out rows, nine times of ten at least; what the towers saw before
+    stands unchanged before it.
+    """
     data = examples(rows, towers)
     tuned = tuned_on(torch.arange(30), rows, towers, data, tmp_path)
     found = tuned.examples
