@@ -279,6 +279,8 @@ def _svm(
     except ImportError as error:
         raise ModelError("scikit-learn is not installed; 'pip install hangtag[train]' brings it") from error
     rows = csr_matrix((grams.weights, grams.columns, grams.starts), shape=(len(labels), NUM_COLUMNS))
+    if len(np.unique(labels)) == 1:  # a fold of a small catalogue: there is nothing to part it from
+        return np.zeros((1, NUM_COLUMNS + dense.shape[1])), np.ones(1)
     machine = LinearSVC(C=_SVM_COST, random_state=0).fit(hstack([rows, csr_matrix(dense)]).tocsr(), labels)
     if len(machine.classes_) > 2:
         return machine.coef_, machine.intercept_
