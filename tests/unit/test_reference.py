@@ -30,7 +30,9 @@ SMALL = {"image": "resnet18", "side": 16, "batch": 16, "hidden": 32, "widths": (
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """96 listings of four types and four colours; every sixth is tested on."""
+    """96 listings of three types and four colours; every sixth is tested on, each time other ones of the twelve kinds:
+    of what is tested training has seen its like.
+    """
     folder = tmp_path_factory.mktemp("own")
     lines = []
     for index in range(96):
@@ -42,7 +44,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "product_type": kind,
             "color": color,
         }
-        lines.append(json.dumps(line | {"split": "test" if index % 6 == 5 else "train", "family": f"f{index}"}))
+        lines.append(
+            json.dumps(line | {"split": "test" if (index + index // 12) % 6 == 5 else "train", "family": f"f{index}"})
+        )
     path = folder / "own.jsonl"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
@@ -50,6 +54,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def small_bert(folder: Path) -> Path:
     """A BERT of one layer with a tokeniser of whole words, laid out as packages lay theirs out."""
+    torch.manual_seed(0)
     words = ["[PAD]", "[UNK]", *TYPES, *COLORS, "number"]
     tokenizer = Tokenizer(models.WordLevel({word: place for place, word in enumerate(words)}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
@@ -78,13 +83,10 @@ def trained(
 
 
 def test_a_reference_learns_its_catalogue(trained: tuple[Path, Mapping[str, Any]]) -> None:
-    """From random weights, end to end: A far above a guess of one in three; B, whose BERT has hardly begun after thirty
-    passes, above it.
-    """
-    folder, figures = trained
-    least = 0.8 if "lstm" in (folder / "config.json").read_text(encoding="utf-8") else 0.45
+    """From random weights, end to end: far above a guess of one in three."""
+    _, figures = trained
     assert figures["product_type"]["fused"]["rows"] == 16
-    assert figures["product_type"]["fused"]["accuracy"] > least
+    assert figures["product_type"]["fused"]["accuracy"] > 0.8
     assert "| product_type | both | 16 |" in reference_tables(figures)
 
 

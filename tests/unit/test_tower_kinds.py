@@ -38,6 +38,7 @@ IMAGES = {
     "clip": "transformers:{clip}",
     "siglip": "transformers:{siglip}",
 }
+RATES = {"torchvision": 5e-4, "vit": 1e-3}  # at which they learn in a few steps; the others at 2e-3
 TEXTS = {"bert": "transformers:{bert}", "distilbert": "transformers:{distilbert},pooling=cls", "lstm": "lstm,dim=64"}
 
 needs_openvino = pytest.mark.skipif(not has_openvino(), reason="openvino is not installed")
@@ -95,12 +96,12 @@ def learned(tower: nn.Module, dim: int, run: Callable[[], torch.Tensor], rate: f
     return False
 
 
-@pytest.mark.parametrize("kind", [one for one in IMAGES if one != "vit"])  # CLIP and SigLIP are such transformers too
+@pytest.mark.parametrize("kind", list(IMAGES))
 def test_image_towers_learn_32_pictures_by_heart(tmp_path: Path, sources: dict[str, Path], kind: str) -> None:
     """Gradients reach every kind's own network through the tower that serves it."""
     config, tower, _ = towers(tmp_path, sources, kind, "lstm")
     shown = pictures(config.image_side)
-    assert learned(tower, config.image_dim, lambda: tower(shown), rate=2e-3)
+    assert learned(tower, config.image_dim, lambda: tower(shown), RATES.get(kind, 2e-3))
 
 
 @pytest.mark.parametrize("kind", list(TEXTS))
