@@ -66,6 +66,7 @@ class Floor:
         await asyncio.to_thread(self._producer.init_transactions, 30)
         reads = {"group.id": self._told["group"], "enable.auto.commit": False, "auto.offset.reset": "earliest"}
         self._consumer = Consumer({**servers, **reads, "isolation.level": "read_committed"})
+        self._membership: object = None
         self._consumer.subscribe([self._told["input"]])
         self._session = aiohttp.ClientSession(headers={"Accept-Encoding": "identity"})
 
@@ -74,17 +75,14 @@ class Floor:
         reading = threading.Thread(target=self._read, args=(asyncio.get_running_loop(),))
         reading.start()
         room = asyncio.Semaphore(_AHEAD)
-        tasks: set[asyncio.Task[None]] = set()
-        publishing = asyncio.create_task(self._publish())
         taken = 0
-        while taken < self._told["count"]:
-            for message in (await self._arrived.get())[: self._told["count"] - taken]:
-                taken += 1
-                await room.acquire()
-                task = asyncio.create_task(self._one(message, room))
-                tasks.add(task)
-                task.add_done_callback(tasks.discard)
-        await publishing
+        async with asyncio.TaskGroup() as group:  # a picture that fails ends the bench, not its progress
+            group.create_task(self._publish())
+            while taken < self._told["count"]:
+                for message in (await self._arrived.get())[: self._told["count"] - taken]:
+                    taken += 1
+                    await room.acquire()
+                    group.create_task(self._one(message, room))
         self._stopping.set()
         await asyncio.to_thread(reading.join)
 
@@ -99,6 +97,7 @@ class Floor:
         while not self._stopping.is_set():
             first = self._consumer.poll(0.1)
             if first is not None:
+                self._membership = self._consumer.consumer_group_metadata()  # in another thread it would block
                 loop.call_soon_threadsafe(self._arrived.put_nowait, [first, *self._consumer.consume(500, 0)])
 
     async def _one(self, message: Message, room: asyncio.Semaphore) -> None:
@@ -129,7 +128,7 @@ class Floor:
             partition, offset = message.partition() or 0, message.offset() or 0
             ends[partition] = max(offset + 1, ends.get(partition, 0))
         places = [TopicPartition(self._told["input"], partition, offset) for partition, offset in ends.items()]
-        self._producer.send_offsets_to_transaction(places, self._consumer.consumer_group_metadata(), 10)
+        self._producer.send_offsets_to_transaction(places, self._membership, 10)
         self._producer.commit_transaction(10)
 
 
