@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
-from safetensors.numpy import load_file, save_file
 from torch import nn
 
 from model.color_histogram import color_histogram
@@ -21,6 +20,7 @@ from model.engines import choose_engine, open_images
 from model.foreground import find_foreground
 from model.geometry import Framing
 from model.image import ImageTower
+from model.kept import kept
 from model.masking import Mask
 from model.part_features import PartFeatures
 from model.taxonomy import load_taxonomy
@@ -93,18 +93,18 @@ def cached(
     """Arrays by name from a file of ``cache`` that is named after ``key``; computed where there is none."""
     digest = hashlib.sha256()
     for part in key:
-        digest.update(_weights_of(part) if isinstance(part, nn.Module) else f"{part}\0".encode())
-    path = cache / f"{kind}-{digest.hexdigest()[:16]}.safetensors"
-    if path.is_file():
-        return load_file(path)
-    with torch.inference_mode():
-        found = compute()
-    cache.mkdir(parents=True, exist_ok=True)
-    save_file(dict(found), path)
-    return found
+        digest.update(weights_of(part) if isinstance(part, nn.Module) else f"{part}\0".encode())
+
+    def tensors() -> dict[str, torch.Tensor]:
+        with torch.inference_mode():
+            return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in compute().items()}
+
+    found = kept(cache / f"{kind}-{digest.hexdigest()[:16]}.safetensors", tensors)
+    return {name: tensor.numpy() for name, tensor in found.items()}
 
 
-def _weights_of(tower: nn.Module) -> bytes:
+def weights_of(tower: nn.Module) -> bytes:
+    """Enough of a tower's weights, and of what else makes its features, to tell it from others."""
     weights = np.concatenate([p.detach().cpu().float().numpy().ravel()[:64] for p in tower.parameters()]).tobytes()
     return weights + str(getattr(tower, "identity", "")).encode()
 

@@ -7,6 +7,8 @@ its last stages were tuned (`model.tune`) they stand there twice: what they saw 
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import torch
@@ -46,16 +48,10 @@ class ImageTower(nn.Module):
         return torch.cat(self._parts(self.scaled(pixels)), dim=1)
 
     def _parts(self, scaled: torch.Tensor) -> list[torch.Tensor]:
-        net, parts = self.net, []
-        value = shared = net.bn1(net.conv_stem(scaled))
-        for place, block in enumerate(net.blocks):
-            if place == len(net.blocks) - self._num_tuned:
-                shared = value
-            value = block(value)
-            if place in self._details:
-                parts.append(sums_of(value))
-        own = net.global_pool(net.bn2(net.conv_head(value)))
-        return [own, *parts, *([self.tuned(shared)] if self.tuned is not None else [])]
+        seen = list(_stages(self.net, scaled))
+        own = self.net.global_pool(self.net.bn2(self.net.conv_head(seen[-1])))
+        details = [sums_of(seen[place + 1]) for place in sorted(self._details)]
+        return [own, *details, *([self.tuned(seen[-1 - self._num_tuned])] if self.tuned is not None else [])]
 
     def tune(self) -> nn.Module:
         """Let the last stages stand there twice: the copies, to be filled."""
@@ -85,10 +81,17 @@ def sums_of(value: torch.Tensor) -> torch.Tensor:
 
 def first_stages(net: Any, scaled: torch.Tensor, num_tuned: int) -> torch.Tensor:
     """(B, 3, S, S) to (B, C, H, W): an EfficientNet up to its last ``num_tuned`` blocks."""
-    found: torch.Tensor = net.bn1(net.conv_stem(scaled))
-    for block in list(net.blocks)[:-num_tuned]:
-        found = block(found)
+    *_, found = islice(_stages(net, scaled), len(net.blocks) - num_tuned + 1)
     return found
+
+
+def _stages(net: Any, scaled: torch.Tensor) -> Iterator[torch.Tensor]:
+    """What the stem gives, then each block."""
+    found: torch.Tensor = net.bn1(net.conv_stem(scaled))
+    yield found
+    for block in net.blocks:
+        found = block(found)
+        yield found
 
 
 def last_stages(net: Any, num_tuned: int) -> nn.Sequential:

@@ -1,7 +1,7 @@
 """What a run of training has finished, kept in its ``out`` folder until the checkpoint is whole.
 
 A run that was killed goes on after the last part that it had finished, if it is the same run: same data, features,
-configuration and seed. Parts are safetensors, written under another name and then renamed: one that is there is whole.
+configuration and seed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+
+from model.kept import kept
 
 Tensors = Mapping[str, torch.Tensor]
 
@@ -38,13 +39,7 @@ class Unfinished:
         path = self._folder / f"{name}.safetensors"
         if path.is_file():
             self._log(f"{name}: finished before")
-            kept: dict[str, torch.Tensor] = load_file(path)
-            return kept
-        found = {key: value.contiguous() for key, value in compute().items()}
-        waiting = path.with_suffix(".new")
-        save_file(found, waiting)
-        waiting.replace(path)
-        return found
+        return kept(path, compute)
 
     def has(self, name: str) -> bool:
         """Was this part finished before?"""

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +20,8 @@ from torch import nn
 from model.config import ModelConfig
 from model.dataset import Row
 from model.engines import choose_engine, open_images
-from model.geometry import fit_square
+from model.features import weights_of
+from model.geometry import Framing
 from model.image import ImageTower, first_stages, last_stages
 from model.types import Pixels
 
@@ -50,7 +50,7 @@ class _First(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """What the first stages saw: ``cells`` (V, N, H, W, C) fp16 in a file; a row has ``counts`` of the views."""
+    """What the first stages saw: ``cells`` (V, N, H, W, C) fp16 in a file; a row has the views in ``kinds``."""
 
     cells: npt.NDArray[np.float16]
     kinds: Sequence[tuple[int, ...]]  # per row, the views that there are
@@ -84,7 +84,7 @@ def look(rows: Sequence[Row], tower: ImageTower, config: ModelConfig, cache: Pat
         with torch.inference_mode():
             shape = first(torch.zeros(1, side, side, 3, dtype=torch.uint8)).shape
         cache.mkdir(parents=True, exist_ok=True)
-        _compute(rows, kinds, first, side, path, shape, log)
+        _compute(rows, kinds, first, replace(tower.framing, side=side), path, shape, log)
     return Views(np.load(path, mmap_mode="r"), kinds, last, key)
 
 
@@ -100,8 +100,7 @@ def _key(rows: Sequence[Row], tower: ImageTower, side: int, num_tuned: int) -> s
     digest = hashlib.sha256(f"{side} {VIEWS} {num_tuned}".encode())
     for row in rows:
         digest.update(f"{row.image.parent.name}/{row.image.name}\0".encode())
-    for value in tower.parameters():
-        digest.update(value.detach().cpu().float().numpy().ravel()[:64].tobytes())
+    digest.update(weights_of(tower))
     return digest.hexdigest()[:16]
 
 
@@ -109,14 +108,14 @@ def _compute(
     rows: Sequence[Row],
     kinds: Sequence[tuple[int, ...]],
     first: nn.Module,
-    side: int,
+    framing: Framing,
     path: Path,
     shape: torch.Size,
     log: Log,
 ) -> None:
     """Into a file beside ``path``, which then takes its name: a run that was stopped leaves none half full."""
-    place = torch.device("cpu")
-    see = open_images(cast(ImageTower, first), side, place, choose_engine(place, precision="fp32"))
+    place, side = torch.device("cpu"), framing.side
+    see = open_images(first, side, place, choose_engine(place, precision="fp32"))
     _, channels, height, width = shape
     partial = path.with_suffix(".partial.npy")
     cells = np.lib.format.open_memmap(
@@ -127,19 +126,19 @@ def _compute(
         log(f"first stages: {len(chosen):,} pictures, {name}")
         for start in range(0, len(chosen), _CHUNK):
             some = chosen[start : start + _CHUNK]
-            pixels = np.stack([_view_of(rows[index].image, view, index, side) for index in some])
+            pixels = np.stack([_view_of(rows[index].image, view, index, framing) for index in some])
             with torch.inference_mode():
                 cells[view, some] = see(pixels).permute(0, 2, 3, 1).numpy()
     cells.flush()
     partial.rename(path)
 
 
-def _view_of(path: Path, view: int, index: int, side: int) -> Pixels:
+def _view_of(path: Path, view: int, index: int, framing: Framing) -> Pixels:
     """(S, S, 3) of one of ``VIEWS``; crops depend on nothing but the row."""
     with Image.open(path) as opened:
         image = opened.convert("RGB")
     draw = np.random.default_rng((index, view))
-    found = fit_square(image, side) if view < 2 else _crop(image, side, draw)
+    found = framing.square(image) if view < 2 else _crop(image, framing.side, draw)
     if view == 1 or (view > 1 and draw.random() < 0.5):
         found = found.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     return np.asarray(found, np.uint8)

@@ -83,7 +83,7 @@ class TextTower(nn.Module):
     def _encode_twice(self, ids: torch.Tensor, mask: torch.Tensor, tuned: TunedLayers) -> torch.Tensor:
         num_tuned = len(tuned.layers)
         lower = self._lower(ids, mask, num_tuned)
-        own = _mean(_through(list(cast(Any, self.net).encoder.layer)[-num_tuned:], lower, mask), mask)
+        own = _vector(_through(list(cast(Any, self.net).encoder.layer)[-num_tuned:], lower, mask), mask)
         return torch.cat([own, tuned(lower, mask)], dim=1)
 
     def encode(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -100,7 +100,7 @@ class TextTower(nn.Module):
         states: torch.Tensor = found.last_hidden_state  # (B, T, D)
         if self.pooling == "cls":
             return states[:, 0]
-        return (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+        return _mean(states, mask)
 
 
 class TunedLayers(nn.Module):
@@ -112,7 +112,7 @@ class TunedLayers(nn.Module):
 
     def forward(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """See the class."""
-        return _mean(_through(self.layers, states, mask), mask)
+        return _vector(_through(self.layers, states, mask), mask)
 
 
 def _through(layers: Iterable[nn.Module], states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -124,8 +124,11 @@ def _through(layers: Iterable[nn.Module], states: torch.Tensor, mask: torch.Tens
 
 
 def _mean(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    mean = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-    return nn.functional.normalize(mean.float(), dim=-1)
+    return (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+
+
+def _vector(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    return nn.functional.normalize(_mean(states, mask).float(), dim=-1)
 
 
 def _bert(folder: Path) -> nn.Module:

@@ -2,8 +2,7 @@
 
 The first stages stay as they are, so what they see is computed once; an epoch then costs a fraction of a full one. The
 heads alone are fitted first, on the stages as they are, or the first steps would spoil what the stages know (Kumar et
-al., "Fine-Tuning can Distort Pretrained Features", 2022). The loss is the cross-entropy of every attribute that a row
-knows, with smoothed labels (Szegedy et al. 2016).
+al., "Fine-Tuning can Distort Pretrained Features", 2022).
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.torch import load_file, save_file
 from torch import nn
-from torch.nn.functional import cross_entropy
 
+from model.kept import kept
+from model.losses import smoothed_cross_entropy
 from model.tuned_heads import TunedHeads
 
 _SMOOTHING = 0.1
@@ -142,28 +141,16 @@ def _share(step: int, total: int) -> float:
 def _loss(logits: Mapping[str, torch.Tensor], lessons: Lessons, batch: Ints) -> torch.Tensor:
     losses = []
     for name, importance in _IMPORTANCE.items():
-        labels = lessons.labels[name][batch]
-        known = labels >= 0
-        if bool(known.any()):
-            losses.append(importance * cross_entropy(logits[name][known], labels[known], label_smoothing=_SMOOTHING))
-        else:
-            losses.append(logits[name].sum() * 0)
+        losses.append(importance * smoothed_cross_entropy(logits[name], lessons.labels[name][batch], _SMOOTHING))
     return torch.stack(losses).sum()
 
 
-def kept(path: Path, modules: Mapping[str, nn.Module], make: Callable[[], None]) -> None:
-    """Fill ``modules`` from the file at ``path``, or by ``make``, and then write the file: a run that was stopped goes
-    on from there.
-    """
-    if path.is_file():
-        found = load_file(path)
-        for name, module in modules.items():
-            own = {key.removeprefix(f"{name}/"): value for key, value in found.items() if key.startswith(f"{name}/")}
-            module.load_state_dict(own)
-        return
-    make()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    weights = {f"{name}/{key}": value for name, module in modules.items() for key, value in module.state_dict().items()}
-    partial = path.with_suffix(".partial")
-    save_file({name: value.contiguous() for name, value in weights.items()}, partial)
-    partial.rename(path)
+def fill(path: Path, modules: Mapping[str, nn.Module], make: Callable[[], None]) -> None:
+    """Fill ``modules`` from the file at ``path``; where there is none, by ``make``, and write it."""
+    both = nn.ModuleDict(modules)
+
+    def compute() -> dict[str, torch.Tensor]:
+        make()
+        return both.state_dict()
+
+    both.load_state_dict(kept(path, compute))

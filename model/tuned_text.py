@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from model.text import TextTower, TunedLayers
 from model.tune import Course, Draw, Plan, tune
@@ -63,12 +64,8 @@ class States:
 
 def padded(states: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
     """(T, D) each to (B, T, D), as wide as the longest, and (B, T), 1 where a token stands."""
-    width = max(len(one) for one in states)
-    found, mask = torch.zeros(len(states), width, states[0].shape[1]), torch.zeros(len(states), width)
-    for place, one in enumerate(states):
-        found[place, : len(one)] = one.float()
-        mask[place, : len(one)] = 1
-    return found, mask
+    mask = pad_sequence([torch.ones(len(one)) for one in states], batch_first=True)
+    return pad_sequence([one.float() for one in states], batch_first=True), mask
 
 
 def tune_text(

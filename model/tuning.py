@@ -27,7 +27,7 @@ from model.resume import key_of
 from model.stages import Views, features_of, look
 from model.text import TextTower, TunedLayers
 from model.towers.source import save_half
-from model.tune import Course, Lessons, Log, kept
+from model.tune import Course, Lessons, Log, fill
 from model.tuned_heads import TunedHeads
 from model.tuned_image import PLAN as IMAGE_PLAN
 from model.tuned_image import tune_image
@@ -120,9 +120,8 @@ class Tuning:
         course = Course("text tower", self._lessons, rows, TEXT_PLAN, self._seed, self._log, states[0].lengths)
         key = key_of(course.digest, self._read, *last.state_dict().values())
         path = self._cache / f"tuned-text-{key[:16]}.safetensors"
-        kept(
-            path, {"last": last, "heads": heads}, lambda: tune_text(last, states, heads, self._examples.titles, course)
-        )
+        titles = self._examples.titles
+        fill(path, {"last": last, "heads": heads}, lambda: tune_text(last, states, heads, titles, course))
         return _rounded(last), heads
 
     def _tuned_image(self, rows: npt.NDArray[np.int64], views: Views) -> tuple[nn.Module, TunedHeads]:
@@ -131,7 +130,7 @@ class Tuning:
         heads = TunedHeads(self._config.image_dim, self._sizes, self._config.color_dim)
         course = Course("image tower", self._lessons, rows, IMAGE_PLAN, self._seed, self._log)
         path = self._cache / f"tuned-image-{key_of(course.digest, views.key)[:16]}.safetensors"
-        kept(path, {"last": last, "heads": heads}, lambda: tune_image(last, views, heads, self._plain, course))
+        fill(path, {"last": last, "heads": heads}, lambda: tune_image(last, views, heads, self._plain, course))
         return _rounded(last), heads
 
     def _with_titles(self, examples: Examples, last: TunedLayers, states: tuple[States, States]) -> Examples:

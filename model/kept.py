@@ -1,0 +1,27 @@
+"""Tensors that are dear to compute, kept in files: one that is there is whole."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+
+def kept(path: Path, compute: Callable[[], Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """What the safetensors file at ``path`` has; where there is none it is computed, and the file written.
+
+    Under another name first, which is then changed: a run that was stopped leaves no half a file, and two at once do
+    no harm.
+    """
+    if path.is_file():
+        found: dict[str, torch.Tensor] = load_file(path)
+        return found
+    found = {name: value.contiguous() for name, value in compute().items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}.new")
+    save_file(found, partial)
+    partial.replace(path)
+    return found
