@@ -1,8 +1,8 @@
 """Which fusion helps? Every one trained on the same cached features, with several seeds, and measured side by side.
 
-Each fit sees four fifths of the training families. On the last fifth pools are fitted, as `hangtag train` does on all
-five; test rows are used for the figures alone. All fits make the same number of passes. Intervals come from a bootstrap
-over rows and seeds at once, gains are paired: both models are asked about the same rows after the same seed.
+Each fit sees two thirds of the training families. On the last third pools are fitted, as `hangtag train` does on
+every fold; test rows are used for the figures alone. All fits make the same number of passes. Intervals come from a
+bootstrap over rows and seeds at once, gains are paired: both models are asked about the same rows after the same seed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from model.weights import SHIPPED, load_towers
 
 MASKED = ("color", "material")  # attributes whose telling words can be hidden
 EVERY: Sequence[str] = ()
-# Stages that were tuned have seen the fifth that is held out here: the towers are asked as they came.
+# Stages that were tuned have seen the third that is held out here: the towers are asked as they came.
 _UNTUNED: Mapping[str, Any] = {"tuned_text_layers": 0, "tuned_image_blocks": 0}
 
 Log = Callable[[str], None]

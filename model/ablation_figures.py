@@ -61,7 +61,7 @@ def ablation_tables(found: Mapping[str, Any]) -> str:
     head = (
         "Towers as they came, no stage tuned. "
         f"Each fit saw {found['fitted_rows']:,} training rows for {found['epochs']} passes; pools were fitted on the "
-        f"fifth of the training families that was held out. Means over {found['seeds']} seeds; 95 % intervals over "
+        f"third of the training families that was held out. Means over {found['seeds']} seeds; 95 % intervals over "
         "rows and seeds; gains are paired with the best single side that was given as much. Product types: those with "
         "enough training rows to be named. Where a side is missing the pool answers by the other side's experts, as in "
         "the first rows."

@@ -10,8 +10,9 @@ import torch
 from model.fusion import Logits
 from model.pool import Pool
 
-AGREEING = ("product_type", "color")
+AGREEING = ("product_type", "color", "material")
 _FLOOR = 1e-3
+_LEAST_COSINE = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +35,21 @@ def sides_of(
 
 
 def pair_features(one: Sides, pictures: torch.Tensor, titles: torch.Tensor) -> torch.Tensor:
-    """(P, 3) of pairs, by row numbers: cosine, and for each attribute the log-odds that both sides mean one value."""
-    cosine = (one.image[pictures] * one.title[titles]).sum(dim=1)
-    agreements = [_log_odds((one.seen[name][pictures] * one.said[name][titles]).sum(dim=1)) for name in AGREEING]
-    return torch.stack([cosine, *agreements], dim=1)
+    """(P, F) of pairs, by row numbers: cosine in the joint space, and for each attribute how well both sides agree."""
+    found = [(one.image[pictures] * one.title[titles]).sum(dim=1)]
+    for name in AGREEING:
+        seen, said = one.seen[name][pictures], one.said[name][titles]
+        found += _agreement((seen * said).sum(dim=1), seen.norm(dim=1) * said.norm(dim=1))
+    return torch.stack(found, dim=1)
 
 
 def all_pairs(one: Sides, weights: tuple[float, ...]) -> torch.Tensor:
     """(N, N) logits of every picture (rows) with every title (columns)."""
-    found = weights[0] * one.image @ one.title.T + weights[-1]
-    for weight, name in zip(weights[1:-1], AGREEING, strict=True):
-        found = found + weight * _log_odds(one.seen[name] @ one.said[name].T)
-    return found
+    found = [one.image @ one.title.T]
+    for name in AGREEING:
+        seen, said = one.seen[name], one.said[name]
+        found += _agreement(seen @ said.T, seen.norm(dim=1)[:, None] * said.norm(dim=1))
+    return sum((weight * feature for weight, feature in zip(weights, found, strict=False)), torch.tensor(weights[-1]))
 
 
 def probabilities(features: torch.Tensor, weights: tuple[float, ...]) -> torch.Tensor:
@@ -53,6 +57,9 @@ def probabilities(features: torch.Tensor, weights: tuple[float, ...]) -> torch.T
     return torch.sigmoid(features @ torch.tensor(weights[:-1], device=features.device) + weights[-1])
 
 
-def _log_odds(agreement: torch.Tensor) -> torch.Tensor:
-    share = agreement.clamp(_FLOOR, 1 - _FLOOR)
-    return torch.log(share) - torch.log1p(-share)
+def _agreement(same: torch.Tensor, lengths: torch.Tensor) -> list[torch.Tensor]:
+    """Log-odds that both sides mean one value, and how alike what they say is whether they are sure of it or not: the
+    logarithm of the cosine of their probabilities.
+    """
+    share = same.clamp(_FLOOR, 1 - _FLOOR)
+    return [torch.log(share) - torch.log1p(-share), torch.log((same / lengths).clamp(min=_LEAST_COSINE))]

@@ -38,6 +38,10 @@ class Outcomes:
     scores: Floats  # (N,)
     right: Bools  # (N,)
 
+    def joined(self, other: Outcomes) -> Outcomes:
+        """These rows and others."""
+        return Outcomes(np.concatenate([self.scores, other.scores]), np.concatenate([self.right, other.right]))
+
 
 @dataclass(frozen=True, slots=True)
 class Fitting:

@@ -6,7 +6,7 @@ count them apart. What is left are types that a picture or a title can tell.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,8 +24,14 @@ CATCH_ALL = frozenset(
 )  # fmt: skip
 
 
-def apart(scores: npt.NDArray[np.float32], truth: npt.NDArray[np.int64], names: Sequence[str]) -> dict[str, Any]:
-    """Figures of rows whose label is a catch-all, and of the others: ``scores`` (N, V) of ``names``, ``truth`` (N,)."""
+def apart(
+    by_side: Mapping[str, npt.NDArray[np.float32]], truth: npt.NDArray[np.int64], names: Sequence[str]
+) -> dict[str, Any]:
+    """Figures by side, catch-all labels and others apart: scores (N, V) of ``names``, ``truth`` (N,)."""
     is_catch_all = np.array([name in CATCH_ALL for name in names])[truth]
     chosen = {"catch_all": is_catch_all, "telling": ~is_catch_all}
-    return {kind: figures_of(scores[rows], truth[rows]) for kind, rows in chosen.items() if rows.any()}
+    return {
+        kind: {side: figures_of(scores[rows], truth[rows]) for side, scores in by_side.items()}
+        for kind, rows in chosen.items()
+        if rows.any()
+    }

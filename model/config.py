@@ -12,7 +12,7 @@ from model.color_histogram import HISTOGRAM_DIM
 from model.errors import CheckpointError
 from model.geometry import FITS, INTERPOLATIONS, Framing
 
-FORMAT = 2
+FORMAT = 3
 MAX_SIDE = 1024  # of the square that the image tower sees, in pixels
 
 
@@ -33,7 +33,7 @@ class ModelConfig:
     max_title_tokens: int = 96
     color_dim: int = HISTOGRAM_DIM  # of the colour histogram
     hidden_dim: int = 512
-    joint_dim: int = 128  # of the space in which pictures and titles are compared
+    joint_dim: int = 256  # of each of the two spaces in which pictures and titles are compared
     fusions: tuple[str, ...] = ("gated",)  # experts that see both sides (`model.fusions`); (): stacking alone
     modality_dropout: float = 0.25  # how often training hides the picture, and how often the title
     region_grid: int = 4  # a picture is this many regions squared, where a fusion looks at regions

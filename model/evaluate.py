@@ -7,9 +7,9 @@ each expert alone, since a pool that does not beat its best expert is worth noth
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +23,20 @@ from model.catalogue import is_catalogue, load_catalogue
 from model.catch_all import apart
 from model.dataset import Row, load_rows
 from model.engines import Engine, Precision, choose_engine, open_images
+from model.evidence_check import evidence_figures
 from model.extract import Extractor
-from model.features import Features, look_at, see_images
-from model.figures import auroc, details_of, figures_of, paired_gain, recall_at
+from model.features import Features, look_at, read_titles, see_images
+from model.figures import auroc, details_of, figures_of, outcome_figures, paired_gain, recall_at
 from model.fit import label_ids
-from model.fusion import ATTRIBUTES, SINGLE_SIDED, FusionModel, Inputs, Logits, bag_tensors
+from model.fusion import ATTRIBUTES, SINGLE_SIDED, FusionModel, Logits
+from model.inputs import Inputs, bag_tensors
 from model.label_noise import label_noise
 from model.ngrams import bags
 from model.parts import all_features
 from model.pool import SIDES
 from model.predictor import choose_device
 from model.presence_data import evaluate_presence
-from model.scoring import Scored, category_matrix, score_all, stated_values
+from model.scoring import Scored, category_matrix, score_all, score_sides, stated_values
 from model.taxonomy import load_taxonomy
 from model.weights import SHIPPED, Checkpoint, Vocabulary, load
 
@@ -44,6 +46,7 @@ _MASKED = {"fused": "fused_masked", "text": "text_masked"}
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
+Read = Callable[[Sequence[str]], Floats]  # titles to (N, Dt)
 
 
 def evaluate(
@@ -65,7 +68,8 @@ def evaluate(
     told: dict[str, Any] = {}
     if engine is not None:
         features, told = _on_engine(loaded, features, rows, choose_device(device), engine)
-    figures = told | evaluate_features(loaded.fusion, loaded.vocabulary, loaded.outcomes, features, rows)
+    read = partial(read_titles, tower=loaded.text)
+    figures = told | evaluate_features(loaded.fusion, loaded.vocabulary, loaded.outcomes, features, rows, read)
     if loaded.presence is not None and not is_catalogue(data):
         see = partial(see_images, tower=loaded.image, side=loaded.config.image_side, cache=cache, log=lambda _: None)
         figures["text_presence"] = evaluate_presence(loaded.presence, features.images, rows, see, cache)
@@ -114,21 +118,38 @@ def evaluate_features(
     outcomes: Mapping[str, Mapping[str, Outcomes]],
     features: Features,
     rows: Sequence[Row],
+    read: Read,
 ) -> dict[str, Any]:
-    """Figures on those of ``rows`` that are test rows; thresholds come from the calibration ``outcomes``."""
+    """Figures on the test rows among ``rows``; thresholds come from the calibration ``outcomes``. ``read`` gives vectors
+    of other titles.
+    """
     test = np.array([index for index, row in enumerate(rows) if row.split == "test"], np.int64)
     titled = test[[bool(rows[index].title) for index in test]]
     asked = Asked(fusion, vocabulary, features, rows)
-    found: dict[str, Any] = {"rows": {"listings": len(titled)}}
+    found: dict[str, Any] = {"rows": {"listings": len(titled)}, "families": _families(outcomes)}
     with torch.inference_mode():
         if len(titled) > 1:
-            found |= _of_listings(asked, titled, outcomes)
+            found |= _of_listings(asked, titled, outcomes, read)
         found |= asked.scene(test, outcomes.get("scene", {}))
         found |= asked.garments(test)
     return found
 
 
-def _of_listings(asked: Asked, rows: Ints, outcomes: Mapping[str, Mapping[str, Outcomes]]) -> dict[str, Any]:
+def _families(outcomes: Mapping[str, Mapping[str, Outcomes]]) -> dict[str, dict[str, Any]]:
+    """How experts did that had not seen a row's family, on the rows that set the pools and thresholds."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, by_side in outcomes.items():
+        for side in SIDES:
+            own = [by_side[key] for key in (side, f"{side}_stated") if key in by_side]
+            own = own[:1] if side == "image" else own  # of a picture alone, whatever the words state
+            if own:
+                found.setdefault(name, {})[side] = outcome_figures(reduce(Outcomes.joined, own))
+    return found
+
+
+def _of_listings(
+    asked: Asked, rows: Ints, outcomes: Mapping[str, Mapping[str, Outcomes]], read: Read
+) -> dict[str, Any]:
     """Figures of titled listings; of attributes that no row has a label for there are none."""
     plain, logits = asked.scores(rows, masked=False)
     masked, _ = asked.scores(rows, masked=True)
@@ -143,6 +164,7 @@ def _of_listings(asked: Asked, rows: Ints, outcomes: Mapping[str, Mapping[str, O
     found["gains"] = _gains(right, plain, masked)
     found["association"] = asked.association(rows)
     found["conflicts"] = _conflicts(plain, asked.doubt("color"))
+    found["evidence"] = asked.evidence(rows, plain, answered, read)
     found["details"] = asked.details(rows, plain, answered)
     return found
 
@@ -166,7 +188,7 @@ class Asked:
         chosen = [self._rows[index] for index in rows]
         titles = [self._features.masked_titles[index] if masked else self._rows[index].title for index in rows]
         vectors = self._features.masked if masked else self._features.titles
-        logits = self._fusion(self._inputs(rows, titles, vectors, masked=masked))
+        logits = self._fusion(self._inputs(rows, titles, vectors[rows], masked=masked))
         values = self._vocabulary.values
         truth = {name: label_ids(chosen, name, values[name]) for name in ATTRIBUTES}
         stated = stated_values(self._extractor, titles, values)
@@ -205,10 +227,30 @@ class Asked:
         return found
 
     def apart(self, plain: Scored) -> dict[str, Any]:
-        """Product type by both sides, where the label is a catch-all and where it is not."""
+        """Product type by side, where the label is a catch-all and where it is not."""
         truth = plain.truth["product_type"]
         rows = truth >= 0
-        return apart(plain.scores["product_type"]["fused"][rows], truth[rows], self._vocabulary.published_types)
+        by_side: dict[str, Floats] = {side: plain.scores["product_type"][side][rows] for side in SIDES}
+        return apart(by_side, truth[rows], self._vocabulary.published_types)
+
+    def evidence(self, rows: Ints, plain: Scored, names: Sequence[str], read: Read) -> dict[str, Any]:
+        """Whether the words that a value's evidence points at carry it, by attribute."""
+        titles = [self._rows[index].title for index in rows]
+        values = {**self._vocabulary.values, "product_type": self._vocabulary.published_types}
+        found = {}
+        for name in names:
+            ask = partial(self._said, name, rows, read)
+            one = evidence_figures(name, values[name], titles, plain.scores[name]["text"], self._extractor, ask)
+            if one:
+                found[name] = one
+        return found
+
+    def _said(self, name: str, rows: Ints, read: Read, chosen: Ints, titles: Sequence[str]) -> Floats:
+        """(N, V) what the chosen ones of ``rows`` would be by their titles alone, had they these ``titles``."""
+        logits = self._fusion(self._inputs(rows[chosen], titles, read(titles)))[name]
+        stated = stated_values(self._extractor, titles, self._vocabulary.values)[name]
+        scores = score_sides(self._vocabulary.pools[name], logits, stated)["text"]
+        return scores[:, self._published] if name == "product_type" else scores
 
     def scene(self, rows: Ints, calibration: Mapping[str, Outcomes]) -> dict[str, Any]:
         """Scenes by pictures, over all sources."""
@@ -229,14 +271,14 @@ class Asked:
 
     def _photos(self, rows: Ints) -> dict[str, Any]:
         blank = np.zeros_like(self._features.titles)
-        logits = self._fusion(self._inputs(rows, [""] * len(rows), blank))
+        logits = self._fusion(self._inputs(rows, [""] * len(rows), blank[rows]))
         scores = self._vocabulary.pools["product_type"].scores(logits["product_type"], "image", stated=False).numpy()
         truth = label_ids([self._rows[index] for index in rows], "product_type", self._types)
         return {"garments": {"image": figures_of(scores, truth)}}
 
     def association(self, rows: Ints) -> dict[str, Any]:
         """Own titles against random ones and against those of the same type; and among all titles."""
-        inputs = self._inputs(rows, [self._rows[index].title for index in rows], self._features.titles)
+        inputs = self._inputs(rows, [self._rows[index].title for index in rows], self._features.titles[rows])
         sides = sides_of(self._fusion.similarity(inputs), self._fusion(inputs), self._vocabulary.pools)
         weights = self._vocabulary.association
         own = torch.arange(len(rows))
@@ -263,7 +305,7 @@ class Asked:
         has_title = torch.tensor([bool(title.strip()) for title in titles])
         parts = self._features.parts
         own = parts.take(torch.from_numpy(rows), there & masked) if parts is not None else None
-        return Inputs(pictures, colors, torch.from_numpy(vectors[rows]), *words, there, has_title, own)
+        return Inputs(pictures, colors, torch.from_numpy(vectors), *words, there, has_title, own)
 
 
 def _attribute(name: str, plain: Scored, masked: Scored, calibration: Mapping[str, Outcomes]) -> dict[str, Any]:
@@ -286,12 +328,12 @@ def _published_only(plain: Scored) -> dict[str, Any]:
 
 def _conflicts(plain: Scored, doubt: float) -> dict[str, Any]:
     """How often what is said conflicts with the pictures: colours as they are, and each swapped for another."""
-    stated = plain.stated["color"]
-    single = ((stated > 0).sum(dim=1) == 1).numpy() & (plain.truth["color"] >= 0)
+    single, said = plain.stating_one("color")
+    single &= plain.truth["color"] >= 0
     if not single.any():
         return {}
-    said, seen = stated[single].argmax(dim=1).numpy(), plain.scores["color"]["image"][single]
-    swapped = (said + np.random.default_rng(0).integers(1, stated.shape[1], len(said))) % stated.shape[1]
+    said, seen = said[single], plain.scores["color"]["image"][single]
+    swapped = (said + np.random.default_rng(0).integers(1, seen.shape[1], len(said))) % seen.shape[1]
     lines = np.arange(len(said))
     return {
         "rows": len(said),

@@ -59,8 +59,8 @@ def compute_features(
     mask = Mask(load_taxonomy())
     masked = [mask.hide(title) for title in titles]
     seen = _see(rows, image, side, cache, log)
-    said = cached(cache, "titles", (text, *titles), lambda: {"titles": _titles(titles, text)})
-    hidden = cached(cache, "titles", (text, *masked), lambda: {"titles": _titles(masked, text)})
+    said = cached(cache, "titles", (text, *titles), lambda: {"titles": read_titles(titles, text)})
+    hidden = cached(cache, "titles", (text, *masked), lambda: {"titles": read_titles(masked, text)})
     return Features(seen["images"], seen["colors"], said["titles"], hidden["titles"], tuple(masked))
 
 
@@ -109,7 +109,8 @@ def weights_of(tower: nn.Module) -> bytes:
     return weights + str(getattr(tower, "identity", "")).encode()
 
 
-def _titles(titles: Sequence[str], tower: TextTower) -> Floats:
+def read_titles(titles: Sequence[str], tower: TextTower) -> Floats:
+    """(N, Dt) vectors of titles, zeros of an empty one; nothing is kept."""
     vectors = tower([title or "-" for title in titles]).cpu().numpy()
     vectors[[index for index, title in enumerate(titles) if not title.strip()]] = 0
     # The cache keeps fp16, so training sees what serving will see.

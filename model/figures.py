@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from model.calibrate import expected_calibration_error, honest_error
+from model.calibrate import Outcomes, expected_calibration_error, honest_error
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -51,6 +51,19 @@ def figures_of(
         if (truth < 0).any():
             figures["unanswerable_accepted"] = round(float(accepted[truth < 0].mean()), 4)
     return figures
+
+
+def outcome_figures(outcomes: Outcomes) -> dict[str, Any]:
+    """Figures of rows of which only the top value's score is known, and whether it was right."""
+    scores, right = outcomes.scores, outcomes.right
+    return {
+        "rows": len(right),
+        "accuracy": round(float(right.mean()), 4),
+        "interval_95": [round(bound, 4) for bound in wilson_interval(int(right.sum()), len(right))],
+        "calibration_error": round(expected_calibration_error(scores, right), 4),
+        "calibration_error_if_honest": round(honest_error(scores), 4),
+        "brier": round(float(((scores - right) ** 2).mean()), 4),
+    }
 
 
 def details_of(

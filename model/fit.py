@@ -12,11 +12,14 @@ import numpy.typing as npt
 import torch
 from torch.nn.functional import cross_entropy
 
+from model.bag_linear import BagLinear
 from model.config import ModelConfig
 from model.dataset import Row
 from model.errors import ModelError
 from model.features import Features
-from model.fusion import ATTRIBUTES, BagLinear, FusionModel, Inputs, Logits, bag_tensors
+from model.fusion import ATTRIBUTES, FusionModel, Logits
+from model.inputs import Inputs, bag_tensors
+from model.losses import smoothed_cross_entropy
 from model.ngrams import NUM_COLUMNS, Bags, bags, count_documents, idf, word_bits
 from model.part_features import PartFeatures
 from model.taxonomy import load_taxonomy
@@ -26,6 +29,7 @@ _MASKED_SHARE = 0.3
 _UNSEEN_MADE_SHARE = 0.4  # of made-up titles: the picture alone must do as well
 _LEARNING_RATE = 2e-3
 _WEIGHT_DECAY = 0.05
+_SMOOTHING = 0.05
 _SVM_COST = 1.0  # on held-out families better than 0.3 by one to three points for product types
 
 Ints = npt.NDArray[np.int64]
@@ -206,31 +210,18 @@ def _loss(fusion: FusionModel, data: Examples, batch: torch.Tensor) -> torch.Ten
     unseen = is_made & (torch.rand(len(batch)) < _UNSEEN_MADE_SHARE)
     inputs = replace(inputs, has_title=inputs.has_title & ~unseen)
     logits = fusion.network(inputs)
-    losses = [_contrastive(fusion, data.inputs(batch[~is_made]))]
+    own = batch[~is_made]
+    losses = [fusion.contrast(data.inputs(own))] if len(own) > 1 else []
     for name in ATTRIBUTES:
         wanted = data.labels[name][batch]
-        known = wanted >= 0
-        titled = known & inputs.has_title
+        told = wanted.where(inputs.has_title, -1)
         one: Logits = logits[name]
-        losses += [_cross_entropy(one[expert][known], wanted[known]) for expert in one if expert != "text"]
-        losses.append(_cross_entropy(one["text"][titled], wanted[titled]))
-    scenes = data.labels["scene"][batch]
-    losses.append(_cross_entropy(fusion.scenes(inputs.images)[scenes >= 0], scenes[scenes >= 0]))
+        losses += [
+            smoothed_cross_entropy(scores, told if expert == "text" else wanted, _SMOOTHING)
+            for expert, scores in one.items()
+        ]
+    losses.append(smoothed_cross_entropy(fusion.scenes(inputs.images), data.labels["scene"][batch], _SMOOTHING))
     return torch.stack(losses).sum()
-
-
-def _cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    return cross_entropy(logits, labels, label_smoothing=0.05) if len(labels) else logits.sum() * 0
-
-
-def _contrastive(fusion: FusionModel, inputs: Inputs) -> torch.Tensor:
-    """InfoNCE in both directions (van den Oord et al. 2018; Radford et al. 2021): each picture finds its title."""
-    if len(inputs.images) < 2:
-        return inputs.images.sum() * 0
-    left, right = fusion.similarity(inputs)
-    scores = fusion.joint.log_scale.clamp(max=4.6).exp() * left @ right.T
-    own = torch.arange(len(scores))
-    return 0.5 * (cross_entropy(scores, own) + cross_entropy(scores.T, own))
 
 
 def _mixed(bags: Bags, masked: Bags, hide: npt.NDArray[np.bool_]) -> Bags:

@@ -12,17 +12,19 @@ experts are needed anyway, to say what a tag would be without picture or title.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import cast
 
-import numpy as np
 import torch
 from torch import nn
 
+from model.bag_linear import BagLinear
 from model.config import ModelConfig
-from model.fusions.pair import Pair, Parts
+from model.fusions.pair import Pair
 from model.fusions.registry import NEEDS_PARTS, Widths, build_fusion
-from model.ngrams import NUM_COLUMNS, NUM_WORD_BITS, Bags
+from model.inputs import Inputs
+from model.joint_space import JointSpace
+from model.ngrams import NUM_COLUMNS, NUM_WORD_BITS
 from model.tuned_heads import TunedHeads
 
 ATTRIBUTES = ("product_type", "color", "material")  # "category" is summed from product_type
@@ -30,31 +32,6 @@ _DETAIL_SHARE = 0.1  # of a deviation: a detail weighs about what a cell of the 
 SINGLE_SIDED = ("image", "text", "words", "tuned_image", "tuned_text")
 
 Logits = Mapping[str, torch.Tensor]  # expert -> (B, V); those that see both sides come first
-
-
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """A batch. Where a picture or a title is missing its row holds zeros, or an empty bag."""
-
-    images: torch.Tensor  # (B, Di), details and tuned stages' features after them
-    colors: torch.Tensor  # (B, Dc)
-    titles: torch.Tensor  # (B, Dt), tuned layers' vectors after them
-    columns: torch.Tensor  # (M,) the bags of all titles, one after the other
-    weights: torch.Tensor  # (M,)
-    starts: torch.Tensor  # (B + 1,)
-    has_image: torch.Tensor  # (B,) bool
-    has_title: torch.Tensor  # (B,) bool
-    parts: Parts | None = None  # regions and tokens, where a fusion needs them
-
-    def to(self, device: torch.device) -> Inputs:
-        """The same on another device."""
-        vectors = {name: getattr(self, name).to(device) for name in Inputs.__slots__ if name != "parts"}
-        return Inputs(**vectors, parts=self.parts.to(device) if self.parts is not None else None)
-
-
-def bag_tensors(bags: Bags) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Columns, weights and starts, as `Inputs` takes them."""
-    return torch.from_numpy(bags.columns), torch.from_numpy(bags.weights), torch.from_numpy(bags.starts)
 
 
 class FusionModel(nn.Module):
@@ -92,7 +69,7 @@ class FusionModel(nn.Module):
             nn.LayerNorm(config.image_dim), nn.Dropout(0.3), nn.Linear(config.image_dim, sizes["scene"])
         )
         self.tuned = nn.ModuleDict(_tuned_heads(config, {name: sizes[name] for name in ATTRIBUTES}))
-        self.joint = _JointSpace(config)
+        self.joint = JointSpace(config)
         self.idf: torch.Tensor
         self.word_bits: torch.Tensor
         self.detail_mean: torch.Tensor
@@ -111,7 +88,7 @@ class FusionModel(nn.Module):
     def forward(self, inputs: Inputs) -> dict[str, Logits]:
         """Raw scores of every expert, by attribute."""
         plain = self.own(inputs)
-        found, tuned = self.network(inputs), self._ask_tuned(inputs)
+        found, tuned = self._network(plain), self._ask_tuned(inputs)
         return {
             name: {**found[name], "words": self.words[name](plain, plain.titles)}
             | {expert: one[name] for expert, one in tuned.items()}
@@ -120,7 +97,9 @@ class FusionModel(nn.Module):
 
     def network(self, inputs: Inputs) -> dict[str, Logits]:
         """Raw scores of the experts that are trained on what the towers see: all but ``words`` and the tuned ones."""
-        inputs = self.own(inputs)
+        return self._network(self.own(inputs))
+
+    def _network(self, inputs: Inputs) -> dict[str, Logits]:
         image, text = self.image_side(inputs.images, inputs.colors), self.text_side(inputs.titles)
         keep_image, keep_title = self._drop(inputs.has_image, inputs.has_title)
         seen = torch.where(keep_image[:, None], image, self.no_image)
@@ -136,6 +115,10 @@ class FusionModel(nn.Module):
         """
         joined: tuple[torch.Tensor, torch.Tensor] = self.joint(self.own(inputs))
         return joined
+
+    def contrast(self, inputs: Inputs) -> torch.Tensor:
+        """The joint space's loss on a batch in which each picture has its title."""
+        return self.joint.contrast(self.own(inputs))
 
     def scenes(self, images: torch.Tensor) -> torch.Tensor:
         """(P, V) raw scores of pictures' scenes, from their features (P, Di)."""
@@ -171,11 +154,6 @@ class FusionModel(nn.Module):
         return has_image & ~drop_image, has_title & ~drop_title
 
 
-def under_todays_names(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Weights of a checkpoint from when the gate was the only fusion, as `FusionModel` calls them now."""
-    return {f"fusions.gated.{name}" if name.startswith("gate.") else name: one for name, one in weights.items()}
-
-
 def _tuned_heads(config: ModelConfig, sizes: Mapping[str, int]) -> dict[str, nn.Module]:
     heads: dict[str, nn.Module] = {}
     if config.tuned_image_blocks:
@@ -183,29 +161,6 @@ def _tuned_heads(config: ModelConfig, sizes: Mapping[str, int]) -> dict[str, nn.
     if config.tuned_text_layers:
         heads["tuned_text"] = TunedHeads(config.text_dim, sizes)
     return heads
-
-
-class BagLinear(nn.Module):
-    """A linear map of bags of n-grams and ``dense_dim`` other columns, (B, ``width``)."""
-
-    def __init__(self, width: int, dense_dim: int) -> None:
-        super().__init__()
-        self.table = nn.EmbeddingBag(NUM_COLUMNS, width, mode="sum", include_last_offset=True)
-        self.dense = nn.Linear(dense_dim, width)
-        nn.init.zeros_(self.table.weight)
-
-    def forward(self, inputs: Inputs, dense: torch.Tensor) -> torch.Tensor:
-        """See the class."""
-        found: torch.Tensor = self.table(inputs.columns, inputs.starts, inputs.weights) + self.dense(dense)
-        return found
-
-    def fill(self, weights: np.ndarray, bias: np.ndarray) -> None:
-        """Take over what a linear solver found: weights (width, NUM_COLUMNS + dense_dim) and bias (width,)."""
-        table, dense = np.split(np.asarray(weights, np.float32), [NUM_COLUMNS], axis=1)
-        with torch.no_grad():
-            self.table.weight.copy_(torch.from_numpy(np.ascontiguousarray(table.T)))
-            self.dense.weight.copy_(torch.from_numpy(np.ascontiguousarray(dense)))
-            self.dense.bias.copy_(torch.from_numpy(bias.astype(np.float32)))
 
 
 class _PictureSide(nn.Module):
@@ -224,22 +179,3 @@ class _PictureSide(nn.Module):
     def forward(self, images: torch.Tensor, colors: torch.Tensor) -> torch.Tensor:
         found: torch.Tensor = self.end(self.features(images) + self.colors(colors))
         return found
-
-
-class _JointSpace(nn.Module):
-    """Where pictures and titles are compared (Radford et al. 2021), each from all that is known of it."""
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        width = config.joint_dim
-        self.image = nn.Sequential(nn.LayerNorm(config.image_dim), nn.Dropout(0.3), nn.Linear(config.image_dim, width))
-        self.colors = nn.Sequential(nn.Dropout(0.1), nn.Linear(config.color_dim + config.detail_dim, width, bias=False))
-        self.title = nn.Dropout(0.1)
-        self.words = BagLinear(width, config.text_dim)
-        self.log_scale = nn.Parameter(torch.tensor(2.5))
-
-    def forward(self, inputs: Inputs) -> tuple[torch.Tensor, torch.Tensor]:
-        normal = nn.functional.normalize
-        pictures = self.image(inputs.images) + self.colors(inputs.colors)
-        titles = self.words(inputs, self.title(inputs.titles))
-        return normal(pictures, dim=1), normal(titles, dim=1)

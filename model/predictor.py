@@ -26,7 +26,8 @@ from model.device_lane import BUCKETS
 from model.engines import Engine, EngineChoice, Precision, choose_engine, engine_name
 from model.errors import CheckpointError, OutOfMemoryError
 from model.foreground import Foreground, find_foreground
-from model.fusion import Inputs, Logits, bag_tensors
+from model.fusion import Logits
+from model.inputs import Inputs, bag_tensors
 from model.labels import Labels, Side
 from model.ngrams import bags, is_familiar
 from model.opened_towers import open_towers

@@ -1,8 +1,8 @@
 """What ``hangtag train --preset`` makes: a name of those in ``presets/``, or a TOML file of one's own.
 
 kind = "tagger"                     # what the worker runs; or "reference" (see `model.reference`)
-epochs = 18
-patience = 4                        # passes without gain on held-out families that end training; 0: all epochs
+epochs = 36
+patience = 8                        # passes without gain on held-out families that end training; 0: all epochs
 image_tower = "efficientnet-lite0"  # see `model.towers.spec`
 text_tower = "all-MiniLM-L6-v2"
 [model]                             # fields of `model.config.ModelConfig`
@@ -40,7 +40,7 @@ _OPEN = (
 )
 
 
-SHIPPED = ModelConfig(tuned_text_layers=2, image_details=(1, 2, 3))
+SHIPPED = ModelConfig(image_details=(1, 2, 3))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ class Preset:
     """A tagger's configuration and how long to train it, or a reference model's configuration."""
 
     kind: Kind = "tagger"
-    epochs: int = 18
-    patience: int = 4
+    epochs: int = 36
+    patience: int = 8
     model: ModelConfig = field(default_factory=lambda: SHIPPED)
     reference: ReferenceConfig = field(default_factory=ReferenceConfig)
     image_tower: str = DEFAULT_IMAGE
@@ -78,8 +78,8 @@ def load_preset(preset: str) -> Preset:
         raise ModelError(f"{path.name}: kind {found['kind']!r} is none; write tagger or reference")
     return Preset(
         found.get("kind", "tagger"),
-        _counted(path, found, "epochs", 18, least=1),
-        _counted(path, found, "patience", 4, least=0),
+        _counted(path, found, "epochs", 36, least=1),
+        _counted(path, found, "patience", 8, least=0),
         _model(path, found.get("model", {})),
         ReferenceConfig.from_table(path.name, found.get("reference", {})),
         _tower(path, found, "image_tower", DEFAULT_IMAGE, parse_image),

@@ -20,6 +20,9 @@ _HEAD = (
     "Attribute", "From", "Rows", "Accuracy (95 % interval)", "Top 5", "Macro F1", "Calibration error (if honest)",
     "Brier", "Coverage", "Precision",
 )  # fmt: skip
+_FAMILIES_HEAD = (
+    "Attribute", "From", "Rows", "Accuracy (95 % interval)", "Calibration error (if honest)", "Brier",
+)  # fmt: skip
 _KINDS = {"catch_all": "answerable, catch-all types", "telling": "answerable, other types"}
 _WIDTH, _HEIGHT = 260, 200
 _STYLE = (
@@ -56,6 +59,8 @@ def _tables(figures: Mapping[str, Any]) -> Iterator[_Table]:
         yield f"{told['name']} against torch fp32", ("Attribute", "Points of accuracy changed"), lines
     if "experts" in figures:
         yield from _comparisons(figures)
+    if figures.get("families"):
+        yield "Calibration rows, by experts that had not seen their families", _FAMILIES_HEAD, list(_families(figures))
     if "label_noise" in figures:
         yield (
             "Labels that are wrong, by listings that share a picture; at least",
@@ -71,10 +76,17 @@ def _accuracies(figures: Mapping[str, Any]) -> Iterator[Sequence[str]]:
                 yield _line(name, "picture" if name == "scene" else words, figures[name][side])
     for side, one in figures.get("product_type", {}).get("published", {}).items():
         yield _line("product_type, answerable", _SIDES[side], one)
-    for kind, one in figures.get("product_type", {}).get("apart", {}).items():
-        yield _line(f"product_type, {_KINDS[kind]}", "both", one)
+    for kind, by_side in figures.get("product_type", {}).get("apart", {}).items():
+        for side, one in by_side.items():
+            yield _line(f"product_type, {_KINDS[kind]}", _SIDES[side], one)
     if "garments" in figures:
         yield _line("product_type, clothes at home", "picture", figures["garments"]["image"])
+
+
+def _families(figures: Mapping[str, Any]) -> Iterator[Sequence[str]]:
+    for name, by_side in figures["families"].items():
+        for side, one in by_side.items():
+            yield name, _SIDES[side], str(one["rows"]), _accuracy(one), _error(one), f"{one['brier']:.3f}"
 
 
 def _comparisons(figures: Mapping[str, Any]) -> Iterator[_Table]:
@@ -91,6 +103,11 @@ def _comparisons(figures: Mapping[str, Any]) -> Iterator[_Table]:
         [(name, one["over"], str(one["rows"]), _gain(one)) for name, one in figures["gains"].items()],
     )
     yield "Picture and title", ("Question", "Rows", "Figure"), list(_pairs(figures))
+    yield (
+        "Words cited as evidence: the title's score falls further without them than without others of that length",
+        ("Attribute", "Rows", "Share (95 % interval)"),
+        [(name, str(one["rows"]), _share(one)) for name, one in figures["evidence"].items()],
+    )
 
 
 def _pairs(figures: Mapping[str, Any]) -> Iterator[Sequence[str]]:
@@ -115,26 +132,39 @@ def _noise(one: Mapping[str, Any]) -> tuple[str, str, str]:
     return str(one["twins"]), str(one["disagree"]), f"{one['error_rate']:.3f} ({low:.3f} to {high:.3f})"
 
 
+def _share(one: Mapping[str, Any]) -> str:
+    low, high = one["interval_95"]
+    return f"{one['sound']:.3f} ({low:.3f} to {high:.3f})"
+
+
 def _gain(one: Mapping[str, Any]) -> str:
     low, high = one["interval_95"]
     return f"{one['gain']:+.3f} ({low:+.3f} to {high:+.3f})"
 
 
 def _line(name: str, side: str, one: Mapping[str, Any]) -> Sequence[str]:
-    low, high = one["interval_95"]
     precision = one.get("precision_at_target")
     return (
         name,
         side,
         str(one["rows"]),
-        f"{one['accuracy']:.3f} ({low:.3f} to {high:.3f})",
+        _accuracy(one),
         f"{one['top_5']:.3f}",
         f"{one['macro_f1']:.3f}",
-        f"{one['calibration_error']:.3f} ({one['calibration_error_if_honest']:.3f})",
+        _error(one),
         f"{one['brier']:.3f}",
         f"{one['coverage_at_target']:.3f}" if "coverage_at_target" in one else "",
         f"{precision:.3f}" if precision is not None else "",
     )
+
+
+def _accuracy(one: Mapping[str, Any]) -> str:
+    low, high = one["interval_95"]
+    return f"{one['accuracy']:.3f} ({low:.3f} to {high:.3f})"
+
+
+def _error(one: Mapping[str, Any]) -> str:
+    return f"{one['calibration_error']:.3f} ({one['calibration_error_if_honest']:.3f})"
 
 
 def _markdown(title: str, head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

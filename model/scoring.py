@@ -77,6 +77,12 @@ class Scored:
         found: Bools = (own.amax(dim=1) > 0).numpy()
         return found
 
+    def stating_one(self, attribute: str) -> tuple[Bools, Ints]:
+        """(N,) rows whose words state exactly one value, and which; of the other rows the second is any."""
+        own = self.stated[attribute]
+        rows: Bools = ((own > 0).sum(dim=1) == 1).numpy()
+        return rows, own.argmax(dim=1).numpy()
+
     def known(self, attribute: str) -> Bools:
         """(N,) rows whose label is known, one that cannot be answered included."""
         known: Bools = self.truth[attribute] != -1

@@ -20,14 +20,14 @@ import numpy as np
 import torch
 
 from model.association import pair_features, sides_of
-from model.calibrate import Fitting, Outcomes, fit_logistic, fit_pool, fit_temperature
+from model.calibrate import MIN_POOL_ROWS, Fitting, Outcomes, fit_logistic, fit_pool, fit_temperature
 from model.card import write_card
 from model.catalogue import is_catalogue, load_catalogue
 from model.config import ModelConfig
 from model.dataset import Row, Split, load_rows
 from model.evaluate import evaluate_features, noise_figures
 from model.extract import Extractor
-from model.features import Features, see_images
+from model.features import Features, read_titles, see_images
 from model.fit import Examples, Length, choose_length, examples_of, fit_network, fit_words, remember_words
 from model.folds import NUM_FOLDS, fold_of_rows
 from model.fusion import ATTRIBUTES, FusionModel
@@ -41,7 +41,7 @@ from model.presence_data import learn_presence
 from model.preset import Preset
 from model.progress import Meter, Progress, silent
 from model.resume import Unfinished, key_of
-from model.scoring import category_matrix, score_all, stated_values
+from model.scoring import Scored, category_matrix, score_all, stated_values
 from model.taxonomy import load_taxonomy
 from model.towers.bring import bring_towers
 from model.tuning import Tuned, Tuning
@@ -49,7 +49,7 @@ from model.weights import Vocabulary, load_towers, save_heads, save_outcomes, se
 
 MIN_TYPE_ROWS = 20
 MIN_MATERIAL_ROWS = 15
-_DOUBTED_SHARE = 0.02  # of listings whose words are right: these are called conflicts
+_DOUBTED_SHARE = 0.03  # of listings whose words are right: these are called conflicts
 
 Log = Callable[[str], None]
 
@@ -134,7 +134,9 @@ def train(
     _save_presence(out, given, features, how)
     _save_int8(out, given, features, (fusion, vocabulary), log)
     (out / "labels.json").write_text(json.dumps(vocabulary.to_json(), indent=1) + "\n", encoding="utf-8")
-    figures = evaluate_features(fusion, vocabulary, outcomes, features, rows) | noise_figures(rows, cache)
+    _, text = load_towers(out, recipe.config)
+    read = partial(read_titles, tower=text.to(how.place))
+    figures = evaluate_features(fusion, vocabulary, outcomes, features, rows, read) | noise_figures(rows, cache)
     write_card(out, recipe.config, vocabulary, given.origins, rows, figures)
     seal(out)
     return TrainReport(out, figures)
@@ -307,7 +309,7 @@ def _calibrate(
     by_picture = Outcomes(scenes.max(axis=1), scenes.argmax(axis=1) == scene_truth.numpy())
     outcomes["scene"] = {"fused": by_picture, "image": by_picture}
     association = _fit_association(found, pools, labels["product_type"], recipe.seed)
-    doubts = {name: _doubt(scored.scores[name]["image"], scored.truth[name]) for name in scored.scores}
+    doubts = {name: _doubt(scored, name) for name in scored.scores}
     return Vocabulary(values, published, pools, temperature, association, doubts), outcomes
 
 
@@ -318,10 +320,16 @@ def _fit_pool(found: OutOfFold, name: str, labels: torch.Tensor, stated: torch.T
     return fit_pool(plain, masked if bool(stated.any()) else None)
 
 
-def _doubt(scores: np.ndarray, truth: np.ndarray) -> float:
-    """What the pictures give to the true value at least, but for the few listings that may be doubted wrongly."""
-    known = truth >= 0
-    return float(np.quantile(scores[known, truth[known]], _DOUBTED_SHARE))
+def _doubt(scored: Scored, name: str) -> float:
+    """What pictures give at least to the value that the words state, but for the few listings that may be doubted
+    wrongly. Where too few state one: to the true value.
+    """
+    seen, truth = scored.scores[name]["image"], scored.truth[name]
+    rows, said = scored.stating_one(name) if name in scored.stated else (truth >= 0, truth)
+    rows &= truth >= 0
+    if rows.sum() < MIN_POOL_ROWS:
+        rows, said = truth >= 0, truth
+    return float(np.quantile(seen[rows, said[rows]], _DOUBTED_SHARE))
 
 
 def _fit_association(found: OutOfFold, pools: Mapping[str, Pool], types: torch.Tensor, seed: int) -> tuple[float, ...]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -27,7 +27,7 @@ from safetensors.torch import load_file, save_file
 from model.calibrate import Outcomes
 from model.config import ModelConfig
 from model.errors import CheckpointError, reading
-from model.fusion import FusionModel, under_todays_names
+from model.fusion import FusionModel
 from model.image import ImageTower
 from model.place import SHIPPED as SHIPPED  # part of this file's face, as is locate
 from model.place import locate as locate
@@ -204,7 +204,7 @@ def load(folder: Path) -> Checkpoint:
     _check_towers(folder, config)
     with reading("config.json"):
         fusion = FusionModel(config, {name: len(values) for name, values in vocabulary.values.items()})
-    _fill(fusion, folder / "heads.safetensors", under_todays_names)
+    _fill(fusion, folder / "heads.safetensors")
     with reading("calibration.safetensors"):
         outcomes = _load_outcomes(folder / "calibration.safetensors")
     with reading("text_presence.safetensors"):
@@ -287,12 +287,9 @@ def _refuse_code(file: str, told: Mapping[str, Any]) -> None:
         raise CheckpointError(f"{file} asks for code of its own ({asked[0]}); remove that entry")
 
 
-_Weights = Mapping[str, torch.Tensor]
-
-
-def _fill(module: torch.nn.Module, path: Path, renamed: Callable[[_Weights], _Weights] = dict) -> None:
+def _fill(module: torch.nn.Module, path: Path) -> None:
     with reading(path.name):
-        found = renamed(load_file(path))
+        found = load_file(path)
     weights = {name: value.float() if value.is_floating_point() else value for name, value in found.items()}
     try:
         module.load_state_dict(weights)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import torch
 
-from model.association import Sides, all_pairs, pair_features, probabilities
+from model.association import AGREEING, Sides, all_pairs, pair_features, probabilities
 
 
 def sides(count: int = 6) -> Sides:
     torch.manual_seed(0)
     normal = torch.nn.functional.normalize
-    scores = {name: torch.softmax(torch.randn(count, 4), dim=1) for name in ("product_type", "color")}
+    scores = {name: torch.softmax(torch.randn(count, 4), dim=1) for name in AGREEING}
     return Sides(
         normal(torch.randn(count, 8), dim=1),
         normal(torch.randn(count, 8), dim=1),
@@ -21,7 +21,7 @@ def sides(count: int = 6) -> Sides:
 
 def test_pairs_and_the_whole_table_say_the_same() -> None:
     """Ranking among all titles uses the very score that a listing's own pair gets."""
-    one, weights = sides(), (4.0, 0.5, 0.25, -1.0)
+    one, weights = sides(), (4.0, 0.5, 0.25, 0.3, -0.2, 0.1, 0.4, -1.0)
     table = torch.sigmoid(all_pairs(one, weights))
     pictures, titles = torch.tensor([0, 3, 5]), torch.tensor([2, 3, 0])
     assert torch.allclose(
@@ -32,7 +32,7 @@ def test_pairs_and_the_whole_table_say_the_same() -> None:
 def test_sides_that_mean_the_same_belong_together() -> None:
     """Both sure of one type scores above both sure of different ones."""
     one = torch.eye(2)
-    same = Sides(one, one, {"product_type": one, "color": one}, {"product_type": one, "color": one})
+    same = Sides(one, one, dict.fromkeys(AGREEING, one), dict.fromkeys(AGREEING, one))
     features = pair_features(same, torch.tensor([0, 0]), torch.tensor([0, 1]))
-    own, other = probabilities(features, (1.0, 1.0, 1.0, 0.0))
+    own, other = probabilities(features, (1.0,) * features.shape[1] + (0.0,))
     assert own > 0.99 > 0.01 > other

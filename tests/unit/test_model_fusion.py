@@ -13,9 +13,10 @@ from torch.nn.functional import cross_entropy
 
 from model.config import ModelConfig
 from model.errors import ModelError
-from model.fusion import ATTRIBUTES, FusionModel, Inputs, bag_tensors, under_todays_names
+from model.fusion import ATTRIBUTES, FusionModel
 from model.fusions.pair import Parts
 from model.fusions.registry import FUSIONS
+from model.inputs import Inputs, bag_tensors
 from model.ngrams import NUM_COLUMNS, bags
 from model.place import SHIPPED
 from model.pool import experts_of
@@ -160,20 +161,20 @@ def test_stacking_alone_has_no_joint_expert() -> None:
     assert experts_of("fused", found) == ("image", "text", "words")
 
 
-def test_checkpoints_from_before_give_what_they_gave() -> None:
-    """The shipped gate, under the names that it had when it was the only fusion, computes what its paper says."""
-    weights = {name: one.float() if one.is_floating_point() else one for name, one in load_file(HEADS).items()}
-    old = {name.removeprefix("fusions.gated."): one for name, one in weights.items()}
+def test_the_shipped_gate_computes_what_its_paper_says() -> None:
+    """From the weights in the file, by hand."""
+    old = {name: one.float() if one.is_floating_point() else one for name, one in load_file(HEADS).items()}
     config, sizes = shipped()
     fusion = FusionModel(config, sizes).eval()
-    fusion.load_state_dict(under_todays_names(old))
+    fusion.load_state_dict(old)
     inputs = random_listings(config)
     with torch.inference_mode():
         own = fusion.own(inputs)
         image, text = fusion.image_side(own.images, own.colors), fusion.text_side(own.titles)
         seen = torch.where(inputs.has_image[:, None], image, old["no_image"])
         said = torch.where(inputs.has_title[:, None], text, old["no_text"])
-        share = torch.sigmoid(torch.cat([seen, said], dim=1) @ old["gate.weight"].T + old["gate.bias"])
+        gate = [old[f"fusions.gated.gate.{name}"] for name in ("weight", "bias")]
+        share = torch.sigmoid(torch.cat([seen, said], dim=1) @ gate[0].T + gate[1])
         joined = share * seen + (1 - share) * said
         for name in ATTRIBUTES:
             expected = joined @ old[f"heads.gated.{name}.weight"].T + old[f"heads.gated.{name}.bias"]
@@ -234,3 +235,20 @@ def test_joint_vectors_have_length_one() -> None:
         left, right = FusionModel(CONFIG, SIZES).eval().similarity(inputs)
     assert torch.allclose(left.norm(dim=1), torch.ones(ROWS), atol=1e-5)
     assert torch.allclose(right.norm(dim=1), torch.ones(ROWS), atol=1e-5)
+
+
+def test_both_spaces_learn_whose_title_a_picture_has() -> None:
+    """Each by itself finds the titles of 32 pictures: neither leaves it to the other."""
+    inputs, _ = listings()
+    torch.manual_seed(0)
+    fusion = FusionModel(CONFIG, SIZES).train()
+    optimiser = torch.optim.AdamW(fusion.joint.parameters(), lr=0.02)
+    for _ in range(150):
+        optimiser.zero_grad()
+        torch.autograd.backward(fusion.contrast(inputs))
+        optimiser.step()
+    with torch.inference_mode():
+        left, right = fusion.eval().similarity(inputs)
+    width = CONFIG.joint_dim
+    for space in (slice(width), slice(width, None)):
+        assert torch.equal((left[:, space] @ right[:, space].T).argmax(dim=1), torch.arange(ROWS))
