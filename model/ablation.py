@@ -127,7 +127,7 @@ class _Bench:
     def scored(self, pools: Mapping[str, Pool], logits: Mapping[str, Logits], stated: str) -> Scored:
         """Probabilities of test rows by side."""
         truth = {name: self.data.labels[name][self.test].numpy() for name in ATTRIBUTES}
-        return score_all(pools, logits, self.stated[stated], truth, self.published, self.to_category)
+        return score_all(pools, logits, self.stated[stated], truth, self.published, self.to_category, {})
 
 
 def _features(

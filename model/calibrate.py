@@ -18,6 +18,7 @@ import torch
 from torch.nn.functional import log_softmax, nll_loss, softplus
 
 from model.fusion import Logits
+from model.honesty import AS_IT_IS, Curve
 from model.labels import Side, Threshold
 from model.pool import SIDES, Pool, Weights, experts_of, pooled
 
@@ -25,6 +26,7 @@ MIN_POOL_ROWS = 50  # to fit a set of weights on
 _CONFIDENCE = 0.95
 _FIRST_SHARE = 0.05  # of all rows: with fewer, one unlucky row would end the sequence where it starts
 _STEPS = 200
+_LEAST_SCORE = 1e-4  # what is beyond would draw the curve
 _UNFITTED_STATED = 3.0  # where no row states anything: by judgement
 
 Floats = npt.NDArray[np.float32]
@@ -37,6 +39,10 @@ class Outcomes:
 
     scores: Floats  # (N,)
     right: Bools  # (N,)
+
+    def honest(self, curve: Curve) -> Outcomes:
+        """With scores that keep their word."""
+        return Outcomes(curve.of(self.scores), self.right)
 
     def joined(self, other: Outcomes) -> Outcomes:
         """These rows and others."""
@@ -102,6 +108,31 @@ def fit_logistic(features: torch.Tensor, truth: torch.Tensor) -> tuple[float, ..
         return torch.nn.functional.binary_cross_entropy_with_logits(found, truth)
 
     return tuple(_minimise(features.shape[1] + 1, loss).tolist())
+
+
+def fit_curve(outcomes: Outcomes) -> Curve:
+    """The curve that makes it likeliest which top values were right (see `model.honesty`)."""
+    if len(outcomes.scores) < MIN_POOL_ROWS:
+        return AS_IT_IS
+    inside = torch.from_numpy(outcomes.scores).clamp(_LEAST_SCORE, 1 - _LEAST_SCORE)
+    features, right = torch.stack([inside.log(), -torch.log1p(-inside)]), torch.from_numpy(outcomes.right).float()
+
+    def loss(raw: torch.Tensor) -> torch.Tensor:
+        odds = softplus(raw[:2]) @ features + raw[2]
+        return torch.nn.functional.binary_cross_entropy_with_logits(odds, right)
+
+    found = _minimise(3, loss)
+    rise, fall = softplus(found[:2]).tolist()
+    return Curve(rise, fall, float(found[2]))
+
+
+def honest_outcomes(
+    outcomes: Mapping[str, Mapping[str, Outcomes]],
+) -> tuple[dict[str, dict[str, Curve]], dict[str, dict[str, Outcomes]]]:
+    """By attribute and side, the curves of what raw scores did, and what it is by them."""
+    curves = {name: {side: fit_curve(one) for side, one in sides.items()} for name, sides in outcomes.items()}
+    told = {name: {side: one.honest(curves[name][side]) for side, one in by.items()} for name, by in outcomes.items()}
+    return curves, told
 
 
 def fit_temperature(logits: torch.Tensor, labels: torch.Tensor) -> float:

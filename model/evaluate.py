@@ -120,8 +120,8 @@ def evaluate_features(
     rows: Sequence[Row],
     read: Read,
 ) -> dict[str, Any]:
-    """Figures on the test rows among ``rows``; thresholds come from the calibration ``outcomes``. ``read`` gives vectors
-    of other titles.
+    """Figures on the test rows among ``rows``; thresholds come from calibration ``outcomes``. ``read``: what gives
+    vectors of other titles.
     """
     test = np.array([index for index, row in enumerate(rows) if row.split == "test"], np.int64)
     titled = test[[bool(rows[index].title) for index in test]]
@@ -192,8 +192,8 @@ class Asked:
         values = self._vocabulary.values
         truth = {name: label_ids(chosen, name, values[name]) for name in ATTRIBUTES}
         stated = stated_values(self._extractor, titles, values)
-        pools = self._vocabulary.pools
-        return score_all(pools, logits, stated, truth, self._published, self._to_category), logits
+        told = (self._vocabulary.pools, logits, stated, truth, self._published, self._to_category)
+        return score_all(*told, self._vocabulary.curves), logits
 
     def experts(
         self, logits: Mapping[str, Logits], plain: Scored, names: Sequence[str]
@@ -332,7 +332,7 @@ def _conflicts(plain: Scored, doubt: float) -> dict[str, Any]:
     single &= plain.truth["color"] >= 0
     if not single.any():
         return {}
-    said, seen = said[single], plain.scores["color"]["image"][single]
+    said, seen = said[single], plain.seen["color"][single]
     swapped = (said + np.random.default_rng(0).integers(1, seen.shape[1], len(said))) % seen.shape[1]
     lines = np.arange(len(said))
     return {

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from model.honesty import AS_IT_IS, Curve
+
 Side = Literal["fused", "image", "text"]
 
 DEFAULT_STATED = 4.0
@@ -33,13 +35,19 @@ class Labels:
 
     Attributes are ``category``, ``product_type``, ``color``, ``material`` and ``scene``. ``stated[attribute][side]``:
     the weight of a value that words state outright, in the exponent; ``doubts[attribute]``: what is said conflicts with
-    the pictures where they alone give it a lower probability than this.
+    the pictures where they alone give it a lower probability than this; ``curves[attribute]``: see ``curve``, by side,
+    for listings whose words state a value with ``_stated`` behind it.
     """
 
     values: Mapping[str, tuple[str, ...]]
     thresholds: Mapping[str, Threshold]
     stated: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     doubts: Mapping[str, float] = field(default_factory=dict)
+    curves: Mapping[str, Mapping[str, Curve]] = field(default_factory=dict)
+
+    def curve(self, attribute: str, side: Side, *, stated: bool) -> Curve:
+        """What makes the top value's score honest; the score itself where nobody measured it."""
+        return self.curves.get(attribute, {}).get(f"{side}_stated" if stated else side, AS_IT_IS)
 
     def stated_weight(self, attribute: str, side: str) -> float:
         """The weight of a stated value beside the scores of ``side``."""

@@ -314,7 +314,7 @@ def labels_of(
         outcomes = checkpoint.outcomes.get(name, {}) if name in known else {}
         thresholds[name] = threshold_of(one, outcomes, targets.get(name, DEFAULT_TARGET))
     doubts = {**vocabulary.doubts, **dict.fromkeys(prompts, 0.0)}  # how sure they are nobody measured: no conflicts
-    return Labels(values, thresholds, stated, doubts)
+    return Labels(values, thresholds, stated, doubts, vocabulary.curves)
 
 
 def _info(

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from model.calibrate import Fitting, Outcomes, fit_pool
+from model.calibrate import Fitting, Outcomes, fit_pool, honest_outcomes
 from model.dataset import Row
 from model.errors import ModelError
 from model.evaluate import Asked
@@ -79,10 +79,12 @@ def recalibrate(
         fitted = _pools(checkpoint, enough, logits, first.stated, [rows[index] for index in fit_rows])
         pools = {**checkpoint.vocabulary.pools, **fitted}
         told = {**checkpoint.vocabulary.prompted, **prompted}
-        vocabulary = replace(checkpoint.vocabulary, pools=pools, prompted=told)
-        scored, _ = Asked(checkpoint.fusion, vocabulary, features, rows).scores(bought_rows, masked=False)
+        raw = replace(checkpoint.vocabulary, pools=pools, prompted=told, curves={})
+        scored, _ = Asked(checkpoint.fusion, raw, features, rows).scores(bought_rows, masked=False)
     renewed = (*enough, "category") if "product_type" in enough else enough
-    outcomes = {**checkpoint.outcomes, **{name: one for name, one in scored.outcomes().items() if name in renewed}}
+    curves, fresh = honest_outcomes({name: one for name, one in scored.outcomes().items() if name in renewed})
+    vocabulary = replace(raw, curves={**checkpoint.vocabulary.curves, **curves})
+    outcomes = {**checkpoint.outcomes, **fresh}
     _write(source, out, vocabulary.to_json(), {**outcomes, **by_prompts})
     return Recalibrated(out, (*renewed, *prompted))
 

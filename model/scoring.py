@@ -6,7 +6,7 @@ What `model.tagging` does for one listing; thresholds and figures come from here
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ import torch
 from model.calibrate import Outcomes
 from model.extract import Extractor
 from model.fusion import ATTRIBUTES, Logits
+from model.honesty import AS_IT_IS, Curve, honest_rows
 from model.pool import SIDES, Pool
 from model.taxonomy import Taxonomy
 from model.types import STATED_IN_FULL
@@ -70,6 +71,7 @@ class Scored:
     scores: Mapping[str, BySide]
     truth: Mapping[str, Ints]
     stated: Mapping[str, torch.Tensor]  # (N, V) as `stated_values` gives it
+    seen: Mapping[str, Floats]  # (N, V) what pictures alone give, before it is made honest: doubts are measured by it
 
     def is_stated(self, attribute: str) -> Bools:
         """(N,) rows whose words state a value outright; a product type states its category."""
@@ -117,9 +119,10 @@ def score_all(
     truth: Mapping[str, Ints],
     published: Sequence[int],
     to_category: Floats,
+    curves: Mapping[str, Mapping[str, Curve]],
 ) -> Scored:
     """Every attribute, category included. ``truth``: indices into the heads' values; ``to_category``: (types,
-    categories).
+    categories); ``curves``: see `model.labels.Labels`.
     """
     scores: dict[str, BySide] = {name: score_sides(pools[name], logits[name], stated[name]) for name in ATTRIBUTES}
     types = scores["product_type"]
@@ -133,7 +136,20 @@ def score_all(
     found["product_type"] = place[wanted]
     is_placed = (wanted >= 0) & (to_category.sum(axis=1)[wanted] > 0)
     found["category"] = np.where(is_placed, to_category.argmax(axis=1)[wanted], -1)
-    return Scored(scores, found, stated)
+    raw = Scored(scores, found, stated, {name: by_side["image"] for name, by_side in scores.items()})
+    told = {name: _honest(by_side, raw.is_stated(name), curves.get(name, {})) for name, by_side in scores.items()}
+    return replace(raw, scores=told)
+
+
+def _honest(by_side: BySide, stated: Bools, curves: Mapping[str, Curve]) -> BySide:
+    found = {}
+    for side, scores in by_side.items():
+        if side in ("image", "worded"):
+            found[side] = honest_rows(scores, curves.get("image" if side == "image" else "image_stated", AS_IT_IS))
+            continue
+        quiet, worded = (honest_rows(scores, curves.get(key, AS_IT_IS)) for key in (side, f"{side}_stated"))
+        found[side] = np.where(stated[:, None], worded, quiet)
+    return found
 
 
 def category_matrix(types: Sequence[str], taxonomy: Taxonomy) -> tuple[tuple[str, ...], Floats]:

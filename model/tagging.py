@@ -15,6 +15,7 @@ from functools import cache
 from math import exp, floor
 from typing import Literal
 
+from model.honesty import honest
 from model.labels import Labels, Side, Threshold
 from model.taxonomy import Taxonomy
 from model.types import (
@@ -171,7 +172,8 @@ class Tagging:
         sheet = _Sheet(self._labels.values[name])
         values = self._values(name, self._pooled(name, scores, words, sheet))
         status = _status(values, _bar(scores, words, threshold))
-        image, text = sheet.ranking(scores.image), sheet.ranking(scores.text)
+        image = honest(sheet.ranking(scores.image), self._labels.curve(name, "image", stated=False))
+        text = honest(sheet.ranking(scores.text), self._labels.curve(name, "text", stated=False))
         is_written = scores.text is not None or bool(words.written)
         alone, seen = _alone(scores, "text"), _alone(scores, "image")
         return Decision(
@@ -190,16 +192,18 @@ class Tagging:
         if scores is None or (said and scores.image is None and scores.text is None):
             total = max(1.0, sum(said.values()))
             return {value: sure * STATED_IN_FULL / total for value, sure in said.items()}
+        side = _side(scores)
+        curve = self._labels.curve(name, side, stated=bool(said))
         if not said:
-            return sheet.ranking(scores.fused)
+            return honest(sheet.ranking(scores.fused), curve)
         told = scores.when_stated or scores
-        weight = self._labels.stated_weight(name, _side(scores))
+        weight = self._labels.stated_weight(name, side)
         known = {**sheet.ranking(told.fused), **self._scores_of(name, told.fused, said)}
         taught = self._places[name]
         strangers = sum(known[value] for value in said if value not in taught)
         raised = {value: known[value] * exp(weight * sure) for value, sure in said.items()}
         total = 1.0 + strangers + sum(raised[value] - known[value] for value in said)
-        return {value: score / total for value, score in {**known, **raised}.items()}
+        return honest({value: score / total for value, score in {**known, **raised}.items()}, curve)
 
     def _scores_of(self, name: str, scores: Vector, wanted: Iterable[str]) -> Ranking:
         """The scores of some values; a value the heads do not know has their best."""

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from model.association import pair_features, sides_of
-from model.calibrate import MIN_POOL_ROWS, Fitting, Outcomes, fit_logistic, fit_pool, fit_temperature
+from model.calibrate import MIN_POOL_ROWS, Fitting, Outcomes, fit_logistic, fit_pool, fit_temperature, honest_outcomes
 from model.card import write_card
 from model.catalogue import is_catalogue, load_catalogue
 from model.config import ModelConfig
@@ -49,6 +49,7 @@ from model.weights import Vocabulary, load_towers, save_heads, save_outcomes, se
 
 MIN_TYPE_ROWS = 20
 MIN_MATERIAL_ROWS = 15
+_SAID = ("color", "material")  # what words state are the very values that are scored
 _DOUBTED_SHARE = 0.03  # of listings whose words are right: these are called conflicts
 
 Log = Callable[[str], None]
@@ -301,8 +302,8 @@ def _calibrate(
     chosen = [values["product_type"].index(name) for name in published]
     _, to_category = category_matrix(values["product_type"], taxonomy)
     truth = {name: one.numpy() for name, one in labels.items()}
-    scored = score_all(pools, found.logits, stated, truth, chosen, to_category)
-    outcomes = scored.outcomes()
+    scored = score_all(pools, found.logits, stated, truth, chosen, to_category, {})
+    curves, outcomes = honest_outcomes(scored.outcomes())
     scene_truth = recipe.data.labels["scene"][found.scene_rows]
     temperature = fit_temperature(found.scenes, scene_truth)
     scenes = torch.softmax(found.scenes / temperature, dim=1).numpy()
@@ -310,7 +311,7 @@ def _calibrate(
     outcomes["scene"] = {"fused": by_picture, "image": by_picture}
     association = _fit_association(found, pools, labels["product_type"], recipe.seed)
     doubts = {name: _doubt(scored, name) for name in scored.scores}
-    return Vocabulary(values, published, pools, temperature, association, doubts), outcomes
+    return Vocabulary(values, published, pools, temperature, association, doubts, curves=curves), outcomes
 
 
 def _fit_pool(found: OutOfFold, name: str, labels: torch.Tensor, stated: torch.Tensor) -> Pool:
@@ -324,8 +325,8 @@ def _doubt(scored: Scored, name: str) -> float:
     """What pictures give at least to the value that the words state, but for the few listings that may be doubted
     wrongly. Where too few state one: to the true value.
     """
-    seen, truth = scored.scores[name]["image"], scored.truth[name]
-    rows, said = scored.stating_one(name) if name in scored.stated else (truth >= 0, truth)
+    seen, truth = scored.seen[name], scored.truth[name]
+    rows, said = scored.stating_one(name) if name in _SAID else (truth >= 0, truth)
     rows &= truth >= 0
     if rows.sum() < MIN_POOL_ROWS:
         rows, said = truth >= 0, truth

@@ -28,6 +28,7 @@ from model.calibrate import Outcomes
 from model.config import ModelConfig
 from model.errors import CheckpointError, reading
 from model.fusion import FusionModel
+from model.honesty import Curve
 from model.image import ImageTower
 from model.place import SHIPPED as SHIPPED  # part of this file's face, as is locate
 from model.place import locate as locate
@@ -82,6 +83,7 @@ class Vocabulary:
     association: tuple[float, ...]  # weights of the pair's features and, last, the offset (see `model.association`)
     doubts: Mapping[str, float]  # see `model.labels.Labels`
     prompted: Mapping[str, Calibrated] = field(default_factory=dict)  # attributes declared by prompts
+    curves: Mapping[str, Mapping[str, Curve]] = field(default_factory=dict)  # see `model.labels.Labels`
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -98,6 +100,7 @@ class Vocabulary:
             tuple(found["association"]),
             found["doubts"],
             {name: Calibrated(**one) for name, one in found.get("prompted", {}).items()},
+            {name: {side: Curve(**one) for side, one in sides.items()} for name, sides in found["curves"].items()},
         )
 
 

@@ -46,7 +46,7 @@ def train(
         typer.Option(help="Fit nothing: measure int8 for the checkpoint in this folder, write it there."),
     ] = None,
 ) -> None:
-    """Fit a checkpoint and measure it. About an hour on two cores."""
+    """Fit a checkpoint and measure it. About half an hour on two cores."""
     settings_of(context)
     if (out is None) == (quantise is None):
         raise typer.BadParameter("name a folder: --out for a new checkpoint, or --quantise for one that is there")
