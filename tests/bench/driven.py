@@ -60,7 +60,7 @@ class Look:
 class Driven:
     """Steady state of a run: listings a second, and CPU-ms per listing.
 
-    ``batch``: pictures in a batch, mean; ``in_flight``: listings at its end.
+    ``batch``: pictures in a batch, mean; ``in_flight``: listings, the most that a look saw.
     """
 
     rate: float
@@ -77,11 +77,11 @@ async def drive(
     count: int,
     pace: Pace,
     settings: dict[str, str],
-    steady: tuple[float, float] = STEADY,
+    looks: Sequence[float] = STEADY,
 ) -> Driven:
-    """Send ``count`` listings of one picture, start a worker on them, and look twice. One picture per listing."""
+    """Send ``count`` listings of one picture each, start a worker on them, and look as `watch` does."""
     told, environment = {**SETTINGS, **settings}, device_environment(pace)
-    return await watch(stream, host, letters(host, count), told, COMMAND, _rate_at_best(pace), environment, steady)
+    return await watch(stream, host, letters(host, count), told, COMMAND, _rate_at_best(pace), environment, looks)
 
 
 async def watch(
@@ -92,11 +92,11 @@ async def watch(
     command: Sequence[str],
     rate: float,
     environment: Mapping[str, str] = MappingProxyType({}),
-    steady: tuple[float, float] = STEADY,
+    looks: Sequence[float] = STEADY,
 ) -> Driven:
-    """Send listings of one picture each, run a worker on them, and look twice.
+    """Send listings of one picture each, run a worker on them, and look a few times.
 
-    ``rate``: how fast it may be. ``steady``: when to look, shares of the stream.
+    ``rate``: how fast it may be. ``looks``: when, shares of the stream; what lies between first and last is measured.
     """
     stream.create()
     await asyncio.to_thread(stream.send, records)
@@ -105,9 +105,8 @@ async def watch(
     worker = await WorkerProcess.start({**own, **environment}, command)
     try:
         async with aiohttp.ClientSession() as session:
-            first = await _look_after(session, worker, port, steady[0] * count, rate)
-            last = await _look_after(session, worker, port, steady[1] * count, rate)
-        done = last.since(first)
+            seen = [await _look_after(session, worker, port, share * count, rate) for share in looks]
+        done = seen[-1].since(seen[0])
         await worker.stop()
     finally:
         await worker.kill()
@@ -118,7 +117,7 @@ async def watch(
         decoder_ms=done.decoders * per_listing,
         busy_share=done.busy / done.at,
         batch=done.pictures / done.batches,
-        in_flight=last.in_flight,
+        in_flight=max(look.in_flight for look in seen),
     )
 
 

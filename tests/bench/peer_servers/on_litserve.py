@@ -20,7 +20,7 @@ from tests.bench.peer_servers.work import (
 )
 
 
-class Tags(litserve.LitAPI):
+class Tags(litserve.LitAPI):  # type: ignore[misc]  # not looked into, see pyproject.toml
     """A picture's URL in, next to nothing out."""
 
     def setup(self, device: str) -> None:

@@ -10,10 +10,10 @@ import numpy as np
 
 from tests.bench.peer_servers.work import BATCH, NUM_DECODERS, WAIT_SECONDS, Fetcher, SimulatedDevice, pixels, port
 
-_AT_ONCE = 4  # pictures that one process fetches together: of 1, 4 and 16 the fastest
+_AT_ONCE = 4  # pictures that one process fetches together; with 1 and 16 it is as fast
 
 
-class Prepare(mosec.Worker):
+class Prepare(mosec.Worker):  # type: ignore[misc]  # not looked into, see pyproject.toml
     """First stage: from URLs to pixels."""
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Prepare(mosec.Worker):
         return [pixels(body) for body in self._fetcher.fetch([one["url"] for one in data])]
 
 
-class Device(mosec.Worker):
+class Device(mosec.Worker):  # type: ignore[misc]
     """Second stage: batches for the device."""
 
     def __init__(self) -> None:
