@@ -23,10 +23,10 @@ IN_FLIGHT = (64, 128)
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """``package``: what has to be installed. ``workers``: processes that take turns on the device."""
+    """``packages``: what has to be installed. ``workers``: processes that take turns on the device."""
 
     name: str
-    package: str
+    packages: tuple[str, ...]
     module: str  # of tests.bench.peer_servers
     workers: int
     note: str
@@ -34,13 +34,14 @@ class Peer:
     @property
     def is_installed(self) -> bool:
         """It can be imported."""
-        return find_spec(self.package) is not None
+        return all(find_spec(one) is not None for one in self.packages)
 
 
 PEERS = (
-    Peer("mosec", "mosec", "on_mosec", 1, "two processes fetch and decode, one has the device"),
-    Peer("LitServe", "litserve", "on_litserve", 1, "one worker"),
-    Peer("LitServe, two workers", "litserve", "on_litserve", 2, "two models take turns on the device"),
+    Peer("mosec", ("mosec",), "on_mosec", 1, "two processes fetch and decode, one has the device"),
+    Peer("LitServe", ("litserve",), "on_litserve", 1, "one worker"),
+    Peer("LitServe, two workers", ("litserve",), "on_litserve", 2, "two models take turns on the device"),
+    Peer("Ray Serve", ("ray", "starlette"), "on_ray_serve", 1, "two replicas fetch and decode, one has the device"),
 )
 Found = Mapping[str, Mapping[int, Sequence[Served]]]
 
@@ -52,7 +53,7 @@ def any_installed() -> bool:
 
 async def run(bench: Bench) -> list[Figure]:
     """See the module."""
-    count = bench.size(short=480, full=1600)
+    count = bench.size(short=320, full=1600)
     there = {peer.name: peer for peer in PEERS if peer.is_installed}
     found: dict[str, dict[int, list[Served]]] = {name: {most: [] for most in IN_FLIGHT} for name in there}
     loops: list[tuple[float, float]] = []

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from pathlib import Path
 from typing import IO
 
 import aiohttp
@@ -118,8 +117,8 @@ class _Load:
 async def started(module: str, pace: Pace, workers: int) -> AsyncIterator[PeerProcess]:
     """``python -m tests.bench.peer_servers.MODULE``, ended on the way out."""
     port = free_port()
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as said:
-        told = {**os.environ, **environment(pace, port, workers, Path(folder, "turns"))}
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, tempfile.TemporaryFile() as said:
+        told = {**os.environ, **environment(pace, port, workers, folder)}
         command = ("-m", f"tests.bench.peer_servers.{module}")
         process = await asyncio.create_subprocess_exec(
             sys.executable, *command, env=told, stdin=asyncio.subprocess.DEVNULL, stdout=said, stderr=said

@@ -1,7 +1,7 @@
 """What every peer does, so that only the serving differs: fetch, decode, and one simulated device.
 
 Told by the environment (`environment`): how fast the device is, the port to listen on, how many workers share the
-device, and the file by whose lock they take turns.
+device, and a folder for the file by whose lock they take turns.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ WAIT_SECONDS = 0.01  # for a batch to fill: what the peers' examples and default
 _LIMITS = DecodePolicy(reading_side=0).limits
 
 
-def environment(pace: Pace, port: int, workers: int, turns: Path) -> dict[str, str]:
+def environment(pace: Pace, port: int, workers: int, folder: str) -> dict[str, str]:
     """What a server has to be told."""
-    told = {"FIXED": pace.fixed_seconds, "ITEM": pace.item_seconds, "PORT": port, "WORKERS": workers, "TURNS": turns}
+    told = {"FIXED": pace.fixed_seconds, "ITEM": pace.item_seconds, "PORT": port, "WORKERS": workers, "FOLDER": folder}
     return {f"BENCH_{name}": str(value) for name, value in told.items()}
 
 
@@ -42,12 +42,17 @@ def workers(told: Mapping[str, str] = os.environ) -> int:
     return int(told["BENCH_WORKERS"])
 
 
+def folder(told: Mapping[str, str] = os.environ) -> Path:
+    """For whatever the server has to write; gone when it has ended."""
+    return Path(told["BENCH_FOLDER"])
+
+
 class SimulatedDevice:
     """Busy for a fixed time per batch and one per picture; who comes meanwhile, from whatever process, waits."""
 
     def __init__(self, told: Mapping[str, str] = os.environ) -> None:
         self._pace = Pace(float(told["BENCH_FIXED"]), float(told["BENCH_ITEM"]))
-        self._turns = Path(told["BENCH_TURNS"]).open("wb")  # noqa: SIM115  # as long as the process
+        self._turns = (folder(told) / "turns").open("wb")  # as long as the process
 
     def run(self, pictures: Sequence[np.ndarray]) -> list[int]:
         """One batch; an answer of next to nothing for each picture."""
@@ -64,18 +69,19 @@ class Fetcher:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
-        self._session = self._loop.run_until_complete(open_session())
+        self._session: aiohttp.ClientSession | None = None
 
     def fetch(self, urls: Sequence[str]) -> list[bytes]:
         """Their bytes, in order. Raises aiohttp.ClientError."""
         return self._loop.run_until_complete(self._fetch(urls))
 
     async def _fetch(self, urls: Sequence[str]) -> list[bytes]:
-        return await asyncio.gather(*(fetch(self._session, url) for url in urls))
+        session = self._session = self._session or open_session()
+        return await asyncio.gather(*(fetch(session, url) for url in urls))
 
 
-async def open_session() -> aiohttp.ClientSession:
-    """As the ideal loop's."""
+def open_session() -> aiohttp.ClientSession:
+    """As the ideal loop's. To be called on the event loop that it is for."""
     return aiohttp.ClientSession(headers={"Accept-Encoding": "identity"})
 
 
