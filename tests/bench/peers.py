@@ -53,12 +53,12 @@ def any_installed() -> bool:
 
 async def run(bench: Bench) -> list[Figure]:
     """See the module."""
-    count = bench.size(short=320, full=1600)
+    count = bench.size(short=400, full=1600)
     there = {peer.name: peer for peer in PEERS if peer.is_installed}
     found: dict[str, dict[int, list[Served]]] = {name: {most: [] for most in IN_FLIGHT} for name in there}
     loops: list[tuple[float, float]] = []
     async with ImageHost(photos(800)) as host:
-        for number in range(bench.size(short=3, full=5) if there else 0):
+        for number in range(bench.size(short=2, full=5) if there else 0):
             for side in in_turns(number, ("loop", *there)):
                 if side == "loop":
                     loops.append(await ideal(host, count, PACE))
@@ -66,7 +66,7 @@ async def run(bench: Bench) -> list[Figure]:
                     await _serve(there[side], host, count, found[side])
             rates = {name: [round(served[-1].rate, 1) for served in one.values()] for name, one in found.items()}
             bench.say(f"  round {number + 1}: loop {loops[-1][0]:.1f}/s, {rates}")
-    return [*(figure for peer in PEERS for figure in _of(peer, loops, found)), *_of_loops(loops)]
+    return [*(figure for peer in PEERS for figure in figures_of(peer, loops, found)), *_of_loops(loops)]
 
 
 async def _serve(peer: Peer, host: ImageHost, count: int, found: Mapping[int, list[Served]]) -> None:
@@ -79,7 +79,8 @@ async def _serve(peer: Peer, host: ImageHost, count: int, found: Mapping[int, li
             served.append(await process.serve(urls, most))
 
 
-def _of(peer: Peer, loops: Sequence[tuple[float, float]], found: Found) -> list[Figure]:
+def figures_of(peer: Peer, loops: Sequence[tuple[float, float]], found: Found) -> list[Figure]:
+    """What was found of it, or what to do so that something can be."""
     if not peer.is_installed:
         return [Figure(peer.name, 0, "", None, "not installed: pip install 'hangtag[bench]'")]
     figures = []

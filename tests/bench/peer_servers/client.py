@@ -23,6 +23,7 @@ from tests.processes import tree, tree_cpu_seconds
 from tests.servers.base import free_port
 
 _UP_SECONDS, _END_SECONDS = 120.0, 15.0
+_NOT_YET = (HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE)  # its front is up, what is behind it is not
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class PeerProcess:
             try:
                 await self.ask(url)
             except aiohttp.ClientResponseError as error:
-                if error.status != HTTPStatus.SERVICE_UNAVAILABLE:
+                if error.status not in _NOT_YET:
                     raise RuntimeError(f"{error}: {self.last_words()}") from error
             except aiohttp.ClientError:
                 pass  # it does not listen yet

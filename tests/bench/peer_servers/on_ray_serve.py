@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import signal
 import threading
 
@@ -60,12 +61,14 @@ class Prepare:
 def main() -> None:
     """Serve until SIGTERM."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # it would tell its makers
+    os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)  # it would write one into the home folder
     ray.init(
-        num_cpus=NUM_DECODERS, include_dashboard=False, log_to_driver=False,
-        object_store_memory=_STORE_BYTES, _temp_dir=str(folder()),
+        num_cpus=NUM_DECODERS, include_dashboard=False, log_to_driver=False, object_store_memory=_STORE_BYTES,
+        _node_ip_address="127.0.0.1", _temp_dir=str(folder()),
     )  # fmt: skip
-    serve.start(http_options={"host": "127.0.0.1", "port": port()})
-    serve.run(Prepare.bind(Device.bind()), route_prefix="/inference")
+    quiet = {"log_level": "WARNING", "enable_access_log": False}  # a line per request is work, too
+    serve.start(http_options={"host": "127.0.0.1", "port": port()}, logging_config=quiet)
+    serve.run(Prepare.bind(Device.bind()), route_prefix="/inference", logging_config=quiet)
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     ended.wait()

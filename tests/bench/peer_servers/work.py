@@ -52,15 +52,13 @@ class SimulatedDevice:
 
     def __init__(self, told: Mapping[str, str] = os.environ) -> None:
         self._pace = Pace(float(told["BENCH_FIXED"]), float(told["BENCH_ITEM"]))
-        self._turns = (folder(told) / "turns").open("wb")  # as long as the process
+        self._turns = folder(told) / "turns"
 
     def run(self, pictures: Sequence[np.ndarray]) -> list[int]:
         """One batch; an answer of next to nothing for each picture."""
-        fcntl.flock(self._turns, fcntl.LOCK_EX)
-        try:
+        with self._turns.open("wb") as turns:
+            fcntl.flock(turns, fcntl.LOCK_EX)  # until it is closed
             time.sleep(self._pace.fixed_seconds + self._pace.item_seconds * len(pictures))
-        finally:
-            fcntl.flock(self._turns, fcntl.LOCK_UN)
         return [len(one) for one in pictures]
 
 
