@@ -30,19 +30,17 @@ _MOST = 256  # requests that one replica takes: with the default of 5 no batch w
 _STORE_BYTES = 256 << 20
 
 
-@serve.deployment(max_ongoing_requests=_MOST, ray_actor_options={"num_cpus": 0})
 class Device:
     """Batches for the device."""
 
     def __init__(self) -> None:
         self._device = SimulatedDevice()
 
-    @serve.batch(max_batch_size=BATCH, batch_wait_timeout_s=WAIT_SECONDS)
+    @serve.batch(max_batch_size=BATCH, batch_wait_timeout_s=WAIT_SECONDS)  # type: ignore[untyped-decorator]  # see pyproject.toml
     async def __call__(self, pictures: list[np.ndarray]) -> list[int]:
         return await asyncio.to_thread(self._device.run, pictures)
 
 
-@serve.deployment(num_replicas=NUM_DECODERS, max_ongoing_requests=_MOST, ray_actor_options={"num_cpus": 0})
 class Prepare:
     """From a URL to pixels, and on to the device."""
 
@@ -68,7 +66,10 @@ def main() -> None:
     )  # fmt: skip
     quiet = {"log_level": "WARNING", "enable_access_log": False}  # a line per request is work, too
     serve.start(http_options={"host": "127.0.0.1", "port": port()}, logging_config=quiet)
-    serve.run(Prepare.bind(Device.bind()), route_prefix="/inference", logging_config=quiet)
+    options = {"max_ongoing_requests": _MOST, "ray_actor_options": {"num_cpus": 0}}
+    device = serve.deployment(**options)(Device).bind()
+    app = serve.deployment(num_replicas=NUM_DECODERS, **options)(Prepare).bind(device)
+    serve.run(app, route_prefix="/inference", logging_config=quiet)
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     ended.wait()
