@@ -17,6 +17,7 @@ reliability: install
 
 # Ratios against the ideal loop, plain RapidOCR and torch. Short form by default; make bench FULL=1 [DATA=folder]
 # [BENCHES="stream lane"]. BENCHES=prices measures what is read from rendered prices. Each bench replaces its results in docs/results/bench.*.
+# Other servers of models are measured beside us where they are installed: $(BIN)/uv pip install -e '.[bench]'.
 bench: install
 	$(BIN)/python -m tests.bench $(if $(FULL),--full) $(if $(DATA),--data $(DATA)) $(BENCHES)
 

@@ -29,20 +29,27 @@ SETTINGS = {
     "DECODE__NUM_PROCESSES": str(plan_threads(cores(), Asked(), on_gpu=True, reads=False).decoders),
 }  # fmt: skip
 _PICTURES = re.compile(rb"^hangtag_batch_pictures_sum (\S+)", re.MULTILINE)
+_BATCHES = re.compile(rb"^hangtag_batch_pictures_count (\S+)", re.MULTILINE)
+_IN_FLIGHT = re.compile(rb'^hangtag_in_flight\{stage="listings"\} (\S+)', re.MULTILINE)
 _BUSY = re.compile(rb"^hangtag_device_busy_seconds_total (\S+)", re.MULTILINE)
 EVENT_BYTES = (2974, 1280, 432)  # of the three events of a bench's listing
-_FIRST, _LAST = 0.15, 0.9  # of the stream: what lies between is the steady state
+STEADY = (0.15, 0.9)  # of the stream: what lies between is the steady state
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a worker had done at one moment. Seconds; ``host`` is the worker's own process, without its decoders."""
+    """What a worker had done at one moment. Seconds; ``host`` is the worker's own process, without its decoders.
+
+    ``in_flight``: listings just then, as the worker counts them once a second.
+    """
 
     at: float
     pictures: float
+    batches: float
     busy: float
     host: float
     decoders: float
+    in_flight: float
 
     def since(self, other: Look) -> Look:
         """What it did from ``other`` to this."""
@@ -51,18 +58,30 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Driven:
-    """Steady state of a run: listings a second, and CPU-ms per listing."""
+    """Steady state of a run: listings a second, and CPU-ms per listing.
+
+    ``batch``: pictures in a batch, mean; ``in_flight``: listings, the most that a look saw.
+    """
 
     rate: float
     host_ms: float
     decoder_ms: float
     busy_share: float
+    batch: float
+    in_flight: float
 
 
-async def drive(stream: Stream, host: ImageHost, count: int, pace: Pace, settings: dict[str, str]) -> Driven:
-    """Send ``count`` listings of one picture, start a worker on them, and look twice. One picture per listing."""
-    told = {**SETTINGS, **settings}
-    return await watch(stream, host, letters(host, count), told, COMMAND, _rate_at_best(pace), device_environment(pace))
+async def drive(
+    stream: Stream,
+    host: ImageHost,
+    count: int,
+    pace: Pace,
+    settings: dict[str, str],
+    looks: Sequence[float] = STEADY,
+) -> Driven:
+    """Send ``count`` listings of one picture each, start a worker on them, and look as `watch` does."""
+    told, environment = {**SETTINGS, **settings}, device_environment(pace)
+    return await watch(stream, host, letters(host, count), told, COMMAND, _rate_at_best(pace), environment, looks)
 
 
 async def watch(
@@ -73,8 +92,12 @@ async def watch(
     command: Sequence[str],
     rate: float,
     environment: Mapping[str, str] = MappingProxyType({}),
+    looks: Sequence[float] = STEADY,
 ) -> Driven:
-    """Send listings of one picture each, run a worker on them, and look twice. ``rate``: how fast it may be."""
+    """Send listings of one picture each, run a worker on them, and look a few times.
+
+    ``rate``: how fast it may be. ``looks``: when, shares of the stream; what lies between first and last is measured.
+    """
     stream.create()
     await asyncio.to_thread(stream.send, records)
     count, port = len(records), free_port()
@@ -82,14 +105,20 @@ async def watch(
     worker = await WorkerProcess.start({**own, **environment}, command)
     try:
         async with aiohttp.ClientSession() as session:
-            first = await _look_after(session, worker, port, _FIRST * count, rate)
-            last = await _look_after(session, worker, port, _LAST * count, rate)
-        done = last.since(first)
+            seen = [await _look_after(session, worker, port, share * count, rate) for share in looks]
+        done = seen[-1].since(seen[0])
         await worker.stop()
     finally:
         await worker.kill()
     per_listing = 1000 / done.pictures
-    return Driven(done.pictures / done.at, done.host * per_listing, done.decoders * per_listing, done.busy / done.at)
+    return Driven(
+        rate=done.pictures / done.at,
+        host_ms=done.host * per_listing,
+        decoder_ms=done.decoders * per_listing,
+        busy_share=done.busy / done.at,
+        batch=done.pictures / done.batches,
+        in_flight=max(look.in_flight for look in seen),
+    )
 
 
 def letters(host: ImageHost, count: int) -> list[tuple[str, bytes]]:
@@ -159,8 +188,9 @@ async def _look_after(
 
 
 def _look(pid: int, page: bytes) -> Look:
-    pictures, busy = (_number(pattern, page) for pattern in (_PICTURES, _BUSY))
-    return Look(time.monotonic(), pictures, busy, cpu_seconds(pid), sum(map(cpu_seconds, tree(pid)[1:])))
+    pictures, batches, busy, in_flight = (_number(one, page) for one in (_PICTURES, _BATCHES, _BUSY, _IN_FLIGHT))
+    decoders = sum(map(cpu_seconds, tree(pid)[1:]))
+    return Look(time.monotonic(), pictures, batches, busy, cpu_seconds(pid), decoders, in_flight)
 
 
 def _number(pattern: re.Pattern[bytes], page: bytes) -> float:
