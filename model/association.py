@@ -17,7 +17,7 @@ _LEAST_COSINE = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """What each side says alone: vectors (N, J) of length 1 in the joint space, probabilities (N, V) by attribute."""
+    """What each side says alone: vectors (N, 2 J) of length 1 in the joint space, probabilities (N, V) by attribute."""
 
     image: torch.Tensor
     title: torch.Tensor
@@ -45,11 +45,13 @@ def pair_features(one: Sides, pictures: torch.Tensor, titles: torch.Tensor) -> t
 
 def all_pairs(one: Sides, weights: tuple[float, ...]) -> torch.Tensor:
     """(N, N) logits of every picture (rows) with every title (columns)."""
-    found = [one.image @ one.title.T]
-    for name in AGREEING:
+    found = weights[0] * one.image @ one.title.T + weights[-1]
+    for name, pair in zip(AGREEING, zip(weights[1:-1:2], weights[2:-1:2], strict=True), strict=True):
         seen, said = one.seen[name], one.said[name]
-        found += _agreement(seen @ said.T, seen.norm(dim=1)[:, None] * said.norm(dim=1))
-    return sum((weight * feature for weight, feature in zip(weights, found, strict=False)), torch.tensor(weights[-1]))
+        agreement = _agreement(seen @ said.T, seen.norm(dim=1)[:, None] * said.norm(dim=1))
+        for weight, feature in zip(pair, agreement, strict=True):
+            found += weight * feature
+    return found
 
 
 def probabilities(features: torch.Tensor, weights: tuple[float, ...]) -> torch.Tensor:

@@ -27,6 +27,8 @@ _CONFIDENCE = 0.95
 _FIRST_SHARE = 0.05  # of all rows: with fewer, one unlucky row would end the sequence where it starts
 _STEPS = 200
 _LEAST_SCORE = 1e-4  # what is beyond would draw the curve
+_CURVE_PULL = 2.0  # towards no curve at all, as much as a few rows
+_LEAST_RISE = 0.3  # so that what is hardly believed stays so, where there were no such rows
 _UNFITTED_STATED = 3.0  # where no row states anything: by judgement
 
 Floats = npt.NDArray[np.float32]
@@ -118,11 +120,13 @@ def fit_curve(outcomes: Outcomes) -> Curve:
     features, right = torch.stack([inside.log(), -torch.log1p(-inside)]), torch.from_numpy(outcomes.right).float()
 
     def loss(raw: torch.Tensor) -> torch.Tensor:
-        odds = softplus(raw[:2]) @ features + raw[2]
-        return torch.nn.functional.binary_cross_entropy_with_logits(odds, right)
+        bent = torch.cat([_LEAST_RISE + softplus(raw[:2]), raw[2:]])
+        pull = _CURVE_PULL * (bent - as_it_is).square().sum() / len(right)
+        return torch.nn.functional.binary_cross_entropy_with_logits(bent[:2] @ features + bent[2], right) + pull
 
+    as_it_is = torch.tensor([1.0, 1.0, 0.0])
     found = _minimise(3, loss)
-    rise, fall = softplus(found[:2]).tolist()
+    rise, fall = (_LEAST_RISE + softplus(found[:2])).tolist()
     return Curve(rise, fall, float(found[2]))
 
 

@@ -61,7 +61,7 @@ and only `hangtag train` needs what they came from. Files are safetensors; `dige
 ## Data
 {data}
 
-Pools, thresholds, doubts and the association were fitted on out-of-fold scores of the training rows (three folds, families of
+Pools, the curves that make scores honest, thresholds, doubts and the association were fitted on out-of-fold scores of the training rows (three folds, families of
 listings kept together); test rows were used for the figures alone.
 
 ## Figures on test rows
@@ -72,7 +72,8 @@ labelling about 73 % of the time; material labels were found in the titles by ru
 how well the rule was learned, not how well materials are known. `coverage` is the share of rows accepted at a precision
 target of 95 %, `precision` what those rows reached; the first product-type rows count listings of rare types, to which
 every answer is wrong, the `answerable` ones do not. Calibration error: 15 bins of equal mass; in brackets the 95th
-percentile of what perfectly calibrated scores would show on as many rows.
+percentile of what perfectly calibrated scores would show on as many rows. On the calibration rows it is that of the very rows on
+which the curves were fitted.
 
 ## Limits
 - English titles. A title most of whose words training never saw counts as missing: then pictures decide, and what words of
@@ -135,9 +136,13 @@ def _towers(config: ModelConfig, origins: Mapping[str, str]) -> str:
         "see `LICENSES/`" if part in origins else "Apache-2.0" for part in ("image tower", "text tower")
     )
     return (
-        f"| image tower | {image}, frozen, {config.image_side} pixels, {config.image_fit} | {image_terms} |\n"
-        f"| text tower | {text}, frozen, {config.text_pooling} pooling | {text_terms} |"
+        f"| image tower | {image}, {_stages(config.tuned_image_blocks)}, {config.image_side} pixels, {config.image_fit} | {image_terms} |\n"
+        f"| text tower | {text}, {_stages(config.tuned_text_layers)}, {config.text_pooling} pooling | {text_terms} |"
     )
+
+
+def _stages(num_tuned: int) -> str:
+    return f"as it came and, beside it, its last {num_tuned} stages tuned" if num_tuned else "frozen"
 
 
 def _data_table(rows: Sequence[Row]) -> str:

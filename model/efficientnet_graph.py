@@ -6,16 +6,22 @@ of the seven stages, TensorFlow's padding, its batch norm's epsilon and ReLU6 ev
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import torch
 
 from model.config import ModelConfig
 from model.efficientnet import SCALES
 from model.graph import Layers, Weights
+from model.quantise import WEIGHT_ENDS, Rounding, refuse_other_ranges, rounding_of
 
 _STRIDES = (1, 2, 2, 2, 1, 2, 1)  # of each stage's first block
 _EPSILON = 1e-3
+
+Floats = npt.NDArray[np.float32]
 
 
 def describes(config: ModelConfig) -> bool:
@@ -23,10 +29,12 @@ def describes(config: ModelConfig) -> bool:
     return config.image_tower in SCALES
 
 
-def build(config: ModelConfig, weights: Weights) -> Any:
-    """(P, S, S, 3) uint8 sRGB to (P, D) float32, as `model.image.ImageTower`. Raises CheckpointError."""
+def build(config: ModelConfig, weights: Weights, ranges: Mapping[str, Floats] | None = None) -> Any:
+    """(P, S, S, 3) uint8 sRGB to (P, D) float32, as `model.image.ImageTower`. With ``ranges`` of what its convolutions
+    are given as `model.quantise.rounded` of it. Raises CheckpointError.
+    """
     weights.drop("num_batches_tracked")
-    net = _Net(weights)
+    net = _Net(weights, ranges)
     ops, side = net.ops, config.image_side
     pixels = ops.parameter([-1, side, side, 3], np.uint8, name="pixels")
     floats = ops.convert(ops.transpose(pixels, net.integers(0, 3, 1, 2)), "f32")
@@ -41,12 +49,23 @@ def build(config: ModelConfig, weights: Weights) -> Any:
         if stage in config.image_details:
             details += net.sums_of(value)
     value, width = net.conv_norm(value, width, "conv_head", "bn2")
+    net.close()
     features = ops.reduce_mean(value, net.integers(2, 3), False)
     return net.model(ops.concat([features, *details], 1) if details else features, [pixels])
 
 
 class _Net(Layers):
-    """Blocks of this network; each gives its node and its number of channels."""
+    """Blocks of this network; each gives its node and its number of channels. ``ranges`` None: nothing is rounded."""
+
+    def __init__(self, weights: Weights, ranges: Mapping[str, Floats] | None) -> None:
+        super().__init__(weights)
+        self._ranges = ranges
+        self._widths: dict[str, int] = {}  # of the convolutions' inputs, by the names that their module has
+
+    def close(self) -> None:
+        """Raises CheckpointError for ranges of another tower."""
+        if self._ranges is not None:
+            refuse_other_ranges(self._ranges, self._widths)
 
     def scalar(self, number: float) -> Any:
         """A single float32."""
@@ -89,9 +108,29 @@ class _Net(Layers):
         """Convolution, batch norm, ReLU6."""
         kernel = self.weights.take(f"{conv}.weight", width if depthwise else -1, 1 if depthwise else width, -1, -1)
         window = ([stride, stride], [0, 0], [0, 0], [1, 1], "SAME_UPPER")  # padding comes from "same"
-        if depthwise:
-            found = self.ops.group_convolution(value, self.constant(kernel[:, None]), *window)
-        else:
-            found = self.ops.convolution(value, self.constant(kernel), *window)
+        self._widths[name := f"net.{conv}"] = width
+        rounding = None
+        if self._ranges is not None and name in self._ranges and self._ranges[name].shape == (3, width):
+            weight = torch.from_numpy(np.asarray(kernel, np.float32))
+            rounding = rounding_of(weight, width if depthwise else 1, self._ranges[name])
+            value, kernel = self._rounded_input(value, rounding), rounding.weight.numpy()
+        filters = self.constant(kernel[:, None] if depthwise else kernel)
+        if rounding is not None:
+            filters = self._rounded_weight(filters, rounding, 5 if depthwise else 4)
+        convolve = self.ops.group_convolution if depthwise else self.ops.convolution
+        found = convolve(value, filters, *window)
+        if rounding is not None:
+            found = self.ops.add(found, self.constant(rounding.moved.numpy()[None, :, None, None]))
         found = self.batch_norm(found, norm, len(kernel), _EPSILON)
         return (self.ops.clamp(found, 0.0, 6.0) if clamp else found), len(kernel)
+
+    def _rounded_input(self, value: Any, rounding: Rounding) -> Any:
+        if rounding.is_balanced:
+            value = self.ops.multiply(value, self.constant((1 / rounding.balance).numpy()[None, :, None, None]))
+        ends = [self.scalar(rounding.least * rounding.step), self.scalar(rounding.most * rounding.step)]
+        return self.ops.fake_quantize(value, *ends, *ends, rounding.most - rounding.least + 1)
+
+    def _rounded_weight(self, filters: Any, rounding: Rounding, rank: int) -> Any:
+        steps = rounding.weight_steps.numpy().reshape(-1, *[1] * (rank - 1))
+        ends = [self.constant(steps * end) for end in WEIGHT_ENDS]
+        return self.ops.fake_quantize(filters, *ends, *ends, WEIGHT_ENDS[1] - WEIGHT_ENDS[0] + 1)

@@ -29,6 +29,7 @@ from model.features import Features, look_at, read_titles, see_images
 from model.figures import auroc, details_of, figures_of, outcome_figures, paired_gain, recall_at
 from model.fit import label_ids
 from model.fusion import ATTRIBUTES, SINGLE_SIDED, FusionModel, Logits
+from model.honesty import curve_of, honest_rows
 from model.inputs import Inputs, bag_tensors
 from model.label_noise import label_noise
 from model.ngrams import bags
@@ -36,7 +37,7 @@ from model.parts import all_features
 from model.pool import SIDES
 from model.predictor import choose_device
 from model.presence_data import evaluate_presence
-from model.scoring import Scored, category_matrix, score_all, score_sides, stated_values
+from model.scoring import Scored, category_matrix, score_all, stated_values
 from model.taxonomy import load_taxonomy
 from model.weights import SHIPPED, Checkpoint, Vocabulary, load
 
@@ -140,8 +141,8 @@ def _families(outcomes: Mapping[str, Mapping[str, Outcomes]]) -> dict[str, dict[
     found: dict[str, dict[str, Any]] = {}
     for name, by_side in outcomes.items():
         for side in SIDES:
-            own = [by_side[key] for key in (side, f"{side}_stated") if key in by_side]
-            own = own[:1] if side == "image" else own  # of a picture alone, whatever the words state
+            keys = (side,) if side == "image" else (side, f"{side}_stated")  # a picture's are of all rows as it is
+            own = [by_side[key] for key in keys if key in by_side]
             if own:
                 found.setdefault(name, {})[side] = outcome_figures(reduce(Outcomes.joined, own))
     return found
@@ -246,10 +247,11 @@ class Asked:
         return found
 
     def _said(self, name: str, rows: Ints, read: Read, chosen: Ints, titles: Sequence[str]) -> Floats:
-        """(N, V) what the chosen ones of ``rows`` would be by their titles alone, had they these ``titles``."""
+        """(N, V) what the title's experts would say of the chosen ones of ``rows``, had they these ``titles``. What
+        words state is not added, or taking it away would be the proof.
+        """
         logits = self._fusion(self._inputs(rows[chosen], titles, read(titles)))[name]
-        stated = stated_values(self._extractor, titles, self._vocabulary.values)[name]
-        scores = score_sides(self._vocabulary.pools[name], logits, stated)["text"]
+        scores = self._vocabulary.pools[name].scores(logits, "text", stated=True).numpy()
         return scores[:, self._published] if name == "product_type" else scores
 
     def scene(self, rows: Ints, calibration: Mapping[str, Outcomes]) -> dict[str, Any]:
@@ -273,8 +275,9 @@ class Asked:
         blank = np.zeros_like(self._features.titles)
         logits = self._fusion(self._inputs(rows, [""] * len(rows), blank[rows]))
         scores = self._vocabulary.pools["product_type"].scores(logits["product_type"], "image", stated=False).numpy()
-        truth = label_ids([self._rows[index] for index in rows], "product_type", self._types)
-        return {"garments": {"image": figures_of(scores, truth)}}
+        curve = curve_of(self._vocabulary.curves.get("product_type", {}), "image", stated=False)
+        truth = label_ids([self._rows[index] for index in rows], "product_type", self._vocabulary.published_types)
+        return {"garments": {"image": figures_of(honest_rows(scores[:, self._published], curve), truth)}}
 
     def association(self, rows: Ints) -> dict[str, Any]:
         """Own titles against random ones and against those of the same type; and among all titles."""

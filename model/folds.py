@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from model.dataset import Row
 
-NUM_FOLDS = 3  # each is a tuning of the towers
+NUM_FOLDS = 3  # each is a fit of its own, and a tuning of the towers where there is one
 _SAME_PICTURE = 0.97  # cosine of centred features
 _BLOCK = 1000
 

@@ -110,7 +110,7 @@ class FusionModel(nn.Module):
         return {name: {side: heads[side][name](vector) for side, vector in joined.items()} for name in ATTRIBUTES}
 
     def similarity(self, inputs: Inputs) -> tuple[torch.Tensor, torch.Tensor]:
-        """Pictures and titles in the joint space, each (B, J) of length 1: their dot product says whether they
+        """Pictures and titles in the joint space, each (B, 2 J) of length 1: their dot product says whether they
         belong together.
         """
         joined: tuple[torch.Tensor, torch.Tensor] = self.joint(self.own(inputs))

@@ -45,9 +45,17 @@ class Curve:
 AS_IT_IS = Curve()
 
 
+def curve_of(curves: Mapping[str, Curve], side: str, *, stated: bool) -> Curve:
+    """The side's own; where words state a value that with ``_stated`` behind its name, if there is one, as with
+    thresholds.
+    """
+    quiet = curves.get(side, AS_IT_IS)
+    return curves.get(f"{side}_stated", quiet) if stated else quiet
+
+
 def honest(ranking: Mapping[str, float], curve: Curve) -> dict[str, float]:
     """Values and scores with the best one's made honest; the others make room, or become as much less sure as it."""
-    if curve is AS_IT_IS or not ranking:
+    if curve == AS_IT_IS or not ranking:
         return dict(ranking)
     name = max(ranking, key=ranking.__getitem__)
     top = ranking[name]
@@ -60,7 +68,7 @@ def honest(ranking: Mapping[str, float], curve: Curve) -> dict[str, float]:
 
 def honest_rows(scores: Floats, curve: Curve) -> Floats:
     """``honest`` of every row of (N, V)."""
-    if curve is AS_IT_IS or not scores.size:
+    if curve == AS_IT_IS or not scores.size:
         return scores
     lines, best = np.arange(len(scores)), scores.argmax(axis=1)
     top = np.maximum(scores[lines, best], _LEAST)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from uuid import uuid4
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -21,7 +21,7 @@ def kept(path: Path, compute: Callable[[], Mapping[str, torch.Tensor]]) -> dict[
         return found
     found = {name: value.contiguous() for name, value in compute().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.new")
+    partial = path.with_suffix(f".{uuid4().hex}.new")
     save_file(found, partial)
     partial.replace(path)
     return found

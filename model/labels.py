@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from model.honesty import AS_IT_IS, Curve
+from model.honesty import Curve, curve_of
 
 Side = Literal["fused", "image", "text"]
 
@@ -47,7 +47,7 @@ class Labels:
 
     def curve(self, attribute: str, side: Side, *, stated: bool) -> Curve:
         """What makes the top value's score honest; the score itself where nobody measured it."""
-        return self.curves.get(attribute, {}).get(f"{side}_stated" if stated else side, AS_IT_IS)
+        return curve_of(self.curves.get(attribute, {}), side, stated=stated)
 
     def stated_weight(self, attribute: str, side: str) -> float:
         """The weight of a stated value beside the scores of ``side``."""

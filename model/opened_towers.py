@@ -20,6 +20,7 @@ from model.config import ModelConfig
 from model.engines import EngineChoice, OpenVinoImages, OpenVinoTexts, compiled, move_texts, open_images
 from model.errors import reading
 from model.graph import Weights
+from model.quantise import Quantisation
 from model.titles import Titles, open_tokenizer
 from model.weights import TUNED_FILES, Checkpoint
 
@@ -47,8 +48,7 @@ class OpenedTowers:
 def open_towers(checkpoint: Checkpoint, device: torch.device, choice: EngineChoice) -> OpenedTowers:
     """See the module. Raises CheckpointError."""
     on_openvino, config = choice.engine == "openvino", checkpoint.config
-    is_exact = choice.precision in ("fp32", "bf16")  # for others a tower is changed before it is traced
-    images = _images(checkpoint, choice) if on_openvino and is_exact and _is_plain(config, "image") else None
+    images = _images(checkpoint, choice) if on_openvino and _is_plain(config, "image") else None
     texts = _texts(checkpoint, device, choice) if on_openvino and _is_plain(config, "text") else None
     if images is None:
         images = open_images(checkpoint.image, checkpoint.config.image_side, device, choice, checkpoint.quantisation)
@@ -58,11 +58,14 @@ def open_towers(checkpoint: Checkpoint, device: torch.device, choice: EngineChoi
     return OpenedTowers(images, texts)
 
 
-def image_graph(folder: Path, config: ModelConfig) -> Any | None:
-    """The image tower as an OpenVINO graph; None for one that only its library knows. Raises CheckpointError."""
+def image_graph(folder: Path, config: ModelConfig, quantisation: Quantisation | None = None) -> Any | None:
+    """The image tower as an OpenVINO graph, in int8 with a ``quantisation``; None for one that only its library knows.
+    Raises CheckpointError.
+    """
     if not efficientnet_graph.describes(config):
         return None
-    return efficientnet_graph.build(config, Weights.read(folder / "towers" / "image.safetensors"))
+    ranges = quantisation.ranges if quantisation is not None else None
+    return efficientnet_graph.build(config, Weights.read(folder / "towers" / "image.safetensors"), ranges)
 
 
 def text_graph(folder: Path, config: ModelConfig) -> Any | None:
@@ -85,7 +88,8 @@ def _is_plain(config: ModelConfig, side: str) -> bool:
 
 
 def _images(checkpoint: Checkpoint, choice: EngineChoice) -> Images | None:
-    graph = image_graph(checkpoint.folder, checkpoint.config)
+    quantisation = checkpoint.quantisation if choice.precision == "int8" else None
+    graph = image_graph(checkpoint.folder, checkpoint.config, quantisation)
     return None if graph is None else OpenVinoImages(compiled(graph, choice))
 
 

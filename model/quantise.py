@@ -27,6 +27,7 @@ FILE = "int8.safetensors"
 MAX_CHANGE = 0.5  # points of accuracy that int8 may cost on any attribute, for ``auto`` to choose it
 NUM_PICTURES = 256  # ranges do not grow any more after about a hundred
 _WEIGHT_LEVELS = 64
+WEIGHT_ENDS = (-127, 127)  # OpenVINO wants its whole range named
 _LAYER, _CHANGE = "layer:", "change:"
 
 Floats = npt.NDArray[np.float32]
@@ -110,29 +111,61 @@ class _Look:
         return _floats(torch.stack([low, high, torch.stack(self._means).mean(0)]).cpu().numpy().astype(np.float16))
 
 
+@dataclass(frozen=True, slots=True)
+class Rounding:
+    """What int8 does to one convolution, whoever computes it."""
+
+    balance: torch.Tensor  # (C,) by which inputs are divided before they are rounded
+    least: int  # inputs are rounded to these whole steps,
+    most: int  # both ends included
+    step: float
+    weight: torch.Tensor  # (O, C / groups, H, W) with the balance in it, not yet rounded
+    weight_steps: torch.Tensor  # (O,) rounded to ``WEIGHT_ENDS`` of them
+    moved: torch.Tensor  # (O,) to be added to the outputs: what rounding the weights moves them by on the mean
+
+    @property
+    def is_balanced(self) -> bool:
+        """Does dividing the inputs change them?"""
+        return not bool((self.balance == 1).all())
+
+
+def rounding_of(weight: torch.Tensor, groups: int, seen: Floats) -> Rounding:
+    """Of a convolution's weights (O, C / groups, H, W) and the (3, C) ranges that were ``seen`` of its input."""
+    low, high, mean = (torch.from_numpy(one) for one in seen)
+    balance = _balance(weight, groups, low, high)
+    low, high, mean = low / balance, high / balance, mean / balance
+    weight = weight * balance[None, :, None, None] if groups == 1 else weight
+    steps = (weight.flatten(1).abs().amax(1) / _WEIGHT_LEVELS).clamp_min(1e-12)
+    inputs = mean.reshape(groups, -1).repeat_interleave(len(weight) // groups, dim=0)  # as each output meets them
+    moved = ((weight - _in_steps(weight, steps)).sum((2, 3)) * inputs).sum(1)
+    lowest, highest = float(low.min()), float(high.max())
+    if lowest < 0:
+        return Rounding(balance, -128, 127, max(-lowest / 128, highest / 127, 1e-8), weight, steps, moved)
+    return Rounding(balance, 0, 255, max(highest / 255, 1e-8), weight, steps, moved)
+
+
+def refuse_other_ranges(ranges: Mapping[str, Floats], wanted: Mapping[str, int]) -> None:
+    """Raise CheckpointError unless they are of convolutions with these names and so many input channels each."""
+    if {name: one.shape for name, one in ranges.items()} != {name: (3, width) for name, width in wanted.items()}:
+        raise CheckpointError(
+            f"{FILE} of the checkpoint belongs to another image tower; measure it again: hangtag train --quantise"
+        )
+
+
 def rounded(tower: nn.Module, ranges: Mapping[str, Floats]) -> nn.Module:
     """A copy of ``tower`` whose convolutions work on rounded inputs and weights; the same interface.
 
     Raises CheckpointError for another tower's ranges.
     """
-    wanted = {name: (3, conv.in_channels) for name, conv in _convolutions(tower).items()}
-    if {name: one.shape for name, one in ranges.items()} != wanted:
-        raise CheckpointError(
-            f"{FILE} of the checkpoint belongs to another image tower; measure it again: hangtag train --quantise"
-        )
+    refuse_other_ranges(ranges, {name: conv.in_channels for name, conv in _convolutions(tower).items()})
     copied = copy.deepcopy(tower)
     for name, conv in _convolutions(copied).items():
-        low, high, mean = (torch.from_numpy(one) for one in ranges[name])
-        balance = _balance(conv, low, high)
-        by_input = balance[None, :, None, None] if conv.groups == 1 else 1.0
         with torch.no_grad():
-            weight = conv.weight * by_input
-            rounding = _RoundedWeight(weight)
-            moved = ((weight - rounding(weight)).sum((2, 3)) * _inputs_of(conv, mean / balance)).sum(1)
-            conv.weight.copy_(weight)
-            conv.bias = nn.Parameter(moved if conv.bias is None else conv.bias + moved)
-        conv.register_forward_pre_hook(_RoundedInput(low / balance, high / balance, balance))
-        parametrize.register_parametrization(conv, "weight", rounding)
+            rounding = rounding_of(conv.weight, conv.groups, ranges[name])
+            conv.weight.copy_(rounding.weight)
+            conv.bias = nn.Parameter(rounding.moved if conv.bias is None else conv.bias + rounding.moved)
+        conv.register_forward_pre_hook(_RoundedInput(rounding))
+        parametrize.register_parametrization(conv, "weight", _RoundedWeight(rounding.weight_steps))
     return copied
 
 
@@ -144,17 +177,12 @@ def _floats(found: npt.NDArray[np.generic]) -> Floats:
     return np.asarray(found, np.float32)
 
 
-def _inputs_of(conv: nn.Conv2d, channels: torch.Tensor) -> torch.Tensor:
-    """(O, C / groups): the inputs' values as each output channel meets them."""
-    return channels.reshape(conv.groups, -1).repeat_interleave(conv.out_channels // conv.groups, dim=0)
-
-
-def _balance(conv: nn.Conv2d, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
+def _balance(weight: torch.Tensor, groups: int, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
     """(C,) by which input channels are divided; ones where all channels have one range, as after ReLU6."""
-    if conv.groups > 1 or float(low.min()) >= 0:
+    if groups > 1 or float(low.min()) >= 0:
         return torch.ones_like(high)
     given = torch.maximum(-low, high).clamp_min(1e-5)
-    weights = conv.weight.detach().abs().amax((0, 2, 3)).clamp_min(1e-5)
+    weights = weight.abs().amax((0, 2, 3)).clamp_min(1e-5)
     found = (given / weights).sqrt()
     return found / found.mean()
 
@@ -162,30 +190,30 @@ def _balance(conv: nn.Conv2d, low: torch.Tensor, high: torch.Tensor) -> torch.Te
 class _RoundedInput:
     """A hook before a convolution: its input in 8 bits, from zero where it is never negative, else symmetric."""
 
-    def __init__(self, low: torch.Tensor, high: torch.Tensor, balance: torch.Tensor) -> None:
-        lowest, highest = float(low.min()), float(high.max())
-        self._is_signed = lowest < 0
-        self._step = max(-lowest / 128, highest / 127, 1e-8) if self._is_signed else max(highest / 255, 1e-8)
-        self._inverse = None if bool((balance == 1).all()) else (1 / balance)[None, :, None, None]
+    def __init__(self, rounding: Rounding) -> None:
+        self._rounding = rounding
+        self._inverse = (1 / rounding.balance)[None, :, None, None] if rounding.is_balanced else None
 
     def __call__(self, _: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor]:
         given = inputs[0] if self._inverse is None else inputs[0] * self._inverse
-        least, most = (-128, 127) if self._is_signed else (0, 255)
-        return (torch.fake_quantize_per_tensor_affine(given, self._step, 0, least, most),)
+        one = self._rounding
+        return (torch.fake_quantize_per_tensor_affine(given, one.step, 0, one.least, one.most),)
 
 
 class _RoundedWeight(nn.Module):
-    """(O, C, H, W) weights in whole steps of each output channel: at most ``_WEIGHT_LEVELS`` of them either way."""
+    """(O, C, H, W) weights in whole steps (O,) of each output channel: ``_WEIGHT_LEVELS`` at most either way."""
 
     steps: torch.Tensor
-    zeros: torch.Tensor
 
-    def __init__(self, weight: torch.Tensor) -> None:
+    def __init__(self, steps: torch.Tensor) -> None:
         super().__init__()
-        most = weight.flatten(1).abs().amax(1)
-        self.register_buffer("steps", (most / _WEIGHT_LEVELS).clamp_min(1e-12))
-        self.register_buffer("zeros", torch.zeros(len(most), dtype=torch.int32))
+        self.register_buffer("steps", steps)
 
     def forward(self, weight: torch.Tensor) -> torch.Tensor:
-        """The weights as int8 sees them. OpenVINO wants its whole range named, -127 to 127."""
-        return torch.fake_quantize_per_channel_affine(weight, self.steps, self.zeros, 0, -127, 127)
+        """The weights as int8 sees them."""
+        return _in_steps(weight, self.steps)
+
+
+def _in_steps(weight: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
+    zeros = torch.zeros(len(steps), dtype=torch.int32)
+    return torch.fake_quantize_per_channel_affine(weight, steps, zeros, 0, *WEIGHT_ENDS)

@@ -1,7 +1,8 @@
 """New weights and thresholds for a checkpoint from a team's own labelled listings; its experts stay as they are.
 
-One half of the listings, by family, fits the pools; on the other half the thresholds are bought. So a threshold is not
-judged by the rows that the pool was fitted on, and its precision holds for listings like the team's own.
+One half of the listings, by family, fits the pools; the other half fits the curves that make scores honest, and buys
+the thresholds. So a threshold is not judged by the rows that the pool was fitted on, and which listings it accepts no
+curve changes: its precision holds for listings like the team's own.
 """
 
 from __future__ import annotations

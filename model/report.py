@@ -103,11 +103,12 @@ def _comparisons(figures: Mapping[str, Any]) -> Iterator[_Table]:
         [(name, one["over"], str(one["rows"]), _gain(one)) for name, one in figures["gains"].items()],
     )
     yield "Picture and title", ("Question", "Rows", "Figure"), list(_pairs(figures))
-    yield (
-        "Words cited as evidence: the title's score falls further without them than without others of that length",
-        ("Attribute", "Rows", "Share (95 % interval)"),
-        [(name, str(one["rows"]), _share(one)) for name, one in figures["evidence"].items()],
-    )
+    if figures["evidence"]:
+        yield (
+            "Words cited as evidence: the title's experts fall further without them than without others of that length",
+            ("Attribute", "Rows", "Share (95 % interval)"),
+            [(name, str(one["rows"]), _share(one)) for name, one in figures["evidence"].items()],
+        )
 
 
 def _pairs(figures: Mapping[str, Any]) -> Iterator[Sequence[str]]:

@@ -15,7 +15,7 @@ import torch
 from model.calibrate import Outcomes
 from model.extract import Extractor
 from model.fusion import ATTRIBUTES, Logits
-from model.honesty import AS_IT_IS, Curve, honest_rows
+from model.honesty import Curve, curve_of, honest_rows
 from model.pool import SIDES, Pool
 from model.taxonomy import Taxonomy
 from model.types import STATED_IN_FULL
@@ -145,9 +145,9 @@ def _honest(by_side: BySide, stated: Bools, curves: Mapping[str, Curve]) -> BySi
     found = {}
     for side, scores in by_side.items():
         if side in ("image", "worded"):
-            found[side] = honest_rows(scores, curves.get("image" if side == "image" else "image_stated", AS_IT_IS))
+            found[side] = honest_rows(scores, curve_of(curves, "image", stated=side == "worded"))
             continue
-        quiet, worded = (honest_rows(scores, curves.get(key, AS_IT_IS)) for key in (side, f"{side}_stated"))
+        quiet, worded = (honest_rows(scores, curve_of(curves, side, stated=one)) for one in (False, True))
         found[side] = np.where(stated[:, None], worded, quiet)
     return found
 

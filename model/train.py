@@ -1,9 +1,9 @@
-"""``hangtag train``: towers are imported, their last stages tuned, experts fitted, pooled, calibrated and measured.
+"""``hangtag train``: towers are imported, experts fitted, pooled, calibrated and measured.
 
-Pools, thresholds and the association come from out-of-fold scores: three times towers are tuned and experts fitted on
-two thirds of the training rows and asked about the rest, families kept together. Test rows are used once, for the
-figures. How long to train is found on one of these folds, never on test rows. The same seed on the same data gives the
-same checkpoint, also when the run was killed on the way and started again.
+Pools, curves, thresholds and the association come from out-of-fold scores: three times experts are fitted on two thirds
+of the training rows, and towers tuned where the preset asks for it, and asked about the rest, families kept together.
+Test rows are used once, for the figures. How long to train is found on one of these folds, never on test rows. The same
+seed on the same data gives the same checkpoint, also when the run was killed on the way and started again.
 """
 
 from __future__ import annotations

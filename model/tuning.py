@@ -37,6 +37,8 @@ from model.weights import TUNED_FILES
 
 Module = TypeVar("Module", bound=nn.Module)
 
+_LAYOUT = 2  # of the files in the cache
+
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
@@ -118,7 +120,7 @@ class Tuning:
         last = self._text.last_layers(self._config.tuned_text_layers)
         heads = TunedHeads(self._config.text_dim, self._sizes)
         course = Course("text tower", self._lessons, rows, TEXT_PLAN, self._seed, self._log, states[0].lengths)
-        key = key_of(course.digest, self._read, *last.state_dict().values())
+        key = key_of(_LAYOUT, course.digest, self._read, *last.state_dict().values())
         path = self._cache / f"tuned-text-{key[:16]}.safetensors"
         titles = self._examples.titles
         fill(path, {"last": last, "heads": heads}, lambda: tune_text(last, states, heads, titles, course))
@@ -129,7 +131,7 @@ class Tuning:
         last = copy.deepcopy(views.last)
         heads = TunedHeads(self._config.image_dim, self._sizes, self._config.color_dim)
         course = Course("image tower", self._lessons, rows, IMAGE_PLAN, self._seed, self._log)
-        path = self._cache / f"tuned-image-{key_of(course.digest, views.key)[:16]}.safetensors"
+        path = self._cache / f"tuned-image-{key_of(_LAYOUT, course.digest, views.key)[:16]}.safetensors"
         fill(path, {"last": last, "heads": heads}, lambda: tune_image(last, views, heads, self._plain, course))
         return _rounded(last), heads
 

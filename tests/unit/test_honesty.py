@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.calibrate import Outcomes, expected_calibration_error, fit_curve, threshold_for
-from model.honesty import AS_IT_IS, Curve, honest, honest_rows
+from model.honesty import AS_IT_IS, Curve, curve_of, honest, honest_rows
 
 CURVES = st.builds(Curve, st.floats(0, 3), st.floats(0.01, 3), st.floats(-2, 2))
 SCORES = st.lists(st.floats(0, 1), min_size=1, max_size=8).map(lambda one: [value / max(1, sum(one)) for value in one])
@@ -55,3 +55,19 @@ def test_a_bent_score_is_bent_back() -> None:
     assert before is not None
     assert after is not None
     assert ((bent.scores >= before) == (told.scores >= after)).all()
+
+
+def test_few_rows_bend_little() -> None:
+    """Sixty answers, all right, make scores surer; none of them becomes certain, and low ones stay low."""
+    curve = fit_curve(Outcomes(np.linspace(0.5, 0.95, 60).astype(np.float32), np.ones(60, np.bool_)))
+    assert 0.5 < curve.at(0.5) < 0.999
+    assert curve.at(0.01) < 0.3
+    assert curve.at(0.9) < curve.at(0.95)
+
+
+def test_stated_values_have_a_curve_of_their_own_if_there_is_one() -> None:
+    """As thresholds have; else the side's."""
+    quiet, worded = Curve(0.5), Curve(0.8)
+    assert curve_of({"fused": quiet, "fused_stated": worded}, "fused", stated=True) == worded
+    assert curve_of({"fused": quiet}, "fused", stated=True) == quiet
+    assert curve_of({"fused_stated": worded}, "fused", stated=False) == AS_IT_IS

@@ -163,21 +163,21 @@ def test_stacking_alone_has_no_joint_expert() -> None:
 
 def test_the_shipped_gate_computes_what_its_paper_says() -> None:
     """From the weights in the file, by hand."""
-    old = {name: one.float() if one.is_floating_point() else one for name, one in load_file(HEADS).items()}
+    weights = {name: one.float() if one.is_floating_point() else one for name, one in load_file(HEADS).items()}
     config, sizes = shipped()
     fusion = FusionModel(config, sizes).eval()
-    fusion.load_state_dict(old)
+    fusion.load_state_dict(weights)
     inputs = random_listings(config)
     with torch.inference_mode():
         own = fusion.own(inputs)
         image, text = fusion.image_side(own.images, own.colors), fusion.text_side(own.titles)
-        seen = torch.where(inputs.has_image[:, None], image, old["no_image"])
-        said = torch.where(inputs.has_title[:, None], text, old["no_text"])
-        gate = [old[f"fusions.gated.gate.{name}"] for name in ("weight", "bias")]
+        seen = torch.where(inputs.has_image[:, None], image, weights["no_image"])
+        said = torch.where(inputs.has_title[:, None], text, weights["no_text"])
+        gate = [weights[f"fusions.gated.gate.{name}"] for name in ("weight", "bias")]
         share = torch.sigmoid(torch.cat([seen, said], dim=1) @ gate[0].T + gate[1])
         joined = share * seen + (1 - share) * said
         for name in ATTRIBUTES:
-            expected = joined @ old[f"heads.gated.{name}.weight"].T + old[f"heads.gated.{name}.bias"]
+            expected = joined @ weights[f"heads.gated.{name}.weight"].T + weights[f"heads.gated.{name}.bias"]
             assert torch.allclose(fusion(inputs)[name]["gated"], expected, atol=1e-4)
 
 
