@@ -76,10 +76,11 @@ def load_preset(preset: str) -> Preset:
         )
     if found.get("kind", "tagger") not in ("tagger", "reference"):
         raise ModelError(f"{path.name}: kind {found['kind']!r} is none; write tagger or reference")
+    usual = Preset()
     return Preset(
         found.get("kind", "tagger"),
-        _counted(path, found, "epochs", 36, least=1),
-        _counted(path, found, "patience", 8, least=0),
+        _counted(path, found, "epochs", usual.epochs, least=1),
+        _counted(path, found, "patience", usual.patience, least=0),
         _model(path, found.get("model", {})),
         ReferenceConfig.from_table(path.name, found.get("reference", {})),
         _tower(path, found, "image_tower", DEFAULT_IMAGE, parse_image),
