@@ -26,6 +26,11 @@ class BatchPolicy:
     max_cost: int = 32
     lead_seconds: float = 0.005  # how long preparing a batch takes
 
+    @classmethod
+    def of(cls, max_listings: int) -> BatchPolicy:
+        """Batches of so many listings, with two pictures each on the mean."""
+        return cls(max_listings, 2 * max_listings)
+
 
 @dataclass(frozen=True, slots=True)
 class Wait:

@@ -42,6 +42,7 @@ from worker.vector_store import NoVectorStore, RedisVectorStore, StorePolicy, Ve
 
 VERSION = version("hangtag")
 _GUEST_PART = 0.25  # of the memory in flight, while a backfill shares the worker: the ceiling stays where it was
+_BATCHES_STARTED = 3  # worth of listings past decoding: on the device, prepared, and waiting
 _COLLECT_AFTER = (20_000, 20, 20)  # a listing makes a thousand short-lived objects, hardly one of them in a cycle
 log = structlog.get_logger(__name__)
 
@@ -113,7 +114,7 @@ async def build_tagger(settings: Settings, models: Models, metrics: Metrics, exi
     limits, spare, backfill = _limits(settings, framing.side), None, settings.backfill
     if backfill.name:
         limits, spare = _part(1 - _GUEST_PART, limits), SparePolicy(backfill.max_batch_ms / 1000, backfill.share)
-    batches = Batches(recall, infer, BatchPolicy(settings.batch.max_listings), metrics, spare)
+    batches = Batches(recall, infer, BatchPolicy.of(settings.batch.max_listings), metrics, spare)
     if spare is not None:
         await batches.calibrate(info.image_side)  # now, for later live listings would wait for it
     crossing = Crossing(Turnstile(_decode_policy(settings).num_processes))
@@ -215,7 +216,9 @@ def _decode_policy(settings: Settings) -> DecodePolicy:
 def _limits(settings: Settings, model_side: int) -> Limits:
     limits = settings.limits
     side = settings.ocr.max_side if settings.ocr.enabled else 0
-    return Limits(limits.max_listings, limits.max_bytes, limits.max_pixels, side * side + model_side**2)
+    started = max(Limits().max_started, _BATCHES_STARTED * settings.batch.max_listings)
+    per_picture = side * side + model_side**2
+    return Limits(limits.max_listings, limits.max_bytes, limits.max_pixels, per_picture, started)
 
 
 def _part(part: float, limits: Limits) -> Limits:

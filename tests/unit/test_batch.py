@@ -13,6 +13,12 @@ costs = st.lists(st.integers(1, 40), max_size=60)
 policies = st.builds(BatchPolicy, st.integers(1, 32), st.integers(1, 64), st.floats(0, 0.05))
 
 
+@given(size=st.integers(1, 256))
+def test_batches_fill_to_the_size_that_was_set(size: int) -> None:
+    """Listings of two pictures each do not stop it halfway."""
+    assert fitting([2] * 600, BatchPolicy.of(size)) == size
+
+
 @given(costs=costs, policy=policies)
 def test_batch_keeps_its_limits(costs: list[int], policy: BatchPolicy) -> None:
     """Never above the listing cap; above the cost cap only alone."""

@@ -106,7 +106,9 @@ def evaluate(
         typer.Option("--ablation", help="Instead, train every fusion on the checkpoint's towers and compare them."),
     ] = False,
     seeds: Annotated[int, typer.Option(min=1, help="Of each fusion, with --ablation.")] = 3,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes of each fit, with --ablation: half as many as training makes.")] = 18,
+    epochs: Annotated[
+        int, typer.Option(min=1, help="Passes of each fit, with --ablation: half as many as training makes.")
+    ] = 18,
     engine: Annotated[
         EngineName | None, typer.Option(help="Measure with pictures seen by this engine, and its change against torch.")
     ] = None,
