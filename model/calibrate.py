@@ -19,7 +19,7 @@ from torch.nn.functional import log_softmax, nll_loss, softplus
 
 from model.fusion import Logits
 from model.honesty import AS_IT_IS, Curve
-from model.labels import Side, Threshold
+from model.labels import Bought, Side, Threshold
 from model.pool import SIDES, Pool, Weights, experts_of, pooled
 
 MIN_POOL_ROWS = 50  # to fit a set of weights on
@@ -189,6 +189,18 @@ def thresholds_of(outcomes: Mapping[str, Outcomes], target: float) -> Threshold:
 
     has_stated = any(side.endswith("_stated") for side in outcomes)
     return found("", found("_stated") if has_stated else None)
+
+
+def bought_of(outcomes: Mapping[str, Outcomes], target: float) -> Bought:
+    """What the target costs on the calibration rows of one attribute, with picture and title."""
+    threshold = thresholds_of(outcomes, target)
+
+    def share(key: str, bar: float | None) -> float | None:
+        own = outcomes.get(key)
+        return None if own is None else float((own.scores >= bar).mean()) if bar is not None else 0.0
+
+    worded = threshold.when_stated.fused if threshold.when_stated is not None else None
+    return Bought(target, share("fused_stated", worded), share("fused", threshold.fused))
 
 
 # ---- calibration error ----------------------------------------------------------------------------------------------

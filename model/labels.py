@@ -30,6 +30,27 @@ class Threshold:
 
 
 @dataclass(frozen=True, slots=True)
+class Bought:
+    """What a precision ``target`` costs: the share of calibration rows, which are like those of training, whose top
+    value is accepted. ``stated``: of those whose words state a value outright; None: there were none.
+    """
+
+    target: float
+    stated: float | None
+    silent: float | None
+
+    @property
+    def is_in_reach(self) -> bool:
+        """Is anything accepted at all?"""
+        return bool(self.stated or self.silent)
+
+    def __str__(self) -> str:
+        kinds = (("words state one", self.stated), ("words state none", self.silent))
+        told = ", ".join(f"{share:.0%} where {kind}" for kind, share in kinds if share is not None)
+        return f"{told or 'nothing'} at {self.target:g}"
+
+
+@dataclass(frozen=True, slots=True)
 class Labels:
     """What a checkpoint scores: ``values[attribute]`` in the order of ``Scores``, and each attribute's thresholds.
 
@@ -44,6 +65,7 @@ class Labels:
     stated: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     doubts: Mapping[str, float] = field(default_factory=dict)
     curves: Mapping[str, Mapping[str, Curve]] = field(default_factory=dict)
+    bought: Mapping[str, Bought] = field(default_factory=dict)
 
     def curve(self, attribute: str, side: Side, *, stated: bool) -> Curve:
         """What makes the top value's score honest; the score itself where nobody measured it."""

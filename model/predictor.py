@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from model.association import pair_features, probabilities, sides_of
-from model.calibrate import thresholds_of
+from model.calibrate import bought_of, thresholds_of
 from model.color import named_colors
 from model.color_histogram import color_histogram
 from model.device_lane import BUCKETS
@@ -301,9 +301,9 @@ def labels_of(
     """Vocabularies as published, and the thresholds that the precision targets buy."""
     vocabulary: Vocabulary = checkpoint.vocabulary
     values = {**vocabulary.values, "product_type": vocabulary.published_types, "category": categories}
-    thresholds = {
-        name: thresholds_of(checkpoint.outcomes.get(name, {}), targets.get(name, DEFAULT_TARGET)) for name in values
-    }
+    asked = {name: (checkpoint.outcomes.get(name, {}), targets.get(name, DEFAULT_TARGET)) for name in values}
+    thresholds = {name: thresholds_of(*one) for name, one in asked.items()}
+    bought = {name: bought_of(*one) for name, one in asked.items()}
     stated: dict[str, dict[str, float]] = {
         name: {side: weights.stated for side, weights in pool.stated.items()} for name, pool in vocabulary.pools.items()
     }
@@ -313,8 +313,9 @@ def labels_of(
         values[name] = one.values
         outcomes = checkpoint.outcomes.get(name, {}) if name in known else {}
         thresholds[name] = threshold_of(one, outcomes, targets.get(name, DEFAULT_TARGET))
+        bought[name] = bought_of(outcomes, targets.get(name, DEFAULT_TARGET))
     doubts = {**vocabulary.doubts, **dict.fromkeys(prompts, 0.0)}  # how sure they are nobody measured: no conflicts
-    return Labels(values, thresholds, stated, doubts, vocabulary.curves)
+    return Labels(values, thresholds, stated, doubts, vocabulary.curves, bought)
 
 
 def _info(

@@ -119,6 +119,8 @@ async def build_tagger(settings: Settings, models: Models, metrics: Metrics, exi
         await batches.calibrate(info.image_side)  # now, for later live listings would wait for it
     crossing = Crossing(Turnstile(_decode_policy(settings).num_processes))
     _tell_engines(info, reader, metrics)
+    # What precision costs, on listings like the calibration rows: of others nothing is promised.
+    log.info("targets.bought", **{name: str(one) for name, one in infer.labels.bought.items()})
     tagger = Tagger(stages, limits, crossing.live(batches.live), metrics)
     tagger.traces = traces
     tagger.text_threshold = info.text_threshold if settings.ocr.skip_without_text else 0.0

@@ -1,0 +1,31 @@
+"""What a precision target costs, in words."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from model.calibrate import Outcomes, bought_of
+from model.labels import Bought
+
+
+def outcomes(share_right: float) -> Outcomes:
+    """A thousand rows; the surer half is always right, of the others so many."""
+    scores = np.linspace(1, 0.1, 1000).astype(np.float32)
+    return Outcomes(scores, (np.arange(1000) < 500) | (np.random.default_rng(0).random(1000) < share_right))
+
+
+def test_shares_are_told_apart_where_words_state_a_value() -> None:
+    """Rows that are nearly all right are accepted but for few, others half, at a target of 95 %."""
+    bought = bought_of({"fused": outcomes(0.0), "fused_stated": outcomes(0.97)}, 0.95)
+    assert bought.stated == 1.0
+    assert bought.silent is not None
+    assert 0.45 < bought.silent < 0.55
+    assert str(bought).startswith("100% where words state one, 5")
+    assert str(bought).endswith("where words state none at 0.95")
+
+
+def test_a_target_out_of_reach_accepts_nothing() -> None:
+    """All wrong: no share; nothing known: no words for it either."""
+    wrong = Outcomes(np.linspace(0, 1, 400).astype(np.float32), np.zeros(400, np.bool_))
+    assert not bought_of({"fused": wrong}, 0.95).is_in_reach
+    assert str(Bought(0.9, None, None)) == "nothing at 0.9"
