@@ -109,6 +109,12 @@ def evaluate(
     epochs: Annotated[
         int, typer.Option(min=1, help="Passes of each fit, with --ablation: half as many as training makes.")
     ] = 18,
+    fusions: Annotated[
+        str,
+        typer.Option(
+            help="Which to compare with --ablation, with commas between. Default: all; cross_attention is dear."
+        ),
+    ] = "",
     engine: Annotated[
         EngineName | None, typer.Option(help="Measure with pictures seen by this engine, and its change against torch.")
     ] = None,
@@ -120,7 +126,7 @@ def evaluate(
         from model.reference.config import is_reference
 
         if ablation:
-            figures, table = _ablation(checkpoint, data, device, seeds, epochs, report)
+            figures, table = _ablation(checkpoint, data, device, (seeds, epochs, _names(fusions)), report)
         elif checkpoint is not None and is_reference(checkpoint):
             figures, table = _reference(checkpoint, data)
         else:
@@ -132,13 +138,21 @@ def evaluate(
 _Shown = tuple[Mapping[str, Any], str]  # figures, and their tables as Markdown
 
 
-def _ablation(checkpoint: Path | None, data: Path, device: str, seeds: int, epochs: int, report: Path | None) -> _Shown:
+def _names(told: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in told.split(",") if name.strip())
+
+
+def _ablation(
+    checkpoint: Path | None, data: Path, device: str, how_much: tuple[int, int, tuple[str, ...]], report: Path | None
+) -> _Shown:
     from model.ablation import ablate
     from model.ablation_figures import ablation_tables
     from model.place import SHIPPED
 
     with shown_progress() as (log, progress):
         how: dict[str, Any] = {"device": device, "checkpoint": checkpoint or SHIPPED, "log": log, "progress": progress}
+        seeds, epochs, names = how_much
+        how |= {"fusions": names} if names else {}
         figures = ablate(data, num_seeds=seeds, epochs=epochs, **how)
     table = ablation_tables(figures)
     if report is not None:
