@@ -277,7 +277,8 @@ class Asked:
         scores = self._vocabulary.pools["product_type"].scores(logits["product_type"], "image", stated=False).numpy()
         curve = curve_of(self._vocabulary.curves.get("product_type", {}), "image", stated=False)
         truth = label_ids([self._rows[index] for index in rows], "product_type", self._vocabulary.published_types)
-        return {"garments": {"image": figures_of(honest_rows(scores[:, self._published], curve), truth)}}
+        told, known = honest_rows(scores[:, self._published], curve), truth >= 0
+        return {"garments": {"image": figures_of(told[known], truth[known])}} if known.any() else {}
 
     def association(self, rows: Ints) -> dict[str, Any]:
         """Own titles against random ones and against those of the same type; and among all titles."""

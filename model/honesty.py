@@ -63,7 +63,7 @@ def honest(ranking: Mapping[str, float], curve: Curve) -> dict[str, float]:
         return dict(ranking)
     told = curve.at(top)
     share = min(told / top, (1 - told) / max(1 - top, _LEAST))
-    return {value: told if value == name else score * share for value, score in ranking.items()}
+    return {value: told if value == name else min(score * share, told) for value, score in ranking.items()}
 
 
 def honest_rows(scores: Floats, curve: Curve) -> Floats:
@@ -74,6 +74,6 @@ def honest_rows(scores: Floats, curve: Curve) -> Floats:
     top = np.maximum(scores[lines, best], _LEAST)
     told = curve.of(top)
     share = np.minimum(told / top, (1 - told) / np.maximum(1 - top, _LEAST))
-    found = scores * share[:, None]
+    found = np.minimum(scores * share[:, None], told[:, None])
     found[lines, best] = told
     return np.asarray(found, np.float32)
