@@ -129,7 +129,7 @@ async def settle() -> None:
 
 async def test_nothing_starts_before_the_mark_is_committed() -> None:
     """A death before the first result must be countable, so the assignment is committed first."""
-    bench = Bench([Outcome.ABORTED])
+    bench = Bench([Outcome.ABORTED] * 5)  # whose pauses add up to more than a busy machine needs to look
     bench.intake.on_assigned([Assigned(0, 1, 0, "", 100)])
     await bench.deliver(0)
     assert await bench.may_none_start(), "the commit was refused and is being tried again"
