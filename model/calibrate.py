@@ -191,9 +191,8 @@ def thresholds_of(outcomes: Mapping[str, Outcomes], target: float) -> Threshold:
     return found("", found("_stated") if has_stated else None)
 
 
-def bought_of(outcomes: Mapping[str, Outcomes], target: float) -> Bought:
-    """What the target costs on the calibration rows of one attribute, with picture and title."""
-    threshold = thresholds_of(outcomes, target)
+def bought_of(outcomes: Mapping[str, Outcomes], target: float, threshold: Threshold) -> Bought:
+    """What the target costs on the calibration rows of one attribute, with picture and title, by its ``threshold``."""
 
     def share(key: str, bar: float | None) -> float | None:
         own = outcomes.get(key)

@@ -181,6 +181,7 @@ class Asked:
         self._taxonomy = load_taxonomy()
         self._extractor = Extractor(self._taxonomy)
         self._types = vocabulary.values["product_type"]
+        self._answers = {**vocabulary.values, "product_type": vocabulary.published_types}
         self._published = [self._types.index(name) for name in vocabulary.published_types]
         _, self._to_category = category_matrix(self._types, self._taxonomy)
 
@@ -216,14 +217,13 @@ class Asked:
 
     def details(self, rows: Ints, plain: Scored, names: Sequence[str]) -> dict[str, Any]:
         """Curves and examples, by attribute."""
-        values = {**self._vocabulary.values, "product_type": self._vocabulary.published_types}
         found = {}
         for name in names:
             known = plain.known(name)
             chosen = [self._rows[index] for index in rows[known]]
             words, titles = [row.labels[name] for row in chosen], [row.title for row in chosen]
             found[name] = details_of(
-                plain.scores[name]["fused"][known], plain.truth[name][known], values[name], words, titles
+                plain.scores[name]["fused"][known], plain.truth[name][known], self._answers[name], words, titles
             )
         return found
 
@@ -237,11 +237,10 @@ class Asked:
     def evidence(self, rows: Ints, plain: Scored, names: Sequence[str], read: Read) -> dict[str, Any]:
         """Whether the words that a value's evidence points at carry it, by attribute."""
         titles = [self._rows[index].title for index in rows]
-        values = {**self._vocabulary.values, "product_type": self._vocabulary.published_types}
         found = {}
         for name in names:
             ask = partial(self._said, name, rows, read)
-            one = evidence_figures(name, values[name], titles, plain.scores[name]["text"], self._extractor, ask)
+            one = evidence_figures(name, self._answers[name], titles, plain.scores[name]["text"], self._extractor, ask)
             if one:
                 found[name] = one
         return found

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.extract import Extractor
-from model.figures import wilson_interval
+from model.figures import interval_95
 
 _SEED = 0
 
@@ -46,8 +46,8 @@ def evidence_figures(
     cited = ask(rows, [cut.without for cut in cuts])[lines, wanted]
     other = ask(rows, [cut.other for cut in cuts])[lines, wanted]
     sound = int((cited < other).sum())
-    interval = [round(bound, 4) for bound in wilson_interval(sound, len(cuts))]
-    return {"rows": len(cuts), "sound": round(sound / len(cuts), 4), "interval_95": interval}
+    share = round(sound / len(cuts), 4)
+    return {"rows": len(cuts), "sound": share, "interval_95": interval_95(sound, len(cuts))}
 
 
 def _cuts(
@@ -69,7 +69,8 @@ def _cuts(
         places = [at for at in range(len(title) - size + 1) if not cited[at : at + size].any()] if size else []
         if places:
             other = np.zeros(len(title), np.bool_)
-            other[(at := int(draw.choice(places))) : at + size] = True
+            at = int(draw.choice(places))
+            other[at : at + size] = True
             found.append(_Cut(row, top, _without(title, cited), _without(title, other)))
     return found
 

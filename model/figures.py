@@ -32,15 +32,9 @@ def figures_of(
     top, best = scores.argmax(axis=1), np.argsort(-scores, axis=1)[:, :5]
     right, sureness = top == truth, scores.max(axis=1)
     at_truth = np.where(truth >= 0, scores[np.arange(len(truth)), truth], 0.0)
-    figures: dict[str, Any] = {
-        "rows": len(truth),
-        "accuracy": round(float(right.mean()), 4),
-        "interval_95": [round(bound, 4) for bound in wilson_interval(int(right.sum()), len(right))],
+    figures = outcome_figures(Outcomes(sureness, right)) | {
         "top_5": round(float((best == truth[:, None]).any(axis=1).mean()), 4),
         "macro_f1": round(macro_f1(top, truth), 4),
-        "calibration_error": round(expected_calibration_error(sureness, right), 4),
-        "calibration_error_if_honest": round(honest_error(sureness), 4),
-        "brier": round(float(((sureness - right) ** 2).mean()), 4),
         "log_loss": round(float(-np.log(np.maximum(at_truth, 1e-6)).mean()), 4),
     }
     if target is not None and thresholds is not None:
@@ -59,7 +53,7 @@ def outcome_figures(outcomes: Outcomes) -> dict[str, Any]:
     return {
         "rows": len(right),
         "accuracy": round(float(right.mean()), 4),
-        "interval_95": [round(bound, 4) for bound in wilson_interval(int(right.sum()), len(right))],
+        "interval_95": interval_95(int(right.sum()), len(right)),
         "calibration_error": round(expected_calibration_error(scores, right), 4),
         "calibration_error_if_honest": round(honest_error(scores), 4),
         "brier": round(float(((scores - right) ** 2).mean()), 4),
@@ -94,6 +88,11 @@ def details_of(
             [titles[row], wanted[row], values[top[row]], round(float(sureness[row]), 4)] for row in wrong[:_NUM_SHOWN]
         ],
     }
+
+
+def interval_95(correct: int, count: int) -> list[float]:
+    """`wilson_interval`, as figures have it."""
+    return [round(bound, 4) for bound in wilson_interval(correct, count)]
 
 
 def wilson_interval(correct: int, count: int) -> tuple[float, float]:

@@ -48,10 +48,14 @@ class ImageTower(nn.Module):
         return torch.cat(self._parts(self.scaled(pixels)), dim=1)
 
     def _parts(self, scaled: torch.Tensor) -> list[torch.Tensor]:
-        seen = list(_stages(self.net, scaled))
-        own = self.net.global_pool(self.net.bn2(self.net.conv_head(seen[-1])))
-        details = [sums_of(seen[place + 1]) for place in sorted(self._details)]
-        return [own, *details, *([self.tuned(seen[-1 - self._num_tuned])] if self.tuned is not None else [])]
+        net, details, tuned = self.net, [], []
+        value = scaled
+        for count, value in enumerate(_stages(net, scaled)):  # of blocks so far; none is held longer than it is needed
+            if count - 1 in self._details:
+                details.append(sums_of(value))
+            if self.tuned is not None and count == len(net.blocks) - self._num_tuned:
+                tuned.append(self.tuned(value))
+        return [net.global_pool(net.bn2(net.conv_head(value))), *details, *tuned]
 
     def tune(self) -> nn.Module:
         """Let the last stages stand there twice: the copies, to be filled."""

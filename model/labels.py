@@ -28,6 +28,11 @@ class Threshold:
     text: float | None
     when_stated: Threshold | None = None
 
+    @property
+    def is_in_reach(self) -> bool:
+        """Is a tag with picture and title accepted at any score?"""
+        return self.fused is not None or (self.when_stated is not None and self.when_stated.is_in_reach)
+
 
 @dataclass(frozen=True, slots=True)
 class Bought:

@@ -303,7 +303,6 @@ def labels_of(
     values = {**vocabulary.values, "product_type": vocabulary.published_types, "category": categories}
     asked = {name: (checkpoint.outcomes.get(name, {}), targets.get(name, DEFAULT_TARGET)) for name in values}
     thresholds = {name: thresholds_of(*one) for name, one in asked.items()}
-    bought = {name: bought_of(*one) for name, one in asked.items()}
     stated: dict[str, dict[str, float]] = {
         name: {side: weights.stated for side, weights in pool.stated.items()} for name, pool in vocabulary.pools.items()
     }
@@ -312,8 +311,9 @@ def labels_of(
     for name, one in prompts.items():
         values[name] = one.values
         outcomes = checkpoint.outcomes.get(name, {}) if name in known else {}
-        thresholds[name] = threshold_of(one, outcomes, targets.get(name, DEFAULT_TARGET))
-        bought[name] = bought_of(outcomes, targets.get(name, DEFAULT_TARGET))
+        asked[name] = (outcomes, targets.get(name, DEFAULT_TARGET))
+        thresholds[name] = threshold_of(one, *asked[name])
+    bought = {name: bought_of(*one, thresholds[name]) for name, one in asked.items() if one[0]}
     doubts = {**vocabulary.doubts, **dict.fromkeys(prompts, 0.0)}  # how sure they are nobody measured: no conflicts
     return Labels(values, thresholds, stated, doubts, vocabulary.curves, bought)
 

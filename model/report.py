@@ -86,7 +86,7 @@ def _accuracies(figures: Mapping[str, Any]) -> Iterator[Sequence[str]]:
 def _families(figures: Mapping[str, Any]) -> Iterator[Sequence[str]]:
     for name, by_side in figures["families"].items():
         for side, one in by_side.items():
-            yield name, _SIDES[side], str(one["rows"]), _accuracy(one), _error(one), f"{one['brier']:.3f}"
+            yield name, _SIDES[side], str(one["rows"]), _within(one, "accuracy"), _error(one), f"{one['brier']:.3f}"
 
 
 def _comparisons(figures: Mapping[str, Any]) -> Iterator[_Table]:
@@ -107,7 +107,7 @@ def _comparisons(figures: Mapping[str, Any]) -> Iterator[_Table]:
         yield (
             "Words cited as evidence: the title's experts fall further without them than without others of that length",
             ("Attribute", "Rows", "Share (95 % interval)"),
-            [(name, str(one["rows"]), _share(one)) for name, one in figures["evidence"].items()],
+            [(name, str(one["rows"]), _within(one, "sound")) for name, one in figures["evidence"].items()],
         )
 
 
@@ -129,13 +129,7 @@ def _recalls(pairs: Mapping[str, Any]) -> str:
 
 
 def _noise(one: Mapping[str, Any]) -> tuple[str, str, str]:
-    low, high = one["interval_95"]
-    return str(one["twins"]), str(one["disagree"]), f"{one['error_rate']:.3f} ({low:.3f} to {high:.3f})"
-
-
-def _share(one: Mapping[str, Any]) -> str:
-    low, high = one["interval_95"]
-    return f"{one['sound']:.3f} ({low:.3f} to {high:.3f})"
+    return str(one["twins"]), str(one["disagree"]), _within(one, "error_rate")
 
 
 def _gain(one: Mapping[str, Any]) -> str:
@@ -149,7 +143,7 @@ def _line(name: str, side: str, one: Mapping[str, Any]) -> Sequence[str]:
         name,
         side,
         str(one["rows"]),
-        _accuracy(one),
+        _within(one, "accuracy"),
         f"{one['top_5']:.3f}",
         f"{one['macro_f1']:.3f}",
         _error(one),
@@ -159,9 +153,9 @@ def _line(name: str, side: str, one: Mapping[str, Any]) -> Sequence[str]:
     )
 
 
-def _accuracy(one: Mapping[str, Any]) -> str:
+def _within(one: Mapping[str, Any], figure: str) -> str:
     low, high = one["interval_95"]
-    return f"{one['accuracy']:.3f} ({low:.3f} to {high:.3f})"
+    return f"{one[figure]:.3f} ({low:.3f} to {high:.3f})"
 
 
 def _error(one: Mapping[str, Any]) -> str:

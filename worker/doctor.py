@@ -92,12 +92,12 @@ def _model(settings: Settings) -> Iterator[Finding]:
     filled = f", batches filled up to {', '.join(map(str, info.buckets))} pictures" if info.buckets else ""
     words = f"{info.name} {info.revision} on {info.device}, {info.engine}{filled}, every file matches its digest"
     yield Finding("ok", "model", words)
-    bought = predictor.labels.bought
-    out_of_reach = [name for name, one in bought.items() if not one.is_in_reach]
+    labels = predictor.labels
+    out_of_reach = [name for name, one in labels.thresholds.items() if not one.is_in_reach]
     if out_of_reach:
         words = f"out of reach, so nothing is accepted: {', '.join(out_of_reach)}; lower model.precision_targets"
         yield Finding("warn", "precision targets", words)
-    told = "; ".join(f"{name} {one}" for name, one in bought.items() if one.is_in_reach)
+    told = "; ".join(f"{name} {one}" for name, one in labels.bought.items() if one.is_in_reach)
     if told:
         yield Finding("ok", "precision targets", f"accepted of listings like the calibration rows: {told}")
 

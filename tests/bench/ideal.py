@@ -26,8 +26,8 @@ _AHEAD = 4  # batches' worth of pictures on their way
 async def main() -> None:
     """Run the loop once."""
     told = json.loads(sys.stdin.read())
-    async with aiohttp.ClientSession(headers={"Accept-Encoding": "identity"}) as session:
-        await _fetch(session, told["urls"][0])
+    async with open_session() as session:
+        await fetch(session, told["urls"][0])
         cpu, began = time.process_time(), time.perf_counter()
         if told.get("decodes", True):
             began = await _run(session, told)
@@ -47,8 +47,8 @@ async def _run(session: aiohttp.ClientSession, told: dict[str, object]) -> float
 
     async def prepare(url: str) -> None:
         async with room:
-            body = await _fetch(session, url)
-            await ready.put(await loop.run_in_executor(decoders, _pixels, body))
+            body = await fetch(session, url)
+            await ready.put(await loop.run_in_executor(decoders, pixels, body))
 
     preparing = [asyncio.create_task(prepare(url)) for url in urls]
     began = 0.0
@@ -67,17 +67,25 @@ async def _only_fetch(session: aiohttp.ClientSession, urls: list[str]) -> None:
 
     async def one(url: str) -> None:
         async with room:
-            await _fetch(session, url)
+            await fetch(session, url)
 
     await asyncio.gather(*map(one, urls))
 
 
-async def _fetch(session: aiohttp.ClientSession, url: str) -> bytes:
+def open_session() -> aiohttp.ClientSession:
+    """To be called on the event loop that it is for."""
+    return aiohttp.ClientSession(headers={"Accept-Encoding": "identity"})
+
+
+async def fetch(session: aiohttp.ClientSession, url: str) -> bytes:
+    """One picture's bytes. Raises aiohttp.ClientError: a picture that is not there ends the bench."""
     async with session.get(url) as response:
+        response.raise_for_status()
         return await response.read()
 
 
-def _pixels(body: bytes) -> np.ndarray:
+def pixels(body: bytes) -> np.ndarray:
+    """(224, 224, 3) uint8."""
     return np.asarray(decode(body, _LIMITS).model, np.uint8)
 
 

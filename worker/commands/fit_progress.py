@@ -10,9 +10,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-Shown = tuple[
-    Callable[[str], None], Callable[[int, int, str], None]
-]  # what is logged; steps done, of how many, of what
+from model import progress
+
+Shown = tuple[Callable[[str], None], progress.Progress]  # where lines go, and steps
 
 
 @contextmanager

@@ -126,7 +126,8 @@ def evaluate(
         from model.reference.config import is_reference
 
         if ablation:
-            figures, table = _ablation(checkpoint, data, device, (seeds, epochs, _names(fusions)), report)
+            how = {"device": device, "num_seeds": seeds, "epochs": epochs}
+            figures, table = _ablation(checkpoint, data, fusions, how, report)
         elif checkpoint is not None and is_reference(checkpoint):
             figures, table = _reference(checkpoint, data)
         else:
@@ -138,22 +139,15 @@ def evaluate(
 _Shown = tuple[Mapping[str, Any], str]  # figures, and their tables as Markdown
 
 
-def _names(told: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in told.split(",") if name.strip())
-
-
-def _ablation(
-    checkpoint: Path | None, data: Path, device: str, how_much: tuple[int, int, tuple[str, ...]], report: Path | None
-) -> _Shown:
+def _ablation(checkpoint: Path | None, data: Path, fusions: str, how: Mapping[str, Any], report: Path | None) -> _Shown:
     from model.ablation import ablate
     from model.ablation_figures import ablation_tables
     from model.place import SHIPPED
 
+    asked = tuple(name.strip() for name in fusions.split(",") if name.strip())
+    chosen = {**how, "fusions": asked} if asked else how
     with shown_progress() as (log, progress):
-        how: dict[str, Any] = {"device": device, "checkpoint": checkpoint or SHIPPED, "log": log, "progress": progress}
-        seeds, epochs, names = how_much
-        how |= {"fusions": names} if names else {}
-        figures = ablate(data, num_seeds=seeds, epochs=epochs, **how)
+        figures = ablate(data, checkpoint=checkpoint or SHIPPED, log=log, progress=progress, **chosen)
     table = ablation_tables(figures)
     if report is not None:
         report.mkdir(parents=True, exist_ok=True)

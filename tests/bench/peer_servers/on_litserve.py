@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 import litserve
 import numpy as np
 
+from tests.bench.ideal import pixels
 from tests.bench.peer_servers.work import (
     BATCH,
     NUM_DECODERS,
     WAIT_SECONDS,
     Fetcher,
     SimulatedDevice,
-    pixels,
     port,
     workers,
 )

@@ -8,7 +8,8 @@ from typing import Any
 import mosec
 import numpy as np
 
-from tests.bench.peer_servers.work import BATCH, NUM_DECODERS, WAIT_SECONDS, Fetcher, SimulatedDevice, pixels, port
+from tests.bench.ideal import pixels
+from tests.bench.peer_servers.work import BATCH, NUM_DECODERS, WAIT_SECONDS, Fetcher, SimulatedDevice, port
 
 _AT_ONCE = 4  # pictures that one process fetches together; with 1 and 16 it is as fast
 

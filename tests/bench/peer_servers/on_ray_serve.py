@@ -14,15 +14,13 @@ import ray
 from ray import serve
 from starlette.requests import Request
 
+from tests.bench.ideal import fetch, open_session, pixels
 from tests.bench.peer_servers.work import (
     BATCH,
     NUM_DECODERS,
     WAIT_SECONDS,
     SimulatedDevice,
-    fetch,
     folder,
-    open_session,
-    pixels,
     port,
 )
 

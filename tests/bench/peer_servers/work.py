@@ -17,13 +17,11 @@ import aiohttp
 import numpy as np
 
 from model.stand_in import Pace
-from worker.decode import DecodePolicy
-from worker.jail import decode
+from tests.bench.ideal import fetch, open_session
 
 BATCH = 16
 NUM_DECODERS = 2  # as many as the ideal loop has threads
 WAIT_SECONDS = 0.01  # for a batch to fill: what the peers' examples and defaults say
-_LIMITS = DecodePolicy(reading_side=0).limits
 
 
 def environment(pace: Pace, port: int, workers: int, folder: str) -> dict[str, str]:
@@ -76,20 +74,3 @@ class Fetcher:
     async def _fetch(self, urls: Sequence[str]) -> list[bytes]:
         session = self._session = self._session or open_session()
         return await asyncio.gather(*(fetch(session, url) for url in urls))
-
-
-def open_session() -> aiohttp.ClientSession:
-    """As the ideal loop's. To be called on the event loop that it is for."""
-    return aiohttp.ClientSession(headers={"Accept-Encoding": "identity"})
-
-
-async def fetch(session: aiohttp.ClientSession, url: str) -> bytes:
-    """One picture's bytes. Raises aiohttp.ClientError: a picture that is not there ends the bench."""
-    async with session.get(url) as response:
-        response.raise_for_status()
-        return await response.read()
-
-
-def pixels(body: bytes) -> np.ndarray:
-    """By the ideal loop's call: (224, 224, 3) uint8."""
-    return np.asarray(decode(body, _LIMITS).model, np.uint8)
