@@ -152,15 +152,16 @@ def _bench(rows: Sequence[Row], features: Features, image_dim: int) -> _Bench:
     titles = {"held": [rows[index].title for index in held], "test": [rows[index].title for index in test]}
     titles["test_masked"] = [features.masked_titles[index] for index in test]
     types = values["product_type"]
+    categories, to_category = category_matrix(types, load_taxonomy())
     return _Bench(
         examples_of(rows, features, values),
         {name: len(one) for name, one in values.items()},
         torch.tensor([index for index in training if folds[index] != 0]),
         torch.tensor(held),
         torch.tensor(test),
-        {key: stated_values(extractor, one, values) for key, one in titles.items()},
+        {key: stated_values(extractor, one, values, categories) for key, one in titles.items()},
         [types.index(name) for name in published_types(rows)],
-        category_matrix(types, load_taxonomy())[1],
+        to_category,
     )
 
 

@@ -183,7 +183,7 @@ class Asked:
         self._types = vocabulary.values["product_type"]
         self._answers = {**vocabulary.values, "product_type": vocabulary.published_types}
         self._published = [self._types.index(name) for name in vocabulary.published_types]
-        _, self._to_category = category_matrix(self._types, self._taxonomy)
+        self._categories, self._to_category = category_matrix(self._types, self._taxonomy)
 
     def scores(self, rows: Ints, *, masked: bool) -> tuple[Scored, Mapping[str, Logits]]:
         """Probabilities of listings, and what they came from."""
@@ -193,7 +193,7 @@ class Asked:
         logits = self._fusion(self._inputs(rows, titles, vectors[rows], masked=masked))
         values = self._vocabulary.values
         truth = {name: label_ids(chosen, name, values[name]) for name in ATTRIBUTES}
-        stated = stated_values(self._extractor, titles, values)
+        stated = stated_values(self._extractor, titles, values, self._categories)
         told = (self._vocabulary.pools, logits, stated, truth, self._published, self._to_category)
         return score_all(*told, self._vocabulary.curves), logits
 

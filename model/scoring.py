@@ -16,6 +16,7 @@ from model.calibrate import Outcomes
 from model.extract import Extractor
 from model.fusion import ATTRIBUTES, Logits
 from model.honesty import Curve, curve_of, honest_rows
+from model.labels import Side
 from model.pool import SIDES, Pool
 from model.taxonomy import Taxonomy
 from model.types import STATED_IN_FULL
@@ -24,16 +25,20 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 BySide = Mapping[str, Floats]  # side -> (N, V)
+_Asked = Mapping[Side, tuple[torch.Tensor, torch.Tensor]]  # (N, V) where words state nothing, and where they do
 
 FOUND_IN_TITLES = ("material",)  # the training data's labels of it
 
 
 def stated_values(
-    extractor: Extractor, titles: Sequence[str], values: Mapping[str, Sequence[str]]
+    extractor: Extractor, titles: Sequence[str], values: Mapping[str, Sequence[str]], categories: Sequence[str]
 ) -> dict[str, torch.Tensor]:
-    """By attribute of `ATTRIBUTES`, (N, V): how surely each title states each value, 1 outright, 0 not."""
-    index = {name: {value: place for place, value in enumerate(values[name])} for name in ATTRIBUTES}
-    found = {name: torch.zeros(len(titles), len(index[name])) for name in ATTRIBUTES}
+    """By attribute of `ATTRIBUTES` and for the category, (N, V): how surely each title states each value, 1 outright,
+    0 not. A title that states a product type states its category, also where the heads were never taught the type.
+    """
+    answers = {name: values[name] for name in ATTRIBUTES} | {"category": categories}
+    index = {name: {value: place for place, value in enumerate(own)} for name, own in answers.items()}
+    found = {name: torch.zeros(len(titles), len(own)) for name, own in answers.items()}
     for row, title in enumerate(titles):
         for mention in extractor.extract(title, "", ()):
             place = index.get(mention.attribute, {}).get(mention.value)
@@ -43,12 +48,15 @@ def stated_values(
     return found
 
 
-def score_sides(pool: Pool, logits: Logits, stated: torch.Tensor) -> dict[str, Floats]:
+def _ask(pool: Pool, logits: Logits) -> _Asked:
+    return {side: (pool.scores(logits, side, stated=False), pool.scores(logits, side, stated=True)) for side in SIDES}
+
+
+def _with_words(asked: _Asked, stated: torch.Tensor, pool: Pool) -> dict[str, Floats]:
     """Probabilities by side, with what the words state. ``worded``: the picture's, with what the words state."""
     is_stated = stated.amax(dim=1) > 0
     found: dict[str, Floats] = {}
-    for side in SIDES:
-        quiet, told = (pool.scores(logits, side, stated=one) for one in (False, True))
+    for side, (quiet, told) in asked.items():
         raised = _raised(told, stated, pool.stated[side].stated)
         found[side] = torch.where(is_stated[:, None] & (side != "image"), raised, quiet).numpy()
         if side == "image":
@@ -74,9 +82,8 @@ class Scored:
     seen: Mapping[str, Floats]  # (N, V) what pictures alone give, before it is made honest: doubts are measured by it
 
     def is_stated(self, attribute: str) -> Bools:
-        """(N,) rows whose words state a value outright; a product type states its category."""
-        own = self.stated["product_type" if attribute == "category" else attribute]
-        found: Bools = (own.amax(dim=1) > 0).numpy()
+        """(N,) rows whose words state a value outright."""
+        found: Bools = (self.stated[attribute].amax(dim=1) > 0).numpy()
         return found
 
     def stating_one(self, attribute: str) -> tuple[Bools, Ints]:
@@ -124,10 +131,12 @@ def score_all(
     """Every attribute, category included. ``truth``: indices into the heads' values; ``to_category``: (types,
     categories); ``curves``: see `model.labels.Labels`.
     """
-    scores: dict[str, BySide] = {name: score_sides(pools[name], logits[name], stated[name]) for name in ATTRIBUTES}
-    types = scores["product_type"]
-    scores["category"] = {side: one @ to_category for side, one in types.items()}
-    scores["product_type"] = {side: one[:, published] for side, one in types.items()}
+    asked = {name: _ask(pools[name], logits[name]) for name in ATTRIBUTES}
+    scores: dict[str, BySide] = {name: _with_words(one, stated[name], pools[name]) for name, one in asked.items()}
+    scores["product_type"] = {side: one[:, published] for side, one in scores["product_type"].items()}
+    sums = torch.from_numpy(to_category)
+    by_category = {side: (quiet @ sums, told @ sums) for side, (quiet, told) in asked["product_type"].items()}
+    scores["category"] = _with_words(by_category, stated["category"], pools["product_type"])
     wanted = truth["product_type"]
     place = np.full(len(to_category) + 1, -2, np.int64)
     place[list(published)] = np.arange(len(published))

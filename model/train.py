@@ -296,11 +296,11 @@ def _calibrate(
     taxonomy = load_taxonomy()
     titles = [rows[index].title for index in found.rows.tolist()]
     labels = {name: recipe.data.labels[name][found.rows] for name in ATTRIBUTES}
-    stated = stated_values(Extractor(taxonomy), titles, values)
+    categories, to_category = category_matrix(values["product_type"], taxonomy)
+    stated = stated_values(Extractor(taxonomy), titles, values, categories)
     pools = {name: _fit_pool(found, name, labels[name], stated[name]) for name in ATTRIBUTES}
     published = published_types(rows)
     chosen = [values["product_type"].index(name) for name in published]
-    _, to_category = category_matrix(values["product_type"], taxonomy)
     truth = {name: one.numpy() for name, one in labels.items()}
     scored = score_all(pools, found.logits, stated, truth, chosen, to_category, {})
     curves, outcomes = honest_outcomes(scored.outcomes())
