@@ -63,7 +63,7 @@ def ablate(
     """
     rows = load_catalogue(data) if is_catalogue(data) else load_rows(data)
     config = replace(ModelConfig.load(checkpoint / "config.json"), fusions=tuple(fusions), **_UNTUNED)
-    features = _features(rows, config, checkpoint, device, cache, log)
+    features = features_by(rows, config, checkpoint, device, cache, log)
     bench = _bench(rows, features, config.image_dim)
     meter = Meter(num_seeds * len(fusions) * epochs, progress)
     right: Right = {}
@@ -130,9 +130,10 @@ class _Bench:
         return score_all(pools, logits, self.stated[stated], truth, self.published, self.to_category, {})
 
 
-def _features(
+def features_by(
     rows: Sequence[Row], config: ModelConfig, checkpoint: Path, device: str, cache: Path, log: Log
 ) -> Features:
+    """What the checkpoint's towers see in all rows; what ``cache`` has is read from there."""
     place = choose_device(device)
     image, text = load_towers(checkpoint, config)
     towers = (image.to(place), text.to(place))

@@ -37,7 +37,7 @@ _STYLE = (
 
 def figures_tables(figures: Mapping[str, Any]) -> str:
     """All figures as Markdown tables."""
-    return "\n\n".join(_markdown(title, head, lines) for title, head, lines in _tables(figures))
+    return "\n\n".join(as_markdown(title, head, lines) for title, head, lines in _tables(figures))
 
 
 def write_report(folder: Path, figures: Mapping[str, Any], name: str) -> None:
@@ -162,7 +162,8 @@ def _error(one: Mapping[str, Any]) -> str:
     return f"{one['calibration_error']:.3f} ({one['calibration_error_if_honest']:.3f})"
 
 
-def _markdown(title: str, head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+def as_markdown(title: str, head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A table with its title above."""
     rows = [head, ["---"] * len(head), *lines]
     table = "\n".join("| " + " | ".join(cells) + " |" for cells in rows)
     return f"**{title}**\n\n{table}" if title else table

@@ -19,6 +19,7 @@ from model.catalogue import load_catalogue
 from model.errors import ModelError
 from model.evaluate import evaluate, features_of, measured_rows
 from model.fusions.registry import FUSIONS
+from model.held_out import held_out_tables, hold_out
 from model.precision import learn_int8_of
 from model.predictor import load_predictor
 from model.preset import load_preset
@@ -202,6 +203,21 @@ def test_an_ablation_compares_every_fusion_with_the_single_sides(data: Path, tra
     table = ablation_tables(found)
     assert "| gated, in the pool | masked | 24 |" in table
     assert "## product_type" in table
+
+
+def test_brands_left_out_stand_beside_the_same_rows_with_their_families_left_out(
+    data: Path, trained: TrainReport
+) -> None:
+    """The tiny catalogue has one brand; a source with a scene that another has is left out as a whole."""
+    found = hold_out(data, epochs=3, cache=trained.folder.parent / "cache", checkpoint=trained.folder)
+    color = found["families"]["color"]["fused"]
+    assert color["interval_95"][0] <= color["accuracy"] <= color["interval_95"][1]
+    for one in found["brands"]:
+        assert one["without"]["color"]["fused"]["rows"] == one["families"]["color"]["fused"]["rows"]
+    page = held_out_tables(found)
+    assert f"| every family, a third at a time | its families | {color['rows']} |" in page
+    for brand in (one["brand"] for one in found["brands"]):
+        assert f"| {brand} | the brand |" in page
 
 
 def test_a_trained_checkpoint_serves(trained: TrainReport) -> None:

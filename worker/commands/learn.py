@@ -91,6 +91,22 @@ def add_pair(
         typer.echo(f"{source}: {done}", err=True)
 
 
+_HeldOut = Annotated[
+    bool,
+    typer.Option(
+        "--held-out", help="Instead, leave families, the largest brands and a source out of training and ask."
+    ),
+]
+_Epochs = Annotated[
+    int,
+    typer.Option(min=1, help="Passes of each fit, with --ablation and --held-out: half as many as training makes."),
+]
+_Fusions = Annotated[
+    str,
+    typer.Option(help="Which to compare with --ablation, with commas between. Default: all; cross_attention is dear."),
+]
+
+
 def evaluate(
     context: typer.Context,
     data: _Data,
@@ -105,22 +121,16 @@ def evaluate(
         bool,
         typer.Option("--ablation", help="Instead, train every fusion on the checkpoint's towers and compare them."),
     ] = False,
+    held_out: _HeldOut = False,
     seeds: Annotated[int, typer.Option(min=1, help="Of each fusion, with --ablation.")] = 3,
-    epochs: Annotated[
-        int, typer.Option(min=1, help="Passes of each fit, with --ablation: half as many as training makes.")
-    ] = 18,
-    fusions: Annotated[
-        str,
-        typer.Option(
-            help="Which to compare with --ablation, with commas between. Default: all; cross_attention is dear."
-        ),
-    ] = "",
+    epochs: _Epochs = 18,
+    fusions: _Fusions = "",
     engine: Annotated[
         EngineName | None, typer.Option(help="Measure with pictures seen by this engine, and its change against torch.")
     ] = None,
     precision: Annotated[PrecisionName, typer.Option(help="Of that engine.")] = "auto",
 ) -> None:
-    """Measure a checkpoint on rows that training never saw; calibrate it on yours; compare fusions."""
+    """Measure a checkpoint on rows that training never saw; calibrate it on yours; compare fusions and brands."""
     settings_of(context)
     with plain_errors():
         from model.reference.config import is_reference
@@ -128,6 +138,8 @@ def evaluate(
         if ablation:
             how = {"device": device, "num_seeds": seeds, "epochs": epochs}
             figures, table = _ablation(checkpoint, data, fusions, how, report)
+        elif held_out:
+            figures, table = _held_out(checkpoint, data, device, epochs, report)
         elif checkpoint is not None and is_reference(checkpoint):
             figures, table = _reference(checkpoint, data)
         else:
@@ -148,11 +160,24 @@ def _ablation(checkpoint: Path | None, data: Path, fusions: str, how: Mapping[st
     chosen = {**how, "fusions": asked} if asked else how
     with shown_progress() as (log, progress):
         figures = ablate(data, checkpoint=checkpoint or SHIPPED, log=log, progress=progress, **chosen)
-    table = ablation_tables(figures)
-    if report is not None:
-        report.mkdir(parents=True, exist_ok=True)
-        (report / "ablation.md").write_text(table, encoding="utf-8")
-        (report / "ablation.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    return _kept(report, "ablation", figures, ablation_tables(figures))
+
+
+def _held_out(checkpoint: Path | None, data: Path, device: str, epochs: int, report: Path | None) -> _Shown:
+    from model.held_out import held_out_tables, hold_out
+    from model.place import SHIPPED
+
+    with shown_progress() as (log, progress):
+        chosen = checkpoint or SHIPPED
+        figures = hold_out(data, checkpoint=chosen, device=device, epochs=epochs, log=log, progress=progress)
+    return _kept(report, "held-out", figures, held_out_tables(figures))
+
+
+def _kept(folder: Path | None, name: str, figures: Mapping[str, Any], table: str) -> _Shown:
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.md").write_text(table, encoding="utf-8")
+        (folder / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     return figures, table
 
 

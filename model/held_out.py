@@ -1,0 +1,240 @@
+"""How the tagger does on what training never saw: families of listings, whole brands, a whole source of photos.
+
+Everything is fitted anew without the group and asked about it; pools are the checkpoint's, so nothing of a group is in
+them but a few weights. Brands stand beside the same rows with only their families left out: the difference is what a
+brand's other listings teach. Data without a column of brands has them in its titles, nearly always in front.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from model.ablation import features_by
+from model.catalogue import is_catalogue, load_catalogue
+from model.config import ModelConfig
+from model.dataset import Row, load_rows
+from model.errors import ModelError
+from model.extract import Extractor
+from model.figures import interval_95
+from model.fit import Examples, Length, examples_of, fit_network, fit_words
+from model.folds import NUM_FOLDS, fold_of_rows
+from model.fusion import ATTRIBUTES, FusionModel
+from model.pool import SIDES
+from model.progress import Meter, Progress, silent
+from model.report import as_markdown
+from model.scoring import category_matrix, score_all, stated_values
+from model.taxonomy import load_taxonomy
+from model.train import published_types, vocabularies
+from model.weights import SHIPPED, Vocabulary, load
+
+MIN_BRAND_ROWS = 50  # with fewer, a figure says little
+
+_NOT_A_BRAND = re.compile(r"\(renewed\)|\bamazon brand\b|\bby amazon\b|[^\w']+", re.IGNORECASE)
+_RESOLD = {"amazon basics": "amazonbasics"}
+_ASKED = ("product_type", "category", "color", "material")
+
+Log = Callable[[str], None]
+Bools = npt.NDArray[np.bool_]
+Right = dict[
+    tuple[str, str], tuple[Bools, Bools]
+]  # (attribute, side) -> (N,) rows that were asked, and which were right
+
+
+def brand_of(title: str) -> str:
+    """The first word of a title, what shops write in front of a brand left out; empty of an empty title."""
+    words = _NOT_A_BRAND.sub(" ", title.casefold()).split()
+    return _RESOLD.get(" ".join(words[:2]), words[0]) if words else ""
+
+
+def hold_out(
+    data: Path,
+    *,
+    num_brands: int = 4,
+    epochs: int = 18,
+    seed: int = 0,
+    device: str = "auto",
+    cache: Path = Path(".cache/features"),
+    checkpoint: Path = SHIPPED,
+    log: Log = lambda _: None,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Figures as JSON-ready values, for ``held_out_tables``; towers and pools are those of ``checkpoint``.
+
+    Raises ModelError when data is missing, or holds nothing to leave out.
+    """
+    rows = load_catalogue(data) if is_catalogue(data) else load_rows(data)
+    config = replace(ModelConfig.load(checkpoint / "config.json"), tuned_text_layers=0, tuned_image_blocks=0)
+    features = features_by(rows, config, checkpoint, device, cache, log)
+    training = np.array([row.split == "train" for row in rows])
+    titled = training & np.array([bool(row.title) for row in rows])
+    if not titled.any():
+        raise ModelError(f"{data.name} holds no titled training listings to leave out")
+    folds = fold_of_rows(rows, features.images[:, : config.image_dim])
+    brands = np.array([brand_of(row.title) for row in rows])
+    largest = _largest(brands[titled], num_brands)
+    scenes = list(_scenes_of_two_sources(rows, training))
+    meter = Meter((NUM_FOLDS + len(largest) + len(scenes)) * epochs, progress)
+    how = _How(Length(epochs), seed, log, meter)
+    values = vocabularies(rows)
+    bench = _Bench(
+        rows, training, examples_of(rows, features, values), values, load(checkpoint).vocabulary, config, how
+    )
+    right: Right = {}
+    for fold in range(NUM_FOLDS):
+        left = folds == fold
+        bench.ask(bench.without(f"families, {fold + 1} of {NUM_FOLDS}", left), left & titled, right)
+    return {
+        "epochs": epochs,
+        "families": _figures(right, titled),
+        "brands": [_of_brand(bench, name, brands == name, titled, right) for name in largest],
+        "scenes": [_of_scene(bench, *one) for one in scenes],
+    }
+
+
+def _largest(brands: npt.NDArray[np.str_], count: int) -> list[str]:
+    most = Counter(brands.tolist()).most_common(count)
+    return [name for name, rows in most if rows >= MIN_BRAND_ROWS]
+
+
+def _of_brand(bench: _Bench, name: str, own: Bools, titled: Bools, by_families: Right) -> dict[str, Any]:
+    right: Right = {}
+    bench.ask(bench.without(f"brand {name}", own), own & titled, right)
+    return {"brand": name, "without": _figures(right, own & titled), "families": _figures(by_families, own & titled)}
+
+
+def _of_scene(bench: _Bench, source: str, scene: str, left: Bools, asked: Bools) -> dict[str, Any]:
+    correct, count = bench.ask_scene(bench.without(f"source {source}", left), asked, scene), int(asked.sum())
+    told = {"rows": count, "accuracy": round(correct / count, 4), "interval_95": interval_95(correct, count)}
+    return {"source": source, "scene": scene, **told}
+
+
+@dataclass(frozen=True, slots=True)
+class _How:
+    """How each fit is made."""
+
+    length: Length
+    seed: int
+    log: Log
+    meter: Meter
+
+
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """The rows, and what every fit shares."""
+
+    rows: Sequence[Row]
+    training: Bools
+    data: Examples
+    values: Mapping[str, tuple[str, ...]]
+    vocabulary: Vocabulary
+    config: ModelConfig
+    how: _How
+
+    def without(self, what: str, left: Bools) -> FusionModel:
+        """Fitted on the training rows but those that are left out."""
+        how = self.how
+        how.meter.begin(what)
+        how.log(f"{what}: {int((left & self.training).sum()):,} training rows left out")
+        torch.manual_seed(how.seed)
+        rows = torch.from_numpy(np.flatnonzero(self.training & ~left))
+        sizes = {name: len(one) for name, one in self.values.items()}
+        fusion = fit_network(self.config, self.data, rows, sizes, how.length, how.log, how.meter.step)
+        fit_words(fusion, self.data, rows)
+        return fusion
+
+    def ask(self, fusion: FusionModel, chosen: Bools, right: Right) -> None:
+        """Note which of the chosen rows each side has right."""
+        places = np.flatnonzero(chosen)
+        taxonomy, types = load_taxonomy(), self.values["product_type"]
+        categories, to_category = category_matrix(types, taxonomy)
+        titles = [self.rows[place].title for place in places.tolist()]
+        stated = stated_values(Extractor(taxonomy), titles, self.values, categories)
+        with torch.inference_mode():
+            logits = fusion(self.data.inputs(torch.from_numpy(places)))
+        truth = {name: self.data.labels[name][places].numpy() for name in ATTRIBUTES}
+        published = [types.index(name) for name in published_types(self.rows)]
+        scored = score_all(self.vocabulary.pools, logits, stated, truth, published, to_category, {})
+        for name in _ASKED:
+            wanted = scored.truth[name]
+            for side in SIDES:
+                asked, correct = right.setdefault((name, side), (_none_of(self.rows), _none_of(self.rows)))
+                asked[places] = wanted >= 0
+                correct[places] = scored.scores[name][side].argmax(axis=1) == wanted
+
+    def ask_scene(self, fusion: FusionModel, chosen: Bools, scene: str) -> int:
+        """How many of the chosen photos are called by their scene."""
+        with torch.inference_mode():
+            scores = fusion.scenes(self.data.images[torch.from_numpy(np.flatnonzero(chosen))])
+        return int((scores.argmax(dim=1) == self.values["scene"].index(scene)).sum())
+
+
+def _none_of(rows: Sequence[Row]) -> Bools:
+    return np.zeros(len(rows), np.bool_)
+
+
+def _figures(right: Right, chosen: Bools) -> dict[str, dict[str, Any]]:
+    """By attribute and side, of the chosen rows with a label."""
+    found: dict[str, dict[str, Any]] = {}
+    for (name, side), (asked, correct) in right.items():
+        rows = asked & chosen
+        count, hits = int(rows.sum()), int((rows & correct).sum())
+        if count:
+            told = {"rows": count, "accuracy": round(hits / count, 4), "interval_95": interval_95(hits, count)}
+            found.setdefault(name, {})[side] = told
+    return found
+
+
+def _scenes_of_two_sources(rows: Sequence[Row], training: Bools) -> Iterator[tuple[str, str, Bools, Bools]]:
+    """A source and a scene that another source has too: rows of the source, and those to ask. Only where every scene
+    keeps some rows without the source; else an answer by what is left would be no feat.
+    """
+    sources, scenes = np.array([row.source for row in rows]), np.array([row.labels.get("scene", "") for row in rows])
+    known = training & (scenes != "")
+    for source in np.unique(sources):
+        own = sources == source
+        kept = set(scenes[known & ~own])
+        for scene in np.unique(scenes[known & own]):
+            if kept == set(scenes[known]):
+                yield str(source), str(scene), own, known & own & (scenes == scene)
+
+
+# ---- tables ---------------------------------------------------------------------------------------------------------
+
+
+def held_out_tables(found: Mapping[str, Any]) -> str:
+    """A Markdown page."""
+    head = (
+        f"Each group was left out of a fit of {found['epochs']} passes, half of what training makes, and then asked "
+        "about: accuracy (95 % interval) by both sides, by the picture, by the title. Product types: those with enough "
+        "training rows to be named. A brand is what titles begin with."
+    )
+    groups = [("every family, a third at a time", "its families", found["families"])]
+    for one in found["brands"]:
+        groups += [(one["brand"], "its families", one["families"]), (one["brand"], "the brand", one["without"])]
+    head_cells = ("Asked about", "Left out", "Rows", "Both", "Picture", "Title")
+    tables = [as_markdown(name, head_cells, list(_lines(name, groups))) for name in _ASKED]
+    scenes = [(one["source"], one["scene"], f"{one['rows']:,}", _share(one)) for one in found["scenes"]]
+    if scenes:
+        tables.append(as_markdown("scene, a whole source left out", ("Source", "Scene", "Photos", "Called so"), scenes))
+    return "\n\n".join(["# Left out of training", f"Printed by `hangtag evaluate --held-out`. {head}", *tables]) + "\n"
+
+
+def _lines(name: str, groups: Sequence[tuple[str, str, Mapping[str, Any]]]) -> Iterator[tuple[str, ...]]:
+    for who, left, figures in groups:
+        if name in figures:
+            by_side = figures[name]
+            yield who, left, f"{by_side['fused']['rows']:,}", *(_share(by_side[side]) for side in SIDES)
+
+
+def _share(one: Mapping[str, Any]) -> str:
+    low, high = one["interval_95"]
+    return f"{one['accuracy']:.3f} ({low:.3f} to {high:.3f})"
