@@ -8,8 +8,10 @@ BIN := $(VENV)/bin
 demo: install
 	$(BIN)/hangtag demo --out out
 
+# Tests without servers on every core, one thread each; then those with Kafka and Redis, one after the other.
 test: install
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile tests/unit
+	$(BIN)/python -m pytest -q --ignore tests/unit
 
 # Kills, cuts, floods and lies. Short form by default; make reliability FULL=1 [SEED=n] [SUITES="kills cache"].
 reliability: install
