@@ -25,6 +25,7 @@ _FILES = {
         "DejaVuSans", "DejaVuSans-Bold", "DejaVuSansCondensed-Bold", "DejaVuSerif", "DejaVuSerif-Bold", "Roboto-Regular",
         "Roboto-Bold", "RobotoCondensed-Bold", "RobotoSlab-Bold", "NotoSans-Regular", "NotoSans-Bold", "NotoSerif-Regular",
         "OpenSans-Semibold", "Inter-Medium", "Inter-ExtraBold", "Cabin-Bold", "wqy-zenhei", "wqy-microhei", "Dosis-SemiBold",
+        "Cantarell-Bold", "ComicNeue-Bold", "LeagueSpartan-Bold", "Comfortaa-Bold", "Carlito-Bold",
     ),
     "test": (
         "LiberationSans-Regular", "LiberationSans-Bold", "LiberationSansNarrow-Bold", "LiberationSerif-Regular",
