@@ -25,8 +25,14 @@ _AMOUNT = re.compile(
     r"(?<![\d.,'’/-])\d{1,3}(?:(?:[.,'’ ]\d{3})*|\d{1,4})[.,]\d{2}(?![\d.,%])"
     rf"|(?<=[{''.join(_ALIKE)}])\d{{1,3}}(?:[.,'’ ]\d{{3}}|\d{{0,4}})(?!\d)"
 )
+# A whole amount has no point that tells it from other numbers: only the rupee sign, missed most, is looked for.
+_WHOLE = re.compile(
+    r"(?:^|(?<=\s))(?P<junk>[^\W\d_])?(?<!\d)(?P<amount>\d{1,3}(?:[,'’ ]\d{3})+|\d{1,7})"
+    r"(?=\s*$|\s?[-–—]\s?[^\W\d_]?₹?\d+\s*$)"
+)
+_LEAST_FOR_WHOLE = 0.03
 _JUNK = re.compile(r"[^\d\s.,:;/%+\-–()xX×°#" + SIGNS + "]")
-_BOUND = re.compile(r"\s?(?:[" + SIGNS + r"]|[A-Z]{3}\b|kr|zł|Fr|Rs)")
+_BOUND = re.compile(r"\s?(?:[" + SIGNS + r"](?P<next>\s?\d)?|[A-Z]{3}\b|kr|zł|Fr|Rs)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +53,26 @@ def columns_of(alphabet: Sequence[str]) -> dict[str, int]:
 
 def missed_signs(text: str, steps: Floats, at: npt.NDArray[np.intp], columns: dict[str, int]) -> Iterator[MissedSign]:
     """Signs beside the amounts of ``text``, whose characters were read at steps ``at`` of ``steps`` (T, characters)."""
+    found = list(_beside_cents(text, steps, at, columns))
+    yield from found or _beside_whole(text, steps, at, columns)
+
+
+def _beside_whole(text: str, steps: Floats, at: npt.NDArray[np.intp], columns: dict[str, int]) -> Iterator[MissedSign]:
+    """Rupee signs before amounts without cents, where nothing was read or a letter in the sign's place."""
+    for match in _WHOLE.finditer(text):
+        start = match.start("amount")
+        first = match.start("junk") if match["junk"] else start
+        low = int(at[first - 1]) + 1 if first else 0
+        before = _best(steps, low, int(at[start]), columns, "₹")
+        if before is not None and before[1] >= _LEAST_FOR_WHOLE:
+            yield MissedSign(first, start, *before)
+
+
+def _beside_cents(text: str, steps: Floats, at: npt.NDArray[np.intp], columns: dict[str, int]) -> Iterator[MissedSign]:
     for match in _AMOUNT.finditer(text):
         start, end = match.span()
-        if _BOUND.match(text, end) or re.search(r"(?:[" + SIGNS + r"]|[A-Z]{3}|Rs\.?)\s?$", text[:start]):
+        bound = _BOUND.match(text, end)
+        if (bound and not bound["next"]) or re.search(r"(?:[" + SIGNS + r"]|[A-Z]{3}|Rs\.?)\s?$", text[:start]):
             continue
         is_junk = start > 0 and bool(_JUNK.match(text[start - 1])) and not (start > 1 and text[start - 2].isalnum())
         first = start - 1 if is_junk else start
@@ -57,6 +80,8 @@ def missed_signs(text: str, steps: Floats, at: npt.NDArray[np.intp], columns: di
         before = _best(steps, low, int(at[start]), columns, _SEEN if is_junk else SIGNS)
         if before is not None and before[1] >= (_LEAST_FOR_JUNK if is_junk else _LEAST):
             yield MissedSign(first, start, *before)
+            continue
+        if bound:  # the sign behind belongs to the next amount
             continue
         high = int(at[end]) if end < len(text) else len(steps)
         after = _best(steps, int(at[end - 1]) + 1, high, columns, _AFTER)

@@ -8,7 +8,7 @@ import pytest
 from model.ocr_engine import Floats
 from model.ocr_recognise import Recogniser
 
-ALPHABET = ("", *"0123456789.,/%$€₹天Now ")
+ALPHABET = ("", *"0123456789.,/%$€₹天F-Now ")
 
 
 class Spoken:
@@ -52,6 +52,20 @@ def test_a_sign_seen_beside_an_amount_is_written(words: str, step: int, sign: st
     assert score < 0.95
 
 
+@pytest.mark.parametrize(
+    ("words", "step", "text"),
+    [("_738", 0, "₹738"), ("F21-213", 0, "₹21-213"), ("Now _24", 4, "Now ₹24"), ("_13-₹52", 0, "₹13-₹52"), ("_1,295", 0, "₹1,295")],
+)  # fmt: skip
+def test_rupee_signs_are_seen_before_whole_amounts_as_well(words: str, step: int, text: str) -> None:
+    """Where a number is all that stands there, or a range is."""
+    assert read(words, {step: ("₹", 0.3)})[0] == text
+
+
+def test_a_sign_of_the_next_amount_is_not_this_ones() -> None:
+    """Two prices on one line: the sign between them belongs to the second, and the first may have lost its own."""
+    assert read("_20.85 ₹16.95", {0: ("₹", 0.15)})[0] == "₹20.85 ₹16.95"
+
+
 def test_a_look_alike_alone_is_a_rupee() -> None:
     """A character that rupee signs are taken for, right before digits, is one."""
     assert read("天3_3", {})[0] == "₹33"
@@ -60,7 +74,8 @@ def test_a_look_alike_alone_is_a_rupee() -> None:
 @pytest.mark.parametrize(
     ("words", "second"),
     [
-        ("_34.95", {0: ("₹", 0.01)}), ("_34_", {0: ("₹", 0.3)}), ("$34_.95", {3: ("₹", 0.3)}),
+        ("_34.95", {0: ("₹", 0.01)}), ("_34_", {0: ("$", 0.3)}), ("_34_", {0: ("₹", 0.02)}),
+        ("_34 %", {0: ("₹", 0.3)}), ("_34/35", {0: ("₹", 0.3)}), ("wo_34", {1: ("₹", 0.3)}), ("$34_.95", {3: ("₹", 0.3)}),
         ("_34.95%", {0: ("$", 0.3)}),
         ("_3.5", {0: ("$", 0.3)}), ("Now", {0: ("$", 0.4)}),
     ],
