@@ -15,12 +15,14 @@ from model.ocr_join import joined
 from model.ocr_networks import OcrEngine, choose_engine, open_networks
 from model.ocr_prices import LOOK_VERSION, look_again, stripped
 from model.ocr_recognise import ReadLine, Recogniser, crop_of
+from model.price_forms import has_price
 from model.roles import ROLES_VERSION, assign_roles
 from model.types import Pixels, ReadText, TextLine
 
 _SIDE = 480  # shorter side at which text is looked for; 736 finds the same on product photos and takes twice as long
 _MAX_SIDE = 1536
 _MIN_SCORE = 0.5
+_FOR_A_PRICE = 0.15  # score by which the way up that states a price may be less sure
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ class RapidReader:
         chosen = [*crops, *(_turn(crops[index]) for index in doubtful)]
         found = self._recogniser.read([crop.pixels for crop in chosen])
         for place, index in enumerate(doubtful, start=len(crops)):
-            if found[place].score >= found[index].score:
+            if _is_better(found[place], found[index]):
                 chosen[index], found[index] = chosen[place], found[place]
         return chosen[: len(crops)], found[: len(crops)]
 
@@ -91,6 +93,12 @@ def open_reader(*, num_threads: int = 1, max_lines: int = 200, engine: OcrEngine
     )
     revision = hashlib.sha256(rules.encode()).hexdigest()[:16]
     return RapidReader(Detector(networks.detector), recogniser, revision, max_lines, chosen)
+
+
+def _is_better(turned: ReadLine, line: ReadLine) -> bool:
+    """Prices are not read out of letters upside down, but ``$78.99`` with a line through it is surely ``66-8L$``."""
+    handicap = _FOR_A_PRICE * (has_price(line.text) - has_price(turned.text))
+    return turned.score >= line.score + handicap
 
 
 def _turn(crop: _Crop) -> _Crop:
