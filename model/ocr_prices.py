@@ -12,17 +12,19 @@ from dataclasses import dataclass, replace
 from model import raised
 from model.ocr_ink import HEIGHT
 from model.ocr_recognise import ReadLine
-from model.price_forms import find_forms
+from model.ocr_signs import lone_sign
+from model.price_forms import find_forms, find_loose
 from model.strikes import Strike, find_strike, without
 from model.types import Pixels
 
-LOOK_VERSION = "1"
+LOOK_VERSION = "2"
 _UNMEASURED = 0.85  # of the score, where raised cents cannot be ruled out
 _AMOUNT = re.compile(r"\d[\d.,'’]*[.,]\d{2}(?!\d)")
 _STRAY = 3  # characters
 _MAX_SPANS = 3  # of one line: a line of many prices is a table
 _WORSE = 0.08  # score that a reading without the line may lose against the one with it
 
+Read = Callable[[Sequence[Pixels]], list[ReadLine]]
 Spans = tuple[tuple[int, int], ...]
 
 
@@ -35,10 +37,12 @@ class SeenLine:
     struck: Spans = ()
 
 
-def look_again(
-    crops: Sequence[Pixels], lines: Sequence[ReadLine], read: Callable[[Sequence[Pixels]], list[ReadLine]]
-) -> list[SeenLine]:
-    """One result per line, in order. ``read`` is asked once, for the crops out of which a line was taken."""
+def look_again(crops: Sequence[Pixels], lines: Sequence[ReadLine], read: Read) -> list[SeenLine]:
+    """One result per line, in order.
+
+    ``read`` is asked for the crops out of which a line was taken, and then for the signs before amounts that turned out
+    to have raised cents; for none, not at all.
+    """
     strikes = [_strikes(crop, line) for crop, line in zip(crops, lines, strict=True)]
     struck = [index for index, found in enumerate(strikes) if found]
     cleaned = [_cleaned(crops[index], strikes[index]) for index in struck]
@@ -46,14 +50,43 @@ def look_again(
     for index, crop, line in zip(struck, cleaned, read(cleaned) if cleaned else [], strict=True):
         if _is_better(line, lines[index]):
             seen[index], used[index] = line, crop
-    return [_seen(crop, line, found) for crop, line, found in zip(used, seen, strikes, strict=True)]
+    looked = [_seen(crop, line, found) for crop, line, found in zip(used, seen, strikes, strict=True)]
+    return _with_signs(looked, used, seen, read)
+
+
+def _with_signs(
+    looked: Sequence[SeenLine], crops: Sequence[Pixels], lines: Sequence[ReadLine], read: Read
+) -> list[SeenLine]:
+    """Amounts with raised cents and no sign get theirs: raised signs are too small to be read with the line."""
+    found = list(looked)
+    cut = {
+        index: part
+        for index, (line, before) in enumerate(zip(looked, lines, strict=True))
+        if line.text != before.text and raised.is_alone(line.text)
+        and (part := raised.sign_crop(crops[index], before.text, before.places)) is not None
+    }  # fmt: skip
+    for index, said in zip(cut, read(list(cut.values())) if cut else [], strict=True):
+        sign = lone_sign(said.text)
+        if sign is not None:
+            found[index] = _signed(looked[index], sign, said.score)
+    return found
+
+
+def _signed(line: SeenLine, sign: str, score: float) -> SeenLine:
+    text = line.text.lstrip()
+    gone = len(line.text) - len(text)
+    moved = tuple((max(0, start - gone) and start - gone + 1, end - gone + 1) for start, end in line.struck)
+    return SeenLine(sign + text, (line.score * len(text) + score) / (len(text) + 1), moved)
 
 
 def _strikes(crop: Pixels, line: ReadLine) -> list[Strike]:
     """The lines through the prices of ``line``, each once."""
     if not line.text or max(crop.shape[:2]) < HEIGHT // 4:
         return []
-    spans = [(form.start, form.end) for form in find_forms(line.text)]
+    forms = find_forms(line.text)
+    if forms:
+        forms += find_loose(line.text, forms)  # an old price often loses its sign to the line through it
+    spans = [(form.start, form.end) for form in forms]
     amount = _AMOUNT.search(line.text)
     if not spans and amount and len(line.text) - len(amount[0]) <= _STRAY:  # a struck sign may be read as anything
         spans = [amount.span()]
@@ -75,9 +108,16 @@ def _is_better(cleaned: ReadLine, line: ReadLine) -> bool:
     has_form = bool(find_forms(cleaned.text))
     if has_form != bool(find_forms(line.text)):
         return has_form
+    if _signs(cleaned.text) < _signs(line.text):
+        return False
     if _digits(cleaned.text) != _digits(line.text):
         return cleaned.least >= line.least
     return cleaned.score >= line.score - _WORSE
+
+
+def _signs(text: str) -> int:
+    """How many prices have their sign."""
+    return sum(bool(form.currencies) for form in find_forms(text))
 
 
 def _digits(text: str) -> str:
@@ -90,9 +130,10 @@ def _seen(crop: Pixels, line: ReadLine, strikes: Sequence[Strike]) -> SeenLine:
         if not _is_priced(text, amount):
             continue
         found = raised.judge(crop, line.text, line.places, amount)
-        if found == "raised":
+        is_unknown = found == "unknown" and not raised.is_alone(text)
+        if found == "raised" or (is_unknown and raised.is_grouped(text, amount)):
             text = raised.written(text, amount)
-        elif found == "unknown":
+        if is_unknown:
             score *= _UNMEASURED
     if (zeros := raised.with_zeros(text)) != text:
         text, score = zeros, score * _UNMEASURED
@@ -100,8 +141,10 @@ def _seen(crop: Pixels, line: ReadLine, strikes: Sequence[Strike]) -> SeenLine:
 
 
 def _is_priced(text: str, amount: tuple[int, int, int]) -> bool:
-    start, _, end = amount
-    return any(form.start <= start and end <= form.end for form in find_forms(raised.plain(text)))
+    """Would it be a price if its last two digits were cents?"""
+    start, cents, _ = amount
+    forms = find_forms(raised.written(raised.plain(text), amount))
+    return any(form.start <= start and cents < form.end for form in forms)
 
 
 def _spans(text: str, line: ReadLine, strikes: Sequence[Strike], crop: Pixels) -> Spans:

@@ -18,6 +18,7 @@ from model.ocr_engine import Floats
 SIGNS = "$€£¥￥₹₩₽₺₴₫₪฿₱₦元円"
 _AFTER = "€元円₹"
 _ALIKE = {"天": "₹", "于": "₹"}  # what the recogniser takes a rupee sign for
+_ALIKE_ALONE = {**_ALIKE, "き": "₹", "ぎ": "₹", "手": "₹", "民": "₹"}  # where nothing but a sign can stand
 _SEEN = SIGNS + "".join(_ALIKE)
 _LEAST = 0.04  # probability at its best step
 _LEAST_FOR_JUNK = 0.03  # where an unlikely character stands in its place
@@ -30,7 +31,7 @@ _WHOLE = re.compile(
     r"(?:^|(?<=\s))(?P<junk>[^\W\d_])?(?<!\d)(?P<amount>\d{1,3}(?:[,'’ ]\d{3})+|\d{1,7})"
     r"(?=\s*$|\s?[-–—]\s?[^\W\d_]?₹?\d+\s*$)"
 )
-_LEAST_FOR_WHOLE = 0.03
+_LEAST_FOR_WHOLE = 0.01  # other numbers: below 0.001
 _JUNK = re.compile(r"[^\d\s.,:;/%+\-–()xX×°#" + SIGNS + "]")
 _BOUND = re.compile(r"\s?(?:[" + SIGNS + r"](?P<next>\s?\d)?|[A-Z]{3}\b|kr|zł|Fr|Rs)")
 
@@ -51,6 +52,12 @@ def columns_of(alphabet: Sequence[str]) -> dict[str, int]:
     return {character: column for column, character in enumerate(alphabet) if character and character in _SEEN}
 
 
+def lone_sign(text: str) -> str | None:
+    """The sign of which a crop shows nothing else, from what was read in it: that sign, or what one is taken for."""
+    found = {_ALIKE_ALONE.get(one, one) for one in text if one in SIGNS or one in _ALIKE_ALONE}
+    return found.pop() if len(found) == 1 else None
+
+
 def missed_signs(text: str, steps: Floats, at: npt.NDArray[np.intp], columns: dict[str, int]) -> Iterator[MissedSign]:
     """Signs beside the amounts of ``text``, whose characters were read at steps ``at`` of ``steps`` (T, characters)."""
     found = list(_beside_cents(text, steps, at, columns))
@@ -62,10 +69,9 @@ def _beside_whole(text: str, steps: Floats, at: npt.NDArray[np.intp], columns: d
     for match in _WHOLE.finditer(text):
         start = match.start("amount")
         first = match.start("junk") if match["junk"] else start
-        low = int(at[first - 1]) + 1 if first else 0
-        before = _best(steps, low, int(at[start]), columns, "₹")
-        if before is not None and before[1] >= _LEAST_FOR_WHOLE:
-            yield MissedSign(first, start, *before)
+        before = _before(text, steps, at, (first, start), columns, "₹")
+        if before is not None and before.probability >= _LEAST_FOR_WHOLE:
+            yield before
 
 
 def _beside_cents(text: str, steps: Floats, at: npt.NDArray[np.intp], columns: dict[str, int]) -> Iterator[MissedSign]:
@@ -76,10 +82,9 @@ def _beside_cents(text: str, steps: Floats, at: npt.NDArray[np.intp], columns: d
             continue
         is_junk = start > 0 and bool(_JUNK.match(text[start - 1])) and not (start > 1 and text[start - 2].isalnum())
         first = start - 1 if is_junk else start
-        low = int(at[first - 1]) + 1 if first else 0
-        before = _best(steps, low, int(at[start]), columns, _SEEN if is_junk else SIGNS)
-        if before is not None and before[1] >= (_LEAST_FOR_JUNK if is_junk else _LEAST):
-            yield MissedSign(first, start, *before)
+        before = _before(text, steps, at, (first, start), columns, _SEEN if is_junk else SIGNS)
+        if before is not None and before.probability >= (_LEAST_FOR_JUNK if is_junk else _LEAST):
+            yield before
             continue
         if bound:  # the sign behind belongs to the next amount
             continue
@@ -87,6 +92,22 @@ def _beside_cents(text: str, steps: Floats, at: npt.NDArray[np.intp], columns: d
         after = _best(steps, int(at[end - 1]) + 1, high, columns, _AFTER)
         if after is not None and after[1] >= _LEAST:
             yield MissedSign(end, end, *after)
+
+
+def _before(
+    text: str, steps: Floats, at: npt.NDArray[np.intp], span: tuple[int, int], columns: dict[str, int], signs: str
+) -> MissedSign | None:
+    """The likeliest sign in place of ``span``, which ends at an amount, or on either side of the blank before it."""
+    first, start = span
+    least = first
+    while least and first == start and text[least - 1] == " ":
+        least -= 1
+    found = _best(steps, int(at[least - 1]) + 1 if least else 0, int(at[start]), columns, signs)
+    if found is None:
+        return None
+    if first == start:  # among the blanks: where it was seen
+        first = start = least + int(np.searchsorted(at[least:start], found[2]))
+    return MissedSign(first, start, *found)
 
 
 def _best(steps: Floats, low: int, high: int, columns: dict[str, int], signs: str) -> tuple[str, float, int] | None:

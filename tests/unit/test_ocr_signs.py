@@ -7,6 +7,7 @@ import pytest
 
 from model.ocr_engine import Floats
 from model.ocr_recognise import Recogniser
+from model.ocr_signs import lone_sign
 
 ALPHABET = ("", *"0123456789.,/%$€₹天F-Now ")
 
@@ -54,16 +55,34 @@ def test_a_sign_seen_beside_an_amount_is_written(words: str, step: int, sign: st
 
 @pytest.mark.parametrize(
     ("words", "step", "text"),
-    [("_738", 0, "₹738"), ("F21-213", 0, "₹21-213"), ("Now _24", 4, "Now ₹24"), ("_13-₹52", 0, "₹13-₹52"), ("_1,295", 0, "₹1,295")],
+    [
+        ("_738", 0, "₹738"), ("F21-213", 0, "₹21-213"), ("Now _24", 4, "Now ₹24"), ("_13-₹52", 0, "₹13-₹52"),
+        ("_1,295", 0, "₹1,295"),
+    ],
 )  # fmt: skip
 def test_rupee_signs_are_seen_before_whole_amounts_as_well(words: str, step: int, text: str) -> None:
     """Where a number is all that stands there, or a range is."""
     assert read(words, {step: ("₹", 0.3)})[0] == text
 
 
+def test_a_sign_is_seen_on_either_side_of_a_blank() -> None:
+    """``₹ 93.05``: a blank read between the sign and its amount does not hide it."""
+    assert read("_ 93.05", {0: ("₹", 0.15)})[0] == "₹ 93.05"
+    assert read("No _93.05", {3: ("₹", 0.15)})[0] == "No ₹93.05"
+
+
 def test_a_sign_of_the_next_amount_is_not_this_ones() -> None:
     """Two prices on one line: the sign between them belongs to the second, and the first may have lost its own."""
     assert read("_20.85 ₹16.95", {0: ("₹", 0.15)})[0] == "₹20.85 ₹16.95"
+
+
+@pytest.mark.parametrize(
+    ("text", "sign"),
+    [("₹", "₹"), ("き一", "₹"), ("天", "₹"), ("$", "$"), (" €", "€"), ("R", None), ("", None), ("$€", None)],
+)
+def test_a_crop_of_a_sign_alone_says_which(text: str, sign: str | None) -> None:
+    """Itself or what it is taken for; two signs are none."""
+    assert lone_sign(text) == sign
 
 
 def test_a_look_alike_alone_is_a_rupee() -> None:
@@ -74,9 +93,9 @@ def test_a_look_alike_alone_is_a_rupee() -> None:
 @pytest.mark.parametrize(
     ("words", "second"),
     [
-        ("_34.95", {0: ("₹", 0.01)}), ("_34_", {0: ("$", 0.3)}), ("_34_", {0: ("₹", 0.02)}),
-        ("_34 %", {0: ("₹", 0.3)}), ("_34/35", {0: ("₹", 0.3)}), ("wo_34", {1: ("₹", 0.3)}), ("$34_.95", {3: ("₹", 0.3)}),
-        ("_34.95%", {0: ("$", 0.3)}),
+        ("_34.95", {0: ("₹", 0.01)}), ("_34_", {0: ("$", 0.3)}), ("_34_", {0: ("₹", 0.005)}),
+        ("_34 %", {0: ("₹", 0.3)}), ("_34/35", {0: ("₹", 0.3)}), ("wo_34", {1: ("₹", 0.3)}),
+        ("$34_.95", {3: ("₹", 0.3)}), ("_34.95%", {0: ("$", 0.3)}),
         ("_3.5", {0: ("$", 0.3)}), ("Now", {0: ("$", 0.4)}),
     ],
 )  # fmt: skip
