@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from model.ocr_beside import PlacedLine, with_lone_signs
 from model.ocr_detect import Corners, Detector
 from model.ocr_engine import bundled_files, files_digest
 from model.ocr_join import joined
@@ -62,12 +63,10 @@ class RapidReader:
     def _read(self, crops: Sequence[_Crop], pictures: Sequence[Pixels]) -> list[list[TextLine]]:
         upright, found = self._upright(crops)
         seen = look_again([crop.pixels for crop in upright], found, self._recogniser.read)
-        lines: list[list[TextLine]] = [[] for _ in pictures]
+        placed: list[list[PlacedLine]] = [[] for _ in pictures]
         for crop, line in zip(upright, map(stripped, seen), strict=True):
-            if len(line.text) > 1 and line.score >= _MIN_SCORE:  # single characters are mostly texture or a logo
-                polygon = _shares(crop.corners, pictures[crop.picture])
-                lines[crop.picture].append(TextLine(line.text, round(line.score, 4), polygon, struck=line.struck))
-        return lines
+            placed[crop.picture].append(PlacedLine(line, crop.corners))
+        return [_kept(with_lone_signs(lines), picture) for lines, picture in zip(placed, pictures, strict=True)]
 
     def _upright(self, crops: Sequence[_Crop]) -> tuple[list[_Crop], list[ReadLine]]:
         """Crops the right way up and what they say. What seems to stand on its head is read both ways."""
@@ -93,6 +92,15 @@ def open_reader(*, num_threads: int = 1, max_lines: int = 200, engine: OcrEngine
     )
     revision = hashlib.sha256(rules.encode()).hexdigest()[:16]
     return RapidReader(Detector(networks.detector), recogniser, revision, max_lines, chosen)
+
+
+def _kept(lines: Sequence[PlacedLine], picture: Pixels) -> list[TextLine]:
+    """The lines that are sure enough. Single characters are mostly texture or a logo."""
+    return [
+        TextLine(one.line.text, round(one.line.score, 4), _shares(one.corners, picture), struck=one.line.struck)
+        for one in lines
+        if len(one.line.text) > 1 and one.line.score >= _MIN_SCORE
+    ]
 
 
 def _is_better(turned: ReadLine, line: ReadLine) -> bool:
