@@ -20,6 +20,7 @@ from model.types import Pixels
 LOOK_VERSION = "2"
 _UNMEASURED = 0.85  # of the score, where raised cents cannot be ruled out
 _AMOUNT = re.compile(r"\d[\d.,'’]*[.,]\d{2}(?!\d)")
+_TWO_DIGITS = re.compile(r"\d{2}[\d,'’]*[.,]\d{2}")
 _STRAY = 3  # characters
 _MAX_SPANS = 3  # of one line: a line of many prices is a table
 _WORSE = 0.08  # score that a reading without the line may lose against the one with it
@@ -40,8 +41,8 @@ class SeenLine:
 def look_again(crops: Sequence[Pixels], lines: Sequence[ReadLine], read: Read) -> list[SeenLine]:
     """One result per line, in order.
 
-    ``read`` is asked for the crops out of which a line was taken, and then for the signs before amounts that turned out
-    to have raised cents; for none, not at all.
+    ``read`` is asked for the crops out of which a line was taken, and then for what stands before amounts that have no
+    sign, but raised cents or a line through them; for none, not at all.
     """
     strikes = [_strikes(crop, line) for crop, line in zip(crops, lines, strict=True)]
     struck = [index for index, found in enumerate(strikes) if found]
@@ -57,26 +58,51 @@ def look_again(crops: Sequence[Pixels], lines: Sequence[ReadLine], read: Read) -
 def _with_signs(
     looked: Sequence[SeenLine], crops: Sequence[Pixels], lines: Sequence[ReadLine], read: Read
 ) -> list[SeenLine]:
-    """Amounts with raised cents and no sign get theirs: raised signs are too small to be read with the line."""
+    """Amounts without a sign get theirs: what was too small to be read with the line is read alone."""
     found = list(looked)
-    cut = {
-        index: part
-        for index, (line, before) in enumerate(zip(looked, lines, strict=True))
-        if line.text != before.text and raised.is_alone(line.text)
-        and (part := raised.sign_crop(crops[index], before.text, before.places)) is not None
-    }  # fmt: skip
+    cut: dict[int, Pixels] = {}
+    for index, (crop, before, line) in enumerate(zip(crops, lines, looked, strict=True)):
+        part = _cut(crop, before, line)
+        if part is not None:
+            cut[index] = part
     for index, said in zip(cut, read(list(cut.values())) if cut else [], strict=True):
-        sign = lone_sign(said.text)
-        if sign is not None:
-            found[index] = _signed(looked[index], sign, said.score)
+        line, sign = looked[index], lone_sign(said.text)
+        if _is_false_digit(line):
+            if said.text.strip() and not _digits(said.text):
+                found[index] = _moved(line, line.text[1:], -1)
+        elif sign is not None:
+            found[index] = _signed(line, sign, said.score)
     return found
 
 
+def _cut(crop: Pixels, before: ReadLine, line: SeenLine) -> Pixels | None:
+    """The part of ``crop`` that has to be read alone, if there is one. ``before``: as first read from that crop."""
+    if _is_false_digit(line):
+        end = round((before.places[0] + before.places[1]) / 2 * crop.shape[1])
+        return crop[:, :end] if end > crop.shape[0] // 4 else None
+    if line.text == before.text or not raised.is_alone(line.text):
+        return None
+    return raised.sign_crop(crop, before.text, before.places)
+
+
+def _is_false_digit(line: SeenLine) -> bool:
+    """May the first digit be a sign with a line through it? ``₹86.95`` crossed out is read as ``786.95``."""
+    forms = find_forms(line.text)
+    first = [form for form in (*forms, *find_loose(line.text, forms)) if form.start == 0 and not form.currencies]
+    is_old = any(start == 0 for start, _ in line.struck) or len(forms) > len(first)
+    return bool(first) and is_old and _TWO_DIGITS.match(line.text) is not None
+
+
 def _signed(line: SeenLine, sign: str, score: float) -> SeenLine:
-    text = line.text.lstrip()
-    gone = len(line.text) - len(text)
-    moved = tuple((max(0, start - gone) and start - gone + 1, end - gone + 1) for start, end in line.struck)
-    return SeenLine(sign + text, (line.score * len(text) + score) / (len(text) + 1), moved)
+    bare = stripped(line)
+    signed = _moved(bare, sign + bare.text, 1)
+    return replace(signed, score=(line.score * len(bare.text) + score) / len(signed.text))
+
+
+def _moved(line: SeenLine, text: str, by: int) -> SeenLine:
+    """The line with another ``text``, whose characters stand ``by`` places on; the first, under a line, stays so."""
+    moved = ((start and max(0, start + by), end + by) for start, end in line.struck)
+    return SeenLine(text, line.score, tuple(span for span in moved if span[0] < span[1]))
 
 
 def _strikes(crop: Pixels, line: ReadLine) -> list[Strike]:

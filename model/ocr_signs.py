@@ -32,6 +32,7 @@ _WHOLE = re.compile(
     r"(?=\s*$|\s?[-–—]\s?[^\W\d_]?₹?\d+\s*$)"
 )
 _LEAST_FOR_WHOLE = 0.01  # other numbers: below 0.001
+_YEN, _SURE_YEN, _LEAST_FOR_YEN = "¥￥", 0.25, 0.02
 _JUNK = re.compile(r"[^\d\s.,:;/%+\-–()xX×°#" + SIGNS + "]")
 _BOUND = re.compile(r"\s?(?:[" + SIGNS + r"](?P<next>\s?\d)?|[A-Z]{3}\b|kr|zł|Fr|Rs)")
 
@@ -60,16 +61,25 @@ def lone_sign(text: str) -> str | None:
 
 def missed_signs(text: str, steps: Floats, at: npt.NDArray[np.intp], columns: dict[str, int]) -> Iterator[MissedSign]:
     """Signs beside the amounts of ``text``, whose characters were read at steps ``at`` of ``steps`` (T, characters)."""
-    found = list(_beside_cents(text, steps, at, columns))
-    yield from found or _beside_whole(text, steps, at, columns)
+    found = list(_beside_cents(text, steps, at, columns)) or list(_beside_whole(text, steps, at, columns))
+    yield from sorted([*found, *_doubted_yen(text, steps, at, columns)], key=lambda one: one.start)
+
+
+def _doubted_yen(text: str, steps: Floats, at: npt.NDArray[np.intp], columns: dict[str, int]) -> Iterator[MissedSign]:
+    """Yen signs that may be rupees. Of a true one nothing else is thought."""
+    for index, character in enumerate(text):
+        if character in _YEN and steps[at[index], columns[character]] < _SURE_YEN:
+            rupee = _best(steps, max(0, int(at[index]) - 1), int(at[index]) + 2, columns, "₹")
+            if rupee is not None and rupee[1] >= _LEAST_FOR_YEN:
+                yield MissedSign(index, index + 1, *rupee)
 
 
 def _beside_whole(text: str, steps: Floats, at: npt.NDArray[np.intp], columns: dict[str, int]) -> Iterator[MissedSign]:
-    """Rupee signs before amounts without cents, where nothing was read or a letter in the sign's place."""
+    """Rupee signs before amounts without cents where nothing was read; or a pound's, where an f was."""
     for match in _WHOLE.finditer(text):
         start = match.start("amount")
         first = match.start("junk") if match["junk"] else start
-        before = _before(text, steps, at, (first, start), columns, "₹")
+        before = _before(text, steps, at, (first, start), columns, "₹£" if match["junk"] else "₹")
         if before is not None and before.probability >= _LEAST_FOR_WHOLE:
             yield before
 

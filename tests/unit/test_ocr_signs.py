@@ -9,7 +9,7 @@ from model.ocr_engine import Floats
 from model.ocr_recognise import Recogniser
 from model.ocr_signs import lone_sign
 
-ALPHABET = ("", *"0123456789.,/%$€₹天F-Now ")
+ALPHABET = ("", *"0123456789.,/%$€£¥₹天fF-Now ")
 
 
 class Spoken:
@@ -69,6 +69,27 @@ def test_a_sign_is_seen_on_either_side_of_a_blank() -> None:
     """``₹ 93.05``: a blank read between the sign and its amount does not hide it."""
     assert read("_ 93.05", {0: ("₹", 0.15)})[0] == "₹ 93.05"
     assert read("No _93.05", {3: ("₹", 0.15)})[0] == "No ₹93.05"
+
+
+def test_an_f_before_a_number_may_be_a_pound() -> None:
+    """Only if a pound was seen there as well."""
+    assert read("f48", {0: ("£", 0.2)})[0] == "£48"
+    assert read("f48", {})[0] == "f48"
+
+
+@pytest.mark.parametrize(
+    ("own", "rupee", "text"),
+    [(0.06, 0.04, "₹59.95"), (0.06, 0.01, "¥59.95"), (0.5, 0.2, "¥59.95"), (1.0, 0.0, "¥59.95")],
+)
+def test_a_doubted_yen_is_a_rupee(own: float, rupee: float, text: str) -> None:
+    """If it is itself hardly seen, and a rupee is as well; a true one is sure, or shared with its wide form only."""
+    network = Spoken("¥59.95", {})
+    steps = network(np.zeros((1, 3, 48, 320), np.float32))
+    steps[0, 0, ALPHABET.index("¥")], steps[0, 0, ALPHABET.index("₹")] = own, rupee
+    (line,) = Recogniser(lambda batch: np.repeat(steps, len(batch), axis=0), network, ALPHABET).read(
+        [np.zeros((48, 320, 3), np.uint8)]
+    )
+    assert line.text == text
 
 
 def test_a_sign_of_the_next_amount_is_not_this_ones() -> None:

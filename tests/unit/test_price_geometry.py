@@ -177,6 +177,32 @@ def test_raised_cents_make_a_price_of_a_number_that_stands_alone() -> None:
     assert (seen.text, seen.score) == ("29990", 0.99)
 
 
+@pytest.mark.parametrize(
+    ("said", "text", "struck"),
+    [("で", "86.95", ((0, 5),)), ("T", "86.95", ((0, 5),)), ("7", "786.95", ((0, 6),)), ("", "786.95", ((0, 6),))],
+)
+def test_a_crossed_out_sign_is_no_digit(said: str, text: str, struck: tuple[tuple[int, int], ...]) -> None:
+    """``₹86.95`` under a line is read as ``786.95``; the first character alone is no digit, unless it is one."""
+    drawn = draw("786.95", strike=(0.9, 0.1))
+    asked: list[int] = []
+
+    def read(crops: Sequence[Pixels]) -> list[ReadLine]:
+        asked.append(crops[0].shape[1] * HEIGHT // crops[0].shape[0])
+        return [ReadLine("", 0.0, ()) if len(asked) == 1 else ReadLine(said, 0.3, (0.5,) * len(said))]
+
+    (seen,) = look_again([drawn.pixels], [ReadLine("786.95", 0.93, drawn.places)], read)
+    assert (seen.text, seen.struck) == (text, struck)
+    assert asked[1] < asked[0] / 3, "the second time only the first character is asked for"
+
+
+def test_first_digits_of_other_amounts_are_not_doubted() -> None:
+    """Without a line through them, or with their sign, they cost no second reading."""
+    for text in ("786.95", "$86.95", "786 x 95"):
+        drawn = draw(text)
+        (seen,) = look_again([drawn.pixels], [ReadLine(text, 0.93, drawn.places)], _never)
+        assert seen.text == text
+
+
 def test_a_reading_that_lost_a_sign_is_not_taken() -> None:
     """With the line gone some of the sign may be gone as well: what was read with it stays."""
     drawn = draw("$29.99", strike=(0.5, 0.5))
