@@ -66,7 +66,7 @@ def _with_signs(
         if part is not None:
             cut[index] = part
     for index, said in zip(cut, read(list(cut.values())) if cut else [], strict=True):
-        line, sign = looked[index], lone_sign(said.text)
+        line, sign = looked[index], lone_sign(said.text, said.score)
         if _is_false_digit(line):
             if said.text.strip() and not _digits(said.text):
                 found[index] = _moved(line, line.text[1:], -1)

@@ -19,6 +19,7 @@ SIGNS = "$€£¥￥₹₩₽₺₴₫₪฿₱₦元円"
 _AFTER = "€元円₹"
 _ALIKE = {"天": "₹", "于": "₹"}  # what the recogniser takes a rupee sign for
 _ALIKE_ALONE = {**_ALIKE, "き": "₹", "ぎ": "₹", "手": "₹", "民": "₹"}  # where nothing but a sign can stand
+_ALIKE_DOUBTED, _DOUBTED = ("R", "F"), 0.5  # letters that are surely read where they are letters
 _SEEN = SIGNS + "".join(_ALIKE)
 _LEAST = 0.04  # probability at its best step
 _LEAST_FOR_JUNK = 0.03  # where an unlikely character stands in its place
@@ -53,8 +54,10 @@ def columns_of(alphabet: Sequence[str]) -> dict[str, int]:
     return {character: column for column, character in enumerate(alphabet) if character and character in _SEEN}
 
 
-def lone_sign(text: str) -> str | None:
+def lone_sign(text: str, score: float) -> str | None:
     """The sign of which a crop shows nothing else, from what was read in it: that sign, or what one is taken for."""
+    if text in _ALIKE_DOUBTED and score < _DOUBTED:
+        return "₹"
     found = {_ALIKE_ALONE.get(one, one) for one in text if one in SIGNS or one in _ALIKE_ALONE}
     return found.pop() if len(found) == 1 else None
 

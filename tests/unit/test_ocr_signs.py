@@ -103,7 +103,13 @@ def test_a_sign_of_the_next_amount_is_not_this_ones() -> None:
 )
 def test_a_crop_of_a_sign_alone_says_which(text: str, sign: str | None) -> None:
     """Itself or what it is taken for; two signs are none."""
-    assert lone_sign(text) == sign
+    assert lone_sign(text, 0.9) == sign
+
+
+def test_a_doubted_letter_in_a_signs_place_is_a_rupee() -> None:
+    """A letter that is one is read without doubt."""
+    assert lone_sign("R", 0.4) == lone_sign("F", 0.3) == "₹"
+    assert lone_sign("R", 0.95) is None
 
 
 def test_a_look_alike_alone_is_a_rupee() -> None:
