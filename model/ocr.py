@@ -12,7 +12,7 @@ import numpy as np
 from model.ocr_beside import PlacedLine, with_lone_signs
 from model.ocr_detect import Corners, Detector
 from model.ocr_engine import bundled_files, files_digest
-from model.ocr_join import joined
+from model.ocr_join import halves, joined
 from model.ocr_networks import OcrEngine, choose_engine, open_networks
 from model.ocr_prices import LOOK_VERSION, look_again, stripped
 from model.ocr_recognise import ReadLine, Recogniser, crop_of
@@ -23,6 +23,9 @@ from model.types import Pixels, ReadText, TextLine
 _SIDE = 480  # shorter side at which text is looked for; 736 finds the same on product photos and takes twice as long
 _MAX_SIDE = 1536
 _MIN_SCORE = 0.5
+_BAD = 0.8, 0.95  # scores of the worse and the better half of a line
+_NEAREST = 3  # lines further on, in reading order, among which the lower half of one is looked for
+_LEAST_WHOLE = 0.7  # score of the whole
 _FOR_A_PRICE = 0.15  # score by which the way up that states a price may be less sure
 
 
@@ -61,12 +64,33 @@ class RapidReader:
         return [ReadText(assign_roles(found), cut) for found, cut in zip(lines, truncated, strict=True)]
 
     def _read(self, crops: Sequence[_Crop], pictures: Sequence[Pixels]) -> list[list[TextLine]]:
-        upright, found = self._upright(crops)
+        upright, found = self._whole(*self._upright(crops), pictures)
         seen = look_again([crop.pixels for crop in upright], found, self._recogniser.read)
         placed: list[list[PlacedLine]] = [[] for _ in pictures]
         for crop, line in zip(upright, map(stripped, seen), strict=True):
             placed[crop.picture].append(PlacedLine(line, crop.corners))
         return [_kept(with_lone_signs(lines), picture) for lines, picture in zip(placed, pictures, strict=True)]
+
+    def _whole(
+        self, crops: list[_Crop], found: list[ReadLine], pictures: Sequence[Pixels]
+    ) -> tuple[list[_Crop], list[ReadLine]]:
+        """Halves of lines made whole, where that states a price. Only lines that were read badly are tried."""
+        pairs = []
+        for index, upper in enumerate(crops):
+            for other in range(index + 1, min(index + 1 + _NEAREST, len(crops))):
+                lower = crops[other]
+                if upper.picture == lower.picture and _are_bad(found[index], found[other]):
+                    corners = halves(upper.corners, lower.corners)
+                    if corners is not None:
+                        pairs.append((index, other, _Crop(upper.picture, *crop_of(pictures[upper.picture], corners))))
+        gone: set[int] = set()
+        read = self._recogniser.read([crop.pixels for *_, crop in pairs]) if pairs else []
+        for (index, other, crop), line in zip(pairs, read, strict=True):
+            if not {index, other} & gone and line.score >= _LEAST_WHOLE and has_price(line.text):
+                crops[index], found[index] = crop, line
+                gone.add(other)
+        kept = [index for index in range(len(crops)) if index not in gone]
+        return [crops[index] for index in kept], [found[index] for index in kept]
 
     def _upright(self, crops: Sequence[_Crop]) -> tuple[list[_Crop], list[ReadLine]]:
         """Crops the right way up and what they say. What seems to stand on its head is read both ways."""
@@ -92,6 +116,13 @@ def open_reader(*, num_threads: int = 1, max_lines: int = 200, engine: OcrEngine
     )
     revision = hashlib.sha256(rules.encode()).hexdigest()[:16]
     return RapidReader(Detector(networks.detector), recogniser, revision, max_lines, chosen)
+
+
+def _are_bad(*halves_read: ReadLine) -> bool:
+    """Could these be halves of one price? Half digits are read as others, and not surely."""
+    scores = [line.score for line in halves_read]
+    has_digit = any(character.isdigit() for line in halves_read for character in line.text)
+    return has_digit and min(scores) < _BAD[0] and max(scores) < _BAD[1]
 
 
 def _kept(lines: Sequence[PlacedLine], picture: Pixels) -> list[TextLine]:

@@ -137,8 +137,13 @@ def _is_better(cleaned: ReadLine, line: ReadLine) -> bool:
     if _signs(cleaned.text) < _signs(line.text):
         return False
     if _digits(cleaned.text) != _digits(line.text):
-        return cleaned.least >= line.least
+        return cleaned.least >= line.least and _open(cleaned.text) <= _open(line.text)
     return cleaned.score >= line.score - _WORSE
+
+
+def _open(text: str) -> int:
+    """Digits without a bar. Where a line's place was a digit's own bar, taking it out makes a 0 of an 8, a 1 of a 4."""
+    return text.count("0") + text.count("1")
 
 
 def _signs(text: str) -> int:

@@ -88,6 +88,17 @@ def rimmed(words: Size, _: Size, choose: random.Random) -> Ground:
     return Ground(layer, margin, ink, edge, has_shadow=True, rim=rim, angle=choose.choice((0.0, choose.uniform(-6, 6))))
 
 
+def edged_plate(words: Size, _: Size, choose: random.Random) -> Ground:
+    """Letters with an edge of another colour on a plain ground: a line through them hides more than its own width."""
+    paper, ink = _pair(choose)
+    if choose.random() < 0.5:
+        paper = choose.choice(((120, 150, 140), (170, 140, 120), (140, 140, 170), (190, 190, 150)))
+    edge = choose.choice((*_DARK, *_RED) if sum(ink) > 380 else _LIGHT)
+    margin = (words[1] // 4 + 6, words[1] // 5 + 6)
+    size = (words[0] + 2 * margin[0], words[1] + 2 * margin[1])
+    return Ground(Image.new("RGBA", size, (*paper, 255)), margin, ink, edge)
+
+
 def shadowed(words: Size, _: Size, choose: random.Random) -> Ground:
     """Nothing but a soft shadow or glow."""
     is_light = choose.random() < 0.5
@@ -140,7 +151,7 @@ def outlined(words: Size, _: Size, choose: random.Random) -> Ground:
 
 
 LAYOUTS: dict[Part, tuple[Layout, ...]] = {
-    "development": (plate, top_band, shadowed, tilted_plate, veil, rimmed),
+    "development": (plate, top_band, shadowed, tilted_plate, veil, rimmed, edged_plate),
     "test": (hang_tag, round_sticker, translucent_band, outlined),
 }
 

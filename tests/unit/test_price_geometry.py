@@ -329,9 +329,12 @@ def _always(line: ReadLine, _: object) -> list[ReadLine]:
 
 
 def test_a_misreading_without_the_line_is_not_taken() -> None:
-    """What says no price any more, or is less sure of its digits, does not replace what was read."""
+    """What says no price any more, is less sure of its digits, or lost bars of them, does not replace what was read."""
     drawn = draw("$29.99", strike=(0.5, 0.5))
-    for worse in (ReadLine("S/A", 0.99, (0.2, 0.5, 0.7)), ReadLine("$20.00", 0.99, drawn.places, 0.4)):
+    for worse in (
+        ReadLine("S/A", 0.99, (0.2, 0.5, 0.7)), ReadLine("$20.00", 0.99, drawn.places, 0.4),
+        ReadLine("$20.99", 0.99, drawn.places, 1.0), ReadLine("$29.90", 0.99, drawn.places, 1.0),
+    ):  # fmt: skip
         read_again = partial(_always, worse)
         (seen,) = look_again([drawn.pixels], [ReadLine("$29.99", 0.97, drawn.places)], read_again)
         assert seen.text == "$29.99"
