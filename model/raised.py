@@ -24,7 +24,6 @@ _ALOFT = 0.18  # how far their feet stand above the others', of the same
 _SAME_TOP = 0.25
 _WHOLE = 0.85  # of the tallest glyphs found: less is parts of glyphs
 _BARE_BELOW, _BARE_FEET = 0.4, 0.2  # see ``_by_rows``: at most this much ink, feet at least this far up
-_FULL_BELOW, _FULL_FEET = 0.65, 0.12
 _MISREAD = f"[\\d{RAISED}º°]"
 _NO_UNIT = r"(?! ?(?:%|(?!(?:[A-Z]{3}|kr|zł)\b)[a-zA-Z]))"
 _CENTS = re.compile(
@@ -89,16 +88,17 @@ def judge(crop: Pixels, text: str, places: Sequence[float], amount: tuple[int, i
 
 
 def _by_rows(small: Pixels, text: str, places: Sequence[float], amount: tuple[int, int, int]) -> Found:
-    """The same from where in their columns the digits' edges lie: for ink that no cut parts into glyphs."""
+    """The same from where in their columns the digits' edges lie: for ink that no cut parts into glyphs.
+
+    Never "level": such ink may hide a point as well (``20.99元`` read as ``2099元``), so the doubt stays.
+    """
     start, cents, end = amount
     middles = [places[index] * small.shape[1] for index in range(start, cents) if text[index].isdigit()]
     found = rows_of(small, middles, [places[end - 2] * small.shape[1], places[end - 1] * small.shape[1]])
     if found is None:
         return "unknown"
-    if found.below <= _BARE_BELOW and found.feet >= _BARE_FEET and abs(found.top) <= _SAME_TOP:
-        return "raised"
-    is_level = found.below >= _FULL_BELOW and abs(found.feet) <= _FULL_FEET and abs(found.top) <= _FULL_FEET
-    return "level" if is_level else "unknown"
+    is_raised = found.below <= _BARE_BELOW and found.feet >= _BARE_FEET and abs(found.top) <= _SAME_TOP
+    return "raised" if is_raised else "unknown"
 
 
 def _ink_height(glyphs: Sequence[Glyph]) -> float:
