@@ -21,6 +21,7 @@ LOOK_VERSION = "2"
 _UNMEASURED = 0.85  # of the score, where raised cents cannot be ruled out
 _AMOUNT = re.compile(r"\d[\d.,'’]*[.,]\d{2}(?!\d)")
 _TWO_DIGITS = re.compile(r"\d{2}[\d,'’]*[.,]\d{2}")
+_LEAST_ALONE = 0.8  # score of a number without a sign that may have raised cents: texture is read as numbers too
 _STRAY = 3  # characters
 _MAX_SPANS = 3  # of one line: a line of many prices is a table
 _WORSE = 0.08  # score that a reading without the line may lose against the one with it
@@ -158,7 +159,7 @@ def _digits(text: str) -> str:
 def _seen(crop: Pixels, line: ReadLine, strikes: Sequence[Strike]) -> SeenLine:
     text, score = line.text, line.score
     for amount in reversed(raised.candidates(text)):
-        if not _is_priced(text, amount):
+        if not _is_priced(text, amount) or (raised.is_alone(text) and line.score < _LEAST_ALONE):
             continue
         found = raised.judge(crop, line.text, line.places, amount)
         is_unknown = found == "unknown" and not raised.is_alone(text)

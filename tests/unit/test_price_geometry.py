@@ -173,6 +173,8 @@ def test_raised_cents_make_a_price_of_a_number_that_stands_alone() -> None:
     nothing = partial(_always, ReadLine("", 0.0, ()))
     (seen,) = look_again([drawn.pixels], [ReadLine("29990", 0.99, drawn.places)], nothing)
     assert (seen.text, seen.score) == ("299⁹⁰", 0.99)
+    (seen,) = look_again([drawn.pixels], [ReadLine("29990", 0.7, drawn.places)], _never)
+    assert seen.text == "29990", "texture is read as numbers, but not surely"
     (seen,) = look_again([level.pixels], [ReadLine("29990", 0.99, level.places)], _never)
     assert (seen.text, seen.score) == ("29990", 0.99)
 
