@@ -9,18 +9,24 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from model.ocr_beside import PlacedLine, with_lone_signs
 from model.ocr_detect import Corners, Detector
 from model.ocr_engine import bundled_files, files_digest
-from model.ocr_join import joined
+from model.ocr_join import halves, joined
 from model.ocr_networks import OcrEngine, choose_engine, open_networks
 from model.ocr_prices import LOOK_VERSION, look_again, stripped
 from model.ocr_recognise import ReadLine, Recogniser, crop_of
+from model.price_forms import has_price
 from model.roles import ROLES_VERSION, assign_roles
 from model.types import Pixels, ReadText, TextLine
 
 _SIDE = 480  # shorter side at which text is looked for; 736 finds the same on product photos and takes twice as long
 _MAX_SIDE = 1536
 _MIN_SCORE = 0.5
+_BAD = 0.8, 0.95  # scores of the worse and the better half of a line
+_NEAREST = 3  # lines further on, in reading order, among which the lower half of one is looked for
+_LEAST_WHOLE = 0.7  # score of the whole
+_FOR_A_PRICE = 0.15  # score by which the way up that states a price may be less sure
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +64,33 @@ class RapidReader:
         return [ReadText(assign_roles(found), cut) for found, cut in zip(lines, truncated, strict=True)]
 
     def _read(self, crops: Sequence[_Crop], pictures: Sequence[Pixels]) -> list[list[TextLine]]:
-        upright, found = self._upright(crops)
+        upright, found = self._whole(*self._upright(crops), pictures)
         seen = look_again([crop.pixels for crop in upright], found, self._recogniser.read)
-        lines: list[list[TextLine]] = [[] for _ in pictures]
+        placed: list[list[PlacedLine]] = [[] for _ in pictures]
         for crop, line in zip(upright, map(stripped, seen), strict=True):
-            if len(line.text) > 1 and line.score >= _MIN_SCORE:  # single characters are mostly texture or a logo
-                polygon = _shares(crop.corners, pictures[crop.picture])
-                lines[crop.picture].append(TextLine(line.text, round(line.score, 4), polygon, struck=line.struck))
-        return lines
+            placed[crop.picture].append(PlacedLine(line, crop.corners))
+        return [_kept(with_lone_signs(lines), picture) for lines, picture in zip(placed, pictures, strict=True)]
+
+    def _whole(
+        self, crops: list[_Crop], found: list[ReadLine], pictures: Sequence[Pixels]
+    ) -> tuple[list[_Crop], list[ReadLine]]:
+        """Halves of lines made whole, where that states a price. Only lines that were read badly are tried."""
+        pairs = []
+        for index, upper in enumerate(crops):
+            for other in range(index + 1, min(index + 1 + _NEAREST, len(crops))):
+                lower = crops[other]
+                if upper.picture == lower.picture and _are_bad(found[index], found[other]):
+                    corners = halves(upper.corners, lower.corners)
+                    if corners is not None:
+                        pairs.append((index, other, _Crop(upper.picture, *crop_of(pictures[upper.picture], corners))))
+        gone: set[int] = set()
+        read = self._recogniser.read([crop.pixels for *_, crop in pairs]) if pairs else []
+        for (index, other, crop), line in zip(pairs, read, strict=True):
+            if not {index, other} & gone and line.score >= _LEAST_WHOLE and has_price(line.text):
+                crops[index], found[index] = crop, line
+                gone.add(other)
+        kept = [index for index in range(len(crops)) if index not in gone]
+        return [crops[index] for index in kept], [found[index] for index in kept]
 
     def _upright(self, crops: Sequence[_Crop]) -> tuple[list[_Crop], list[ReadLine]]:
         """Crops the right way up and what they say. What seems to stand on its head is read both ways."""
@@ -74,7 +99,7 @@ class RapidReader:
         chosen = [*crops, *(_turn(crops[index]) for index in doubtful)]
         found = self._recogniser.read([crop.pixels for crop in chosen])
         for place, index in enumerate(doubtful, start=len(crops)):
-            if found[place].score >= found[index].score:
+            if _is_better(found[place], found[index]):
                 chosen[index], found[index] = chosen[place], found[place]
         return chosen[: len(crops)], found[: len(crops)]
 
@@ -91,6 +116,28 @@ def open_reader(*, num_threads: int = 1, max_lines: int = 200, engine: OcrEngine
     )
     revision = hashlib.sha256(rules.encode()).hexdigest()[:16]
     return RapidReader(Detector(networks.detector), recogniser, revision, max_lines, chosen)
+
+
+def _are_bad(*halves_read: ReadLine) -> bool:
+    """Could these be halves of one price? Half digits are read as others, and not surely."""
+    scores = [line.score for line in halves_read]
+    has_digit = any(character.isdigit() for line in halves_read for character in line.text)
+    return has_digit and min(scores) < _BAD[0] and max(scores) < _BAD[1]
+
+
+def _kept(lines: Sequence[PlacedLine], picture: Pixels) -> list[TextLine]:
+    """The lines that are sure enough. Single characters are mostly texture or a logo."""
+    return [
+        TextLine(one.line.text, round(one.line.score, 4), _shares(one.corners, picture), struck=one.line.struck)
+        for one in lines
+        if len(one.line.text) > 1 and one.line.score >= _MIN_SCORE
+    ]
+
+
+def _is_better(turned: ReadLine, line: ReadLine) -> bool:
+    """Prices are not read out of letters upside down, but ``$78.99`` with a line through it is surely ``66-8L$``."""
+    handicap = _FOR_A_PRICE * (has_price(line.text) - has_price(turned.text))
+    return turned.score >= line.score + handicap
 
 
 def _turn(crop: _Crop) -> _Crop:

@@ -1,4 +1,4 @@
-"""Raised cents that the detector took for a line of their own, joined to the amount that they belong to."""
+"""Parts that the detector took for lines of their own: raised cents, and the halves of a crossed-out line."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ _HEIGHTS = (0.3, 0.75)  # of the smaller box, in heights of the larger
 _GAP = (-0.4, 0.3)  # between them, in the same
 _WIDEST = 1.4  # two digits are no wider
 _SAME_TOP = 0.3
+_ALIKE = 0.6  # least height of one half, of the other's
+_SHARED = (0.7, 0.5)  # width that both have, of the narrower and the wider half
+_SEAM = (-0.45, 0.1)  # between them, in heights of the lower half; lines of a paragraph stand farther apart
 
 
 def joined(boxes: Sequence[TextBox]) -> list[TextBox]:
@@ -42,3 +45,22 @@ def _together(box: TextBox, small: TextBox) -> TextBox | None:
     far = right * np.float32(along.max() / width)
     corners: Corners = np.stack([origin, origin + far, origin + far + down, origin + down]).astype(np.float32)
     return TextBox(corners, min(box.score, small.score))
+
+
+def halves(one: Corners, other: Corners) -> Corners | None:
+    """One box for the halves of a line that was parted by a level stroke, or None if they do not look like that."""
+    upper, lower = (one, other) if one[:, 1].mean() <= other[:, 1].mean() else (other, one)
+    origin, right, down = upper[0], upper[1] - upper[0], upper[3] - upper[0]
+    width, height = float(np.linalg.norm(right)), float(np.linalg.norm(down))
+    if min(width, height) < 1:
+        return None
+    along, below = (lower - origin) @ (right / width), (lower - origin) @ (down / height)
+    tall, wide = float(np.ptp(below)), float(np.ptp(along))
+    shared = min(width, float(along.max())) - max(0.0, float(along.min()))
+    if not _ALIKE <= tall / height <= 1 / _ALIKE or not _SEAM[0] <= (below.min() - height) / tall <= _SEAM[1]:
+        return None
+    if shared < _SHARED[0] * min(width, wide) or shared < _SHARED[1] * max(width, wide):
+        return None
+    start, end = (right * np.float32(place / width) for place in (min(0, along.min()), max(width, along.max())))
+    foot = down * np.float32(below.max() / height)
+    return np.stack([origin + start, origin + end, origin + end + foot, origin + start + foot]).astype(np.float32)

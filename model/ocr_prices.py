@@ -12,17 +12,21 @@ from dataclasses import dataclass, replace
 from model import raised
 from model.ocr_ink import HEIGHT
 from model.ocr_recognise import ReadLine
-from model.price_forms import find_forms
+from model.ocr_signs import lone_sign
+from model.price_forms import find_forms, find_loose
 from model.strikes import Strike, find_strike, without
 from model.types import Pixels
 
-LOOK_VERSION = "1"
+LOOK_VERSION = "2"
 _UNMEASURED = 0.85  # of the score, where raised cents cannot be ruled out
 _AMOUNT = re.compile(r"\d[\d.,'’]*[.,]\d{2}(?!\d)")
+_TWO_DIGITS = re.compile(r"\d{2}[\d,'’]*[.,]\d{2}")
+_LEAST_ALONE = 0.8  # score of a number without a sign that may have raised cents: texture is read as numbers too
 _STRAY = 3  # characters
 _MAX_SPANS = 3  # of one line: a line of many prices is a table
 _WORSE = 0.08  # score that a reading without the line may lose against the one with it
 
+Read = Callable[[Sequence[Pixels]], list[ReadLine]]
 Spans = tuple[tuple[int, int], ...]
 
 
@@ -35,10 +39,12 @@ class SeenLine:
     struck: Spans = ()
 
 
-def look_again(
-    crops: Sequence[Pixels], lines: Sequence[ReadLine], read: Callable[[Sequence[Pixels]], list[ReadLine]]
-) -> list[SeenLine]:
-    """One result per line, in order. ``read`` is asked once, for the crops out of which a line was taken."""
+def look_again(crops: Sequence[Pixels], lines: Sequence[ReadLine], read: Read) -> list[SeenLine]:
+    """One result per line, in order.
+
+    ``read`` is asked for the crops out of which a line was taken, and then for what stands before amounts that have no
+    sign, but raised cents or a line through them; for none, not at all.
+    """
     strikes = [_strikes(crop, line) for crop, line in zip(crops, lines, strict=True)]
     struck = [index for index, found in enumerate(strikes) if found]
     cleaned = [_cleaned(crops[index], strikes[index]) for index in struck]
@@ -46,14 +52,68 @@ def look_again(
     for index, crop, line in zip(struck, cleaned, read(cleaned) if cleaned else [], strict=True):
         if _is_better(line, lines[index]):
             seen[index], used[index] = line, crop
-    return [_seen(crop, line, found) for crop, line, found in zip(used, seen, strikes, strict=True)]
+    looked = [_seen(crop, line, found) for crop, line, found in zip(used, seen, strikes, strict=True)]
+    return _with_signs(looked, used, seen, read)
+
+
+def _with_signs(
+    looked: Sequence[SeenLine], crops: Sequence[Pixels], lines: Sequence[ReadLine], read: Read
+) -> list[SeenLine]:
+    """Amounts without a sign get theirs: what was too small to be read with the line is read alone."""
+    found = list(looked)
+    cut: dict[int, Pixels] = {}
+    for index, (crop, before, line) in enumerate(zip(crops, lines, looked, strict=True)):
+        part = _cut(crop, before, line)
+        if part is not None:
+            cut[index] = part
+    for index, said in zip(cut, read(list(cut.values())) if cut else [], strict=True):
+        line, sign = looked[index], lone_sign(said.text, said.score)
+        if _is_false_digit(line):
+            if said.text.strip() and not _digits(said.text):
+                found[index] = _moved(line, line.text[1:], -1)
+        elif sign is not None:
+            found[index] = _signed(line, sign, said.score)
+    return found
+
+
+def _cut(crop: Pixels, before: ReadLine, line: SeenLine) -> Pixels | None:
+    """The part of ``crop`` that has to be read alone, if there is one. ``before``: as first read from that crop."""
+    if _is_false_digit(line):
+        end = round((before.places[0] + before.places[1]) / 2 * crop.shape[1])
+        return crop[:, :end] if end > crop.shape[0] // 4 else None
+    if line.text == before.text or not raised.is_alone(line.text):
+        return None
+    return raised.sign_crop(crop, before.text, before.places)
+
+
+def _is_false_digit(line: SeenLine) -> bool:
+    """May the first digit be a sign with a line through it? ``₹86.95`` crossed out is read as ``786.95``."""
+    forms = find_forms(line.text)
+    first = [form for form in (*forms, *find_loose(line.text, forms)) if form.start == 0 and not form.currencies]
+    is_old = any(start == 0 for start, _ in line.struck) or len(forms) > len(first)
+    return bool(first) and is_old and _TWO_DIGITS.match(line.text) is not None
+
+
+def _signed(line: SeenLine, sign: str, score: float) -> SeenLine:
+    bare = stripped(line)
+    signed = _moved(bare, sign + bare.text, 1)
+    return replace(signed, score=(line.score * len(bare.text) + score) / len(signed.text))
+
+
+def _moved(line: SeenLine, text: str, by: int) -> SeenLine:
+    """The line with another ``text``, whose characters stand ``by`` places on; the first, under a line, stays so."""
+    moved = ((start and max(0, start + by), end + by) for start, end in line.struck)
+    return SeenLine(text, line.score, tuple(span for span in moved if span[0] < span[1]))
 
 
 def _strikes(crop: Pixels, line: ReadLine) -> list[Strike]:
     """The lines through the prices of ``line``, each once."""
     if not line.text or max(crop.shape[:2]) < HEIGHT // 4:
         return []
-    spans = [(form.start, form.end) for form in find_forms(line.text)]
+    forms = find_forms(line.text)
+    if forms:
+        forms += find_loose(line.text, forms)  # an old price often loses its sign to the line through it
+    spans = [(form.start, form.end) for form in forms]
     amount = _AMOUNT.search(line.text)
     if not spans and amount and len(line.text) - len(amount[0]) <= _STRAY:  # a struck sign may be read as anything
         spans = [amount.span()]
@@ -75,9 +135,21 @@ def _is_better(cleaned: ReadLine, line: ReadLine) -> bool:
     has_form = bool(find_forms(cleaned.text))
     if has_form != bool(find_forms(line.text)):
         return has_form
+    if _signs(cleaned.text) < _signs(line.text):
+        return False
     if _digits(cleaned.text) != _digits(line.text):
-        return cleaned.least >= line.least
+        return cleaned.least >= line.least and _open(cleaned.text) <= _open(line.text)
     return cleaned.score >= line.score - _WORSE
+
+
+def _open(text: str) -> int:
+    """Digits without a bar. Where a line's place was a digit's own bar, taking it out makes a 0 of an 8, a 1 of a 4."""
+    return text.count("0") + text.count("1")
+
+
+def _signs(text: str) -> int:
+    """How many prices have their sign."""
+    return sum(bool(form.currencies) for form in find_forms(text))
 
 
 def _digits(text: str) -> str:
@@ -87,12 +159,13 @@ def _digits(text: str) -> str:
 def _seen(crop: Pixels, line: ReadLine, strikes: Sequence[Strike]) -> SeenLine:
     text, score = line.text, line.score
     for amount in reversed(raised.candidates(text)):
-        if not _is_priced(text, amount):
+        if not _is_priced(text, amount) or (raised.is_alone(text) and line.score < _LEAST_ALONE):
             continue
         found = raised.judge(crop, line.text, line.places, amount)
-        if found == "raised":
+        is_unknown = found == "unknown" and not raised.is_alone(text)
+        if found == "raised" or (is_unknown and raised.is_grouped(text, amount)):
             text = raised.written(text, amount)
-        elif found == "unknown":
+        if is_unknown:
             score *= _UNMEASURED
     if (zeros := raised.with_zeros(text)) != text:
         text, score = zeros, score * _UNMEASURED
@@ -100,8 +173,10 @@ def _seen(crop: Pixels, line: ReadLine, strikes: Sequence[Strike]) -> SeenLine:
 
 
 def _is_priced(text: str, amount: tuple[int, int, int]) -> bool:
-    start, _, end = amount
-    return any(form.start <= start and end <= form.end for form in find_forms(raised.plain(text)))
+    """Would it be a price if its last two digits were cents?"""
+    start, cents, _ = amount
+    forms = find_forms(raised.written(raised.plain(text), amount))
+    return any(form.start <= start and cents < form.end for form in forms)
 
 
 def _spans(text: str, line: ReadLine, strikes: Sequence[Strike], crop: Pixels) -> Spans:

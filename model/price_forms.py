@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -24,8 +24,9 @@ _AFTER_SIGN = "|".join(re.escape(mark) for mark in _MARKS) + rf"|(?:{_WORD}|{_CO
 _DASH = "[-–—]"
 _TAIL = rf"(?:[.,]?{_DASH}(?!\d))?"
 _PRICE = re.compile(
-    rf"(?:(?P<before>{_SIGN})\s?(?P<first>{_NUMBER})(?:[.,]{_DASH}+)?"
-    rf"|(?<![\d.,])(?P<second>{_NUMBER})(?:{_TAIL}\s?)(?P<after>(?:{_AFTER_SIGN}))(?!\s?\d))(?![\d{RAISED}])"
+    rf"(?P<before>{_SIGN})\s?(?P<first>{_NUMBER})(?:[.,]{_DASH}+)?(?![\d{RAISED}])"
+    rf"|(?<![\d.,])(?P<second>{_NUMBER})(?:{_TAIL}\s?)(?P<after>(?:{_AFTER_SIGN}))"
+    rf"(?:(?!\s?[\d{RAISED}])|(?=\s?{_NUMBER}\s?(?P=after)(?!\s?\d)))"  # "17,95 € 10,99 €": each before its sign
 )
 _TO = re.compile(rf"\s?(?:{_DASH}|to|bis|~|～)\s?(?P<number>{_NUMBER})(?![\d{RAISED}%])(?![.,]\d)")
 _FROM = re.compile(rf"(?<![\w.,'’+/-])(?P<number>{_NUMBER})\s?(?:{_DASH}|to|bis|~|～)\s?$")
@@ -33,8 +34,11 @@ _PRICE_WORD = (
     r"(?:was|now|only|from|sale|price|rrp|msrp|uvp|statt|nur|jetzt|ab|prix|solde|antes|ahora|reg(?:\.|ular)?|special)"
 )
 _BARE = re.compile(
-    rf"^\s*(?:{_PRICE_WORD}[:\s]\s*)?(?P<number>\d{{1,6}}(?:[.,'’]\d{{3}}){{0,2}}[.,]\d{{2}})\s*$", re.IGNORECASE
+    rf"^\s*(?:{_PRICE_WORD}[:\s]\s*)?"
+    rf"(?P<number>\d{{1,6}}(?:[.,'’]\d{{3}}){{0,2}}(?:[.,]\d{{2}}|[.,]?[{RAISED}]{{2}}))\s*$",
+    re.IGNORECASE,
 )
+_LOOSE = re.compile(r"(?<![\d.,])\d{1,3}(?:(?:[.,'’]\d{3})+|\d{0,3})[.,]\d{2}(?![\d%])")
 _UNSIGNED = re.compile(r"(?<![\d.,'’/])(?P<number>\d{1,4}[.,]\d{2})(?=\s?(?:/|per\b|pro\b|je\b))")
 _PER = re.compile(
     r"\s*(?:/|per\b|pro\b|je\b|par\b|por\b|al\b|每)\s*(?P<per>1?00\s?g|1?00\s?ml|kg|g|lb|oz|l|ml|m²|m2|m|stk|st|pc|piece|each|unit|个|件"
@@ -73,6 +77,16 @@ def find_forms(text: str) -> list[PriceForm]:
     if not found and (bare := _BARE.match(text)):
         found = [PriceForm((), tuple(read_number(bare["number"], None)), None, *bare.span("number"))]
     return sorted(found, key=lambda form: form.start)
+
+
+def find_loose(text: str, forms: Sequence[PriceForm]) -> list[PriceForm]:
+    """Amounts with cents outside ``forms``, without a sign. By themselves they are no prices."""
+    text = text[:_MAX_CHARACTERS]
+    return [
+        PriceForm((), tuple(read_number(match[0], None)), None, *match.span())
+        for match in _LOOSE.finditer(text)
+        if all(match.end() <= form.start or form.end <= match.start() for form in forms)
+    ]
 
 
 def has_price(text: str) -> bool:

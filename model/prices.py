@@ -14,10 +14,10 @@ from decimal import Decimal
 from typing import Literal
 
 from model.currencies import currency_in_title, currency_of
-from model.price_forms import PriceForm, Reading, find_forms
+from model.price_forms import PriceForm, Reading, find_forms, find_loose
 from model.types import Price, PriceAlternative, ReadText, TextLine
 
-PRICES_VERSION = "2"
+PRICES_VERSION = "3"
 _BARE_FORM = 0.5  # a number with cents and no sign
 _UNIT_FORM = 0.85  # a number with cents and a unit, and no sign
 _BY_FEED = 0.97  # a reading that the feed states too
@@ -53,19 +53,39 @@ def find_prices(texts: Sequence[ReadText | None], hints: PriceHints) -> list[Pri
     return found[:_MAX_PRICES]
 
 
-def _in_line(line: TextLine, image: int, index: int, hints: PriceHints) -> Iterator[tuple[Price, bool]]:
-    """The prices of one line, and whether each has a sign; the words between two prices belong to the second."""
+@dataclass(frozen=True, slots=True)
+class _Stated:
+    """A price; what currencies its sign may mean; and whether it was seen to have a line through it."""
+
+    price: Price
+    currencies: tuple[str, ...]
+    is_crossed: bool
+
+
+def _in_line(line: TextLine, image: int, index: int, hints: PriceHints) -> Iterator[_Stated]:
+    """The prices of one line; the words between two prices belong to the second.
+
+    Beside a price with a sign, a crossed-out amount is an old price, though the line may have hidden its sign.
+    """
+    forms = find_forms(line.text)
+    if any(form.currencies for form in forms):
+        forms += [form for form in find_loose(line.text, forms) if _is_crossed(form, line)]
     end = 0
-    for form in find_forms(line.text):
-        yield _price(form, line, image, index, line.text[end : form.start], hints), bool(form.currencies)
+    for form in sorted(forms, key=lambda one: one.start):
+        price = _price(form, line, image, index, line.text[end : form.start], hints)
+        yield _Stated(price, form.currencies, _is_crossed(form, line))
         end = form.end
+
+
+def _is_crossed(form: PriceForm, line: TextLine) -> bool:
+    return any(start < form.end and form.start < end for start, end in line.struck)
 
 
 def _price(form: PriceForm, line: TextLine, image: int, index: int, before: str, hints: PriceHints) -> Price:
     currency, is_inferred = _currency(form, hints)
     clarity = 1.0 if form.currencies else _UNIT_FORM if form.per else _BARE_FORM
     best, *rest = _ranked(form, currency, hints)
-    is_struck = bool(_STRUCK.search(before)) or any(start < form.end and form.start < end for start, end in line.struck)
+    is_struck = bool(_STRUCK.search(before)) or _is_crossed(form, line)
     return Price(
         amount=_plain(best.amount),
         currency=currency,
@@ -97,15 +117,26 @@ def _ranked(form: PriceForm, currency: str | None, hints: PriceHints) -> list[Re
     return [Reading(agreed.amount, max(_BY_FEED, agreed.score)), *others]
 
 
-def _with_shared_currency(prices: Sequence[tuple[Price, bool]]) -> list[Price]:
-    """Prices of one picture, each with whether it has a sign: one without is in the currency that all others say."""
-    stated = {price.currency for price, has_sign in prices if has_sign and not price.currency_inferred}
-    if len(stated) != 1 or None in stated:
-        return [price for price, _ in prices]
-    (currency,) = stated
-    return [
-        price if has_sign else replace(price, currency=currency, currency_inferred=True) for price, has_sign in prices
-    ]
+def _with_shared_currency(stated: Sequence[_Stated]) -> list[Price]:
+    """Prices of one picture: one without a sign is in the currency that all others say.
+
+    So is a crossed-out one whose sign says another: no old price is in another currency than the new, and lines through
+    signs make others of them.
+    """
+    sure = {one.price.currency for one in stated if one.currencies and not one.price.currency_inferred}
+    plain = {one.price.currency for one in stated if one.currencies and not one.is_crossed}
+    return [_in_currency(one, plain if one.is_crossed and plain else sure) for one in stated]
+
+
+def _in_currency(stated: _Stated, others: set[str | None]) -> Price:
+    if len(others) != 1 or None in others:
+        return stated.price
+    (currency,) = others
+    if currency is None or currency in stated.currencies:
+        return stated.price
+    if stated.currencies and not stated.is_crossed:
+        return stated.price
+    return replace(stated.price, currency=currency, currency_inferred=True)
 
 
 def _as_sales(prices: Sequence[Price]) -> list[Price]:

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from model.ocr_ink import Glyph, glyphs_at, inks, scaled
+from model.ocr_rows import raised_before, rows_of
 from model.price_forms import RAISED
 from model.types import Pixels
 
@@ -22,12 +23,15 @@ _LEAST_CENTS, _SMALL = 0.3, 0.82  # cents' height, of the digits' before them
 _ALOFT = 0.18  # how far their feet stand above the others', of the same
 _SAME_TOP = 0.25
 _WHOLE = 0.85  # of the tallest glyphs found: less is parts of glyphs
+_BARE_BELOW, _BARE_FEET = 0.4, 0.2  # see ``_by_rows``: at most this much ink, feet at least this far up
 _MISREAD = f"[\\d{RAISED}º°]"
 _NO_UNIT = r"(?! ?(?:%|(?!(?:[A-Z]{3}|kr|zł)\b)[a-zA-Z]))"
 _CENTS = re.compile(
     rf"(?<![\d.,'’])(?P<whole>\d{{1,3}}(?:[., '’]\d{{3}})+|\d{{1,5}})(?P<gap>[ .,'’]?)"
-    rf"(?P<cents>{_MISREAD}{{2}})(?!{_MISREAD}){_NO_UNIT}"
+    rf"(?P<cents>{_MISREAD}{{2}})(?!{_MISREAD}|[.,]\d){_NO_UNIT}"
 )
+_GROUPED = re.compile(rf"\d{{1,3}}(?:[.,'’]\d{{3}})+{_MISREAD}{{2}}")
+_ALONE = re.compile(rf"\s*(?:\d{{1,3}}(?:[.,]\d{{3}})+|\d{{1,4}}){_MISREAD}{{2}}\s*")
 
 _ZEROS = re.compile(r"(?P<amount>[$£€₹]\s?\d{1,4}|(?<!\S)\d{1,4}(?=[\"“”″]\s?[€₹]))[\"“”″](?!\w)")
 _SMALL_INK = frozenset(" .,'’-–—:;·\"")
@@ -43,6 +47,23 @@ def candidates(text: str) -> list[tuple[int, int, int]]:
             continue
         found.append((match.start("whole"), match.start("cents"), match.end("cents")))
     return found
+
+
+def is_grouped(text: str, amount: tuple[int, int, int]) -> bool:
+    """``$1,29990``: where the ink says nothing, a group of five digits is three and the cents."""
+    return bool(_GROUPED.fullmatch(text[amount[0] : amount[2]]))
+
+
+def is_alone(text: str) -> bool:
+    """Nothing but an amount that may have raised cents: its sign, perhaps raised as well, was not read."""
+    return bool(_ALONE.fullmatch(text))
+
+
+def sign_crop(crop: Pixels, text: str, places: Sequence[float]) -> Pixels | None:
+    """Where the raised sign of ``text`` (see ``is_alone``) would be, cut out: in the line it is too small."""
+    small = scaled(crop)
+    digits = [index for index, one in enumerate(text) if one not in _SMALL_INK]
+    return raised_before(small, [places[index] * small.shape[1] for index in digits[:-2]])
 
 
 def judge(crop: Pixels, text: str, places: Sequence[float], amount: tuple[int, int, int]) -> Found:
@@ -63,7 +84,21 @@ def judge(crop: Pixels, text: str, places: Sequence[float], amount: tuple[int, i
         says = _compare(before, [by_index[end - 2], by_index[end - 1]])
         if says != "unknown" and _ink_height(glyphs) >= _WHOLE * tallest:
             return says
-    return "unknown"
+    return _by_rows(small, text, places, amount)
+
+
+def _by_rows(small: Pixels, text: str, places: Sequence[float], amount: tuple[int, int, int]) -> Found:
+    """The same from where in their columns the digits' edges lie: for ink that no cut parts into glyphs.
+
+    Never "level": such ink may hide a point as well (``20.99元`` read as ``2099元``), so the doubt stays.
+    """
+    start, cents, end = amount
+    middles = [places[index] * small.shape[1] for index in range(start, cents) if text[index].isdigit()]
+    found = rows_of(small, middles, [places[end - 2] * small.shape[1], places[end - 1] * small.shape[1]])
+    if found is None:
+        return "unknown"
+    is_raised = found.below <= _BARE_BELOW and found.feet >= _BARE_FEET and abs(found.top) <= _SAME_TOP
+    return "raised" if is_raised else "unknown"
 
 
 def _ink_height(glyphs: Sequence[Glyph]) -> float:

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from model.types import Pixels
 from tests.price_cards.fonts import Part, able, fonts_of
-from tests.price_cards.layouts import LAYOUTS, Ground, soft
+from tests.price_cards.layouts import LAYOUTS, Ground, hard, soft
 from tests.price_cards.notations import NOTATIONS
 from tests.price_cards.numbers import no_price, number_line
 from tests.price_cards.wording import Wording, Words, plain
@@ -115,7 +115,9 @@ class Block:
                 self._write(layer, words, (left, top + 0.8 * self._height(row)), ground, strike_ink, choose)
                 left += self._width(words) + self._gap
             top += self._height(row) + 0.25 * self._em
-        if ground.has_shadow and ground.outline:
+        if ground.rim and ground.outline:
+            layer = hard(layer, ground.outline, self._em * ground.rim)
+        elif ground.has_shadow and ground.outline:
             layer = soft(layer, ground.outline, self._em / 14)
         return Image.alpha_composite(ground.layer, layer)
 

@@ -18,13 +18,15 @@ _FOLDERS = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"))
 PACKAGES = (
     "fonts-dejavu", "fonts-noto-core", "fonts-roboto-unhinted", "fonts-open-sans", "fonts-inter", "fonts-wqy-zenhei",
     "fonts-cabin", "fonts-roboto-slab", "fonts-liberation", "fonts-lato", "fonts-freefont-ttf", "fonts-noto-cjk",
-    "fonts-urw-base35", "fonts-karla", "fonts-manrope", "fonts-quicksand", "fonts-play",
+    "fonts-urw-base35", "fonts-karla", "fonts-manrope", "fonts-quicksand", "fonts-play", "fonts-cantarell",
+    "fonts-comic-neue", "fonts-league-spartan", "fonts-comfortaa", "fonts-crosextra-carlito",
 )  # fmt: skip
 _FILES = {
     "development": (
         "DejaVuSans", "DejaVuSans-Bold", "DejaVuSansCondensed-Bold", "DejaVuSerif", "DejaVuSerif-Bold", "Roboto-Regular",
         "Roboto-Bold", "RobotoCondensed-Bold", "RobotoSlab-Bold", "NotoSans-Regular", "NotoSans-Bold", "NotoSerif-Regular",
         "OpenSans-Semibold", "Inter-Medium", "Inter-ExtraBold", "Cabin-Bold", "wqy-zenhei", "wqy-microhei", "Dosis-SemiBold",
+        "Cantarell-Bold", "ComicNeue-Bold", "LeagueSpartan-Bold", "Comfortaa-Bold", "Carlito-Bold",
     ),
     "test": (
         "LiberationSans-Regular", "LiberationSans-Bold", "LiberationSansNarrow-Bold", "LiberationSerif-Regular",

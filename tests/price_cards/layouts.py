@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from tests.price_cards.fonts import Part
 
@@ -27,6 +27,7 @@ class Ground:
     ink: Ink
     outline: Ink | None = None
     has_shadow: bool = False
+    rim: float = 0.0  # of a letter's height; 0: the shadow is soft
     angle: float = 0.0
     place: str = "anywhere"  # or "top", "bottom"
 
@@ -55,6 +56,47 @@ def top_band(words: Size, picture: Size, choose: random.Random) -> Ground:
     paper, ink = _pair(choose)
     margin = ((picture[0] - words[0]) // 2, words[1] // 6 + 6)
     return Ground(Image.new("RGBA", (picture[0], words[1] + 2 * margin[1]), (*paper, 255)), margin, ink, place="top")
+
+
+def tilted_plate(words: Size, _: Size, choose: random.Random) -> Ground:
+    """A rectangle laid down askew."""
+    paper, ink = _pair(choose)
+    margin = (words[1] // 6 + 5, words[1] // 7 + 4)
+    layer = Image.new("RGBA", (words[0] + 2 * margin[0], words[1] + 2 * margin[1]), (*paper, 255))
+    return Ground(layer, margin, ink, angle=choose.uniform(2, 10) * choose.choice((-1, 1)))
+
+
+def veil(words: Size, _: Size, choose: random.Random) -> Ground:
+    """A rectangle through which the photo shows, paler to one side."""
+    paper, ink = _pair(choose)
+    margin = (words[1] // 3 + 6, words[1] // 5 + 5)
+    size = (words[0] + 2 * margin[0], words[1] + 2 * margin[1])
+    fade = Image.linear_gradient("L").rotate(choose.choice((0, 90, 180, 270))).resize(size)
+    least = choose.randint(120, 170)
+    layer = Image.new("RGBA", size, (*paper, 0))
+    layer.putalpha(fade.point([least + one // 4 for one in range(256)]))
+    return Ground(layer, margin, ink)
+
+
+def rimmed(words: Size, _: Size, choose: random.Random) -> Ground:
+    """Bare letters with a hard rim, that lies a little to one side."""
+    is_light = choose.random() < 0.6
+    inks = (_LIGHT, (*_DARK, *_RED)) if is_light else ((*_DARK, *_RED), _LIGHT)
+    margin = (words[1] // 4 + 6, words[1] // 5 + 6)
+    layer = Image.new("RGBA", (words[0] + 2 * margin[0], words[1] + 2 * margin[1]), _CLEAR)
+    ink, edge, rim = choose.choice(inks[0]), choose.choice(inks[1]), choose.uniform(0.03, 0.09)
+    return Ground(layer, margin, ink, edge, has_shadow=True, rim=rim, angle=choose.choice((0.0, choose.uniform(-6, 6))))
+
+
+def edged_plate(words: Size, _: Size, choose: random.Random) -> Ground:
+    """Letters with an edge of another colour on a plain ground: a line through them hides more than its own width."""
+    paper, ink = _pair(choose)
+    if choose.random() < 0.5:
+        paper = choose.choice(((120, 150, 140), (170, 140, 120), (140, 140, 170), (190, 190, 150)))
+    edge = choose.choice((*_DARK, *_RED) if sum(ink) > 380 else _LIGHT)
+    margin = (words[1] // 4 + 6, words[1] // 5 + 6)
+    size = (words[0] + 2 * margin[0], words[1] + 2 * margin[1])
+    return Ground(Image.new("RGBA", size, (*paper, 255)), margin, ink, edge)
 
 
 def shadowed(words: Size, _: Size, choose: random.Random) -> Ground:
@@ -109,7 +151,7 @@ def outlined(words: Size, _: Size, choose: random.Random) -> Ground:
 
 
 LAYOUTS: dict[Part, tuple[Layout, ...]] = {
-    "development": (plate, top_band, shadowed),
+    "development": (plate, top_band, shadowed, tilted_plate, veil, rimmed, edged_plate),
     "test": (hang_tag, round_sticker, translucent_band, outlined),
 }
 
@@ -121,3 +163,11 @@ def soft(layer: Image.Image, glow: Ink, radius: float) -> Image.Image:
         layer.getchannel("A").filter(ImageFilter.GaussianBlur(radius)).point([min(255, 3 * one) for one in range(256)])
     )
     return Image.alpha_composite(shadow, layer)
+
+
+def hard(layer: Image.Image, edge: Ink, width: float) -> Image.Image:
+    """The words of ``layer`` on a copy of themselves that is wider by ``width`` pixels, and half of that lower."""
+    wide = layer.getchannel("A").filter(ImageFilter.MaxFilter(2 * max(1, round(width)) + 1))
+    rim = Image.new("RGBA", layer.size, (*edge, 0))
+    rim.putalpha(ImageChops.offset(wide, 0, round(width / 2)))
+    return Image.alpha_composite(rim, layer)

@@ -7,8 +7,9 @@ import pytest
 
 from model.ocr_engine import Floats
 from model.ocr_recognise import Recogniser
+from model.ocr_signs import lone_sign
 
-ALPHABET = ("", *"0123456789.,/%$€₹天Now ")
+ALPHABET = ("", *"0123456789.,/%$€£¥₹天fF-Now ")
 
 
 class Spoken:
@@ -52,6 +53,65 @@ def test_a_sign_seen_beside_an_amount_is_written(words: str, step: int, sign: st
     assert score < 0.95
 
 
+@pytest.mark.parametrize(
+    ("words", "step", "text"),
+    [
+        ("_738", 0, "₹738"), ("F21-213", 0, "₹21-213"), ("Now _24", 4, "Now ₹24"), ("_13-₹52", 0, "₹13-₹52"),
+        ("_1,295", 0, "₹1,295"),
+    ],
+)  # fmt: skip
+def test_rupee_signs_are_seen_before_whole_amounts_as_well(words: str, step: int, text: str) -> None:
+    """Where a number is all that stands there, or a range is."""
+    assert read(words, {step: ("₹", 0.3)})[0] == text
+
+
+def test_a_sign_is_seen_on_either_side_of_a_blank() -> None:
+    """``₹ 93.05``: a blank read between the sign and its amount does not hide it."""
+    assert read("_ 93.05", {0: ("₹", 0.15)})[0] == "₹ 93.05"
+    assert read("No _93.05", {3: ("₹", 0.15)})[0] == "No ₹93.05"
+
+
+def test_an_f_before_a_number_may_be_a_pound() -> None:
+    """Only if a pound was seen there as well."""
+    assert read("f48", {0: ("£", 0.2)})[0] == "£48"
+    assert read("f48", {})[0] == "f48"
+
+
+@pytest.mark.parametrize(
+    ("own", "rupee", "text"),
+    [(0.06, 0.04, "₹59.95"), (0.06, 0.01, "¥59.95"), (0.5, 0.2, "¥59.95"), (1.0, 0.0, "¥59.95")],
+)
+def test_a_doubted_yen_is_a_rupee(own: float, rupee: float, text: str) -> None:
+    """If it is itself hardly seen, and a rupee is as well; a true one is sure, or shared with its wide form only."""
+    network = Spoken("¥59.95", {})
+    steps = network(np.zeros((1, 3, 48, 320), np.float32))
+    steps[0, 0, ALPHABET.index("¥")], steps[0, 0, ALPHABET.index("₹")] = own, rupee
+    (line,) = Recogniser(lambda batch: np.repeat(steps, len(batch), axis=0), network, ALPHABET).read(
+        [np.zeros((48, 320, 3), np.uint8)]
+    )
+    assert line.text == text
+
+
+def test_a_sign_of_the_next_amount_is_not_this_ones() -> None:
+    """Two prices on one line: the sign between them belongs to the second, and the first may have lost its own."""
+    assert read("_20.85 ₹16.95", {0: ("₹", 0.15)})[0] == "₹20.85 ₹16.95"
+
+
+@pytest.mark.parametrize(
+    ("text", "sign"),
+    [("₹", "₹"), ("き一", "₹"), ("天", "₹"), ("$", "$"), (" €", "€"), ("R", None), ("", None), ("$€", None)],
+)
+def test_a_crop_of_a_sign_alone_says_which(text: str, sign: str | None) -> None:
+    """Itself or what it is taken for; two signs are none."""
+    assert lone_sign(text, 0.9) == sign
+
+
+def test_a_doubted_letter_in_a_signs_place_is_a_rupee() -> None:
+    """A letter that is one is read without doubt."""
+    assert lone_sign("R", 0.4) == lone_sign("F", 0.3) == "₹"
+    assert lone_sign("R", 0.95) is None
+
+
 def test_a_look_alike_alone_is_a_rupee() -> None:
     """A character that rupee signs are taken for, right before digits, is one."""
     assert read("天3_3", {})[0] == "₹33"
@@ -60,8 +120,9 @@ def test_a_look_alike_alone_is_a_rupee() -> None:
 @pytest.mark.parametrize(
     ("words", "second"),
     [
-        ("_34.95", {0: ("₹", 0.01)}), ("_34_", {0: ("₹", 0.3)}), ("$34_.95", {3: ("₹", 0.3)}),
-        ("_34.95%", {0: ("$", 0.3)}),
+        ("_34.95", {0: ("₹", 0.01)}), ("_34_", {0: ("$", 0.3)}), ("_34_", {0: ("₹", 0.005)}),
+        ("_34 %", {0: ("₹", 0.3)}), ("_34/35", {0: ("₹", 0.3)}), ("wo_34", {1: ("₹", 0.3)}),
+        ("$34_.95", {3: ("₹", 0.3)}), ("_34.95%", {0: ("$", 0.3)}),
         ("_3.5", {0: ("$", 0.3)}), ("Now", {0: ("$", 0.4)}),
     ],
 )  # fmt: skip

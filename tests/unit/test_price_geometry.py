@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageDraw, ImageFont
 
 from model import raised
@@ -18,6 +20,7 @@ from model.ocr_ink import HEIGHT, glyphs_at, inks, scaled
 from model.ocr_join import joined
 from model.ocr_prices import look_again, stripped
 from model.ocr_recognise import ReadLine
+from model.ocr_rows import raised_before, rows_of
 from model.strikes import find_strike, without
 from model.types import Pixels
 
@@ -59,6 +62,155 @@ def test_small_digits_that_hang_from_the_top_are_cents(whole: str, cents: str, c
     assert raised.judge(drawn.pixels, whole + cents, drawn.places, amount) == "raised"
     level = draw(whole + cents, "", colours)
     assert raised.judge(level.pixels, whole + cents, level.places, amount) == "level"
+
+
+def _merged(drawn: Drawn) -> Drawn:
+    """The same with a bar of ink through all digits: no glyph stands alone any more."""
+    pixels = drawn.pixels.copy()
+    pixels[28:31, 6:-6] = pixels[-4, 4] // 2 + pixels[30, 3] // 3
+    return Drawn(cv2.GaussianBlur(pixels, (0, 0), 1.2).astype(np.uint8), drawn.places)
+
+
+@pytest.mark.parametrize("colours", INKS)
+@pytest.mark.parametrize(("whole", "cents"), [("$299", "90"), ("£7", "49"), ("€1299", "00"), ("$36", "88")])
+def test_rows_tell_raised_digits_where_glyphs_cannot(whole: str, cents: str, colours: tuple[str, str]) -> None:
+    """Edges that end higher than the other digits' are those of cents; edges that end with them are not."""
+    count = len(whole)
+    for drawn, is_raised in ((draw(whole, cents, colours), True), (draw(whole + cents, "", colours), False)):
+        small = scaled(_merged(drawn).pixels)
+        middles = [place * small.shape[1] for place in drawn.places]
+        found = rows_of(small, middles[1:count], middles[count:])
+        assert found is not None
+        assert (found.feet > 0.3) is is_raised
+        assert (found.below < 0.5) is is_raised
+
+
+@given(hnp.arrays(np.uint8, (HEIGHT, 90, 3)), st.lists(st.floats(0, 90), min_size=3, max_size=6))
+def test_rows_of_any_pixels_are_measured_without_fault(pixels: Pixels, places: list[float]) -> None:
+    """Noise yields nothing, or numbers."""
+    middles = sorted(places)
+    found = rows_of(pixels, middles[:-2], middles[-2:])
+    assert found is None or np.isfinite([found.top, found.feet, found.below]).all()
+
+
+def test_an_even_ground_has_no_rows() -> None:
+    """No edges, no answer."""
+    assert rows_of(np.full((HEIGHT, 90, 3), 80, np.uint8), [20.0, 40.0], [60.0, 70.0]) is None
+
+
+def test_five_digits_in_a_group_end_in_cents() -> None:
+    """``$1,29990`` is read as raised though its ink says nothing, and is then less sure."""
+    flat = np.full((40, 200, 3), 200, np.uint8)
+    text = "$1,29990"
+    (seen,) = look_again([flat], [ReadLine(text, 0.99, tuple((index + 0.5) / 8 for index in range(8)))], _never)
+    assert seen.text == "$1,299⁹⁰"
+    assert seen.score < 0.9
+
+
+def test_level_digits_in_a_group_of_five_stay() -> None:
+    """``1.07588`` may be measured to the fifth place, or have lost a point: nothing raised is made up."""
+    drawn = draw("$1.07588")
+    (seen,) = look_again([drawn.pixels], [ReadLine("$1.07588", 0.99, drawn.places)], _never)
+    assert seen.text == "$1.07588"
+    flat = np.full((40, 200, 3), 200, np.uint8)
+    (seen,) = look_again([flat], [ReadLine("1.07588", 0.99, drawn.places[1:])], _never)
+    assert (seen.text, seen.score) == ("1.07588", 0.99)
+
+
+def draw_raised_sign(sign: str, whole: str, cents: str) -> Drawn:
+    """A small sign at the top, an amount, and its small cents; the places are the digits'."""
+    large, small = ImageFont.load_default(48), ImageFont.load_default(26)
+    image = Image.new("RGB", (260, 66), "white")
+    pen, left, middles = ImageDraw.Draw(image), 12.0, []
+    rise = large.getbbox("0", anchor="ls")[1] - small.getbbox("0", anchor="ls")[1]
+    for text, font, base in ((sign, small, 50.0 + rise), (whole, large, 50.0), (cents, small, 50.0 + rise)):
+        for character in text:
+            pen.text((left, base), character, "black", font, "ls")
+            middles.append((left + font.getlength(character) / 2) / image.width)
+            left += font.getlength(character)
+    return Drawn(np.asarray(image, np.uint8), tuple(middles[len(sign) :]))
+
+
+@pytest.mark.parametrize(
+    ("said", "text"), [("$", "$36⁸⁸"), ("₹", "₹36⁸⁸"), ("き", "₹36⁸⁸"), ("x", "36⁸⁸"), ("", "36⁸⁸"), ("$€", "36⁸⁸")]
+)
+def test_a_raised_sign_is_read_by_itself(said: str, text: str) -> None:
+    """What hangs before an amount with raised cents is cut out and read; what is no sign is not written."""
+    drawn = draw_raised_sign("$", "36", "88")
+    asked: list[Pixels] = []
+
+    def read(crops: Sequence[Pixels]) -> list[ReadLine]:
+        asked.extend(crops)
+        return [ReadLine(said, 0.6, (0.5,) * len(said))]
+
+    (seen,) = look_again([drawn.pixels], [ReadLine("3688", 0.95, drawn.places)], read)
+    assert seen.text == text
+    assert seen.score <= 0.95
+    (crop,) = asked
+    small = scaled(drawn.pixels)
+    assert crop.shape[1] < drawn.places[0] * small.shape[1]
+    assert crop.min() < 80, "the sign is in it"
+
+
+def test_before_an_amount_without_room_no_sign_is_looked_for() -> None:
+    """The crop begins with the first digit."""
+    drawn = draw("36", "88")
+    places = tuple((place * drawn.pixels.shape[1] - 12) / (drawn.pixels.shape[1] - 12) for place in drawn.places)
+    (seen,) = look_again([drawn.pixels[:, 12:]], [ReadLine("3688", 0.95, places)], _never)
+    assert seen.text == "36⁸⁸"
+
+
+@given(hnp.arrays(np.uint8, (HEIGHT, 90, 3)), st.lists(st.floats(0, 90), min_size=1, max_size=4))
+def test_what_hangs_before_any_pixels_is_cut_out_without_fault(pixels: Pixels, places: list[float]) -> None:
+    """A part of the picture with rows and columns, or nothing."""
+    part = raised_before(pixels, sorted(places))
+    assert part is None or min(part.shape[:2]) >= 1
+
+
+def test_raised_cents_make_a_price_of_a_number_that_stands_alone() -> None:
+    """Its sign was not read; a number of one height stays what it is, as sure as it was."""
+    drawn, level = draw("299", "90"), draw("29990")
+    nothing = partial(_always, ReadLine("", 0.0, ()))
+    (seen,) = look_again([drawn.pixels], [ReadLine("29990", 0.99, drawn.places)], nothing)
+    assert (seen.text, seen.score) == ("299⁹⁰", 0.99)
+    (seen,) = look_again([drawn.pixels], [ReadLine("29990", 0.7, drawn.places)], _never)
+    assert seen.text == "29990", "texture is read as numbers, but not surely"
+    (seen,) = look_again([level.pixels], [ReadLine("29990", 0.99, level.places)], _never)
+    assert (seen.text, seen.score) == ("29990", 0.99)
+
+
+@pytest.mark.parametrize(
+    ("said", "text", "struck"),
+    [("で", "86.95", ((0, 5),)), ("T", "86.95", ((0, 5),)), ("7", "786.95", ((0, 6),)), ("", "786.95", ((0, 6),))],
+)
+def test_a_crossed_out_sign_is_no_digit(said: str, text: str, struck: tuple[tuple[int, int], ...]) -> None:
+    """``₹86.95`` under a line is read as ``786.95``; the first character alone is no digit, unless it is one."""
+    drawn = draw("786.95", strike=(0.9, 0.1))
+    asked: list[int] = []
+
+    def read(crops: Sequence[Pixels]) -> list[ReadLine]:
+        asked.append(crops[0].shape[1] * HEIGHT // crops[0].shape[0])
+        return [ReadLine("", 0.0, ()) if len(asked) == 1 else ReadLine(said, 0.3, (0.5,) * len(said))]
+
+    (seen,) = look_again([drawn.pixels], [ReadLine("786.95", 0.93, drawn.places)], read)
+    assert (seen.text, seen.struck) == (text, struck)
+    assert asked[1] < asked[0] / 3, "the second time only the first character is asked for"
+
+
+def test_first_digits_of_other_amounts_are_not_doubted() -> None:
+    """Without a line through them, or with their sign, they cost no second reading."""
+    for text in ("786.95", "$86.95", "786 x 95"):
+        drawn = draw(text)
+        (seen,) = look_again([drawn.pixels], [ReadLine(text, 0.93, drawn.places)], _never)
+        assert seen.text == text
+
+
+def test_a_reading_that_lost_a_sign_is_not_taken() -> None:
+    """With the line gone some of the sign may be gone as well: what was read with it stays."""
+    drawn = draw("$29.99", strike=(0.5, 0.5))
+    read_again = partial(_always, ReadLine("29.99", 0.99, drawn.places[1:]))
+    (seen,) = look_again([drawn.pixels], [ReadLine("$29.99", 0.97, drawn.places)], read_again)
+    assert seen.text == "$29.99"
 
 
 def test_nothing_is_said_of_what_cannot_be_measured() -> None:
@@ -179,9 +331,12 @@ def _always(line: ReadLine, _: object) -> list[ReadLine]:
 
 
 def test_a_misreading_without_the_line_is_not_taken() -> None:
-    """What says no price any more, or is less sure of its digits, does not replace what was read."""
+    """What says no price any more, is less sure of its digits, or lost bars of them, does not replace what was read."""
     drawn = draw("$29.99", strike=(0.5, 0.5))
-    for worse in (ReadLine("S/A", 0.99, (0.2, 0.5, 0.7)), ReadLine("$20.00", 0.99, drawn.places, 0.4)):
+    for worse in (
+        ReadLine("S/A", 0.99, (0.2, 0.5, 0.7)), ReadLine("$20.00", 0.99, drawn.places, 0.4),
+        ReadLine("$20.99", 0.99, drawn.places, 1.0), ReadLine("$29.90", 0.99, drawn.places, 1.0),
+    ):  # fmt: skip
         read_again = partial(_always, worse)
         (seen,) = look_again([drawn.pixels], [ReadLine("$29.99", 0.97, drawn.places)], read_again)
         assert seen.text == "$29.99"

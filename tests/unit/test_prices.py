@@ -114,6 +114,55 @@ def test_raised_digits_are_cents() -> None:
     assert price.score > 0.9 > price.alternatives[0].score
 
 
+@pytest.mark.parametrize(
+    ("text", "amounts"),
+    [
+        ("48,88€ 26,99€", ["48.88", "26.99"]), ("17,95€10,99 €", ["17.95", "10.99"]), ("€48,88 €26,99", ["48.88", "26.99"]),
+        ("Now 36,99 € 40,00 €", ["36.99", "40.00"]), ("$20 $30", ["20", "30"]), ("2 € 50", ["50"]),
+    ],
+)  # fmt: skip
+def test_signs_of_two_prices_on_a_line(text: str, amounts: list[str]) -> None:
+    """A sign between two amounts is the first's where another follows the second, else the second's."""
+    assert [price.amount for price in read(text)] == amounts
+
+
+def test_a_crossed_out_amount_beside_a_price_is_an_old_price() -> None:
+    """The line through it may hide its sign; without the line, or without the price, it is just a number."""
+    crossed = TextLine("489.95 Now ₹348.99", 1.0, SQUARE, struck=((0, 6),))
+    old, new = find_prices([ReadText((crossed,))], NOTHING)
+    assert (old.amount, old.currency, old.struck_out, old.currency_inferred) == ("489.95", "INR", True, True)
+    assert (new.amount, new.kind) == ("348.99", "sale")
+    assert [price.amount for price in read("489.95 Now ₹348.99")] == ["348.99"]
+    assert find_prices([ReadText((TextLine("489.95 mm", 1.0, SQUARE, struck=((0, 6),)),))], NOTHING) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "currency", "is_inferred"), [("¥16.25", "INR", True), ("€16.25", "INR", True), ("₹16.25", "INR", False)]
+)
+def test_old_prices_are_in_the_new_ones_currency(old: str, currency: str, is_inferred: bool) -> None:
+    """A line through a sign makes another of it; of two prices without a line, each keeps its own."""
+    new = TextLine("₹12.99", 1.0, SQUARE)
+    first, _ = find_prices([ReadText((TextLine(old, 1.0, SQUARE, struck=((0, 6),)), new))], NOTHING)
+    assert (first.currency, first.currency_inferred) == (currency, is_inferred)
+    both = find_prices([ReadText((TextLine("€16.25", 1.0, SQUARE), new))], NOTHING)
+    assert [price.currency for price in both] == ["EUR", "INR"]
+
+
+def test_crossed_out_prices_do_not_outvote_two_currencies() -> None:
+    """Where the others differ among themselves, the old price stays as it was read."""
+    lines = (
+        TextLine("£16.25", 1.0, SQUARE, struck=((0, 6),)), TextLine("₹12.99", 1.0, SQUARE), TextLine("€9.99", 1.0, SQUARE),
+    )  # fmt: skip
+    assert find_prices([ReadText(lines)], NOTHING)[0].currency == "GBP"
+
+
+def test_raised_digits_make_a_price_without_a_sign() -> None:
+    """Nothing but money is written so; still no currency is stated, and it is far from sure."""
+    (price,) = read("299⁹⁰")
+    assert (price.amount, price.currency) == ("299.90", None)
+    assert price.score <= 0.5
+
+
 def test_long_numbers_without_a_point_are_doubted() -> None:
     """``$29990`` may have lost its point, so it is never sure, and the other reading is kept."""
     (price,) = read("$29990")
