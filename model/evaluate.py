@@ -139,7 +139,7 @@ def evaluate_features(
 def _families(outcomes: Mapping[str, Mapping[str, Outcomes]]) -> dict[str, dict[str, Any]]:
     """How experts did that had not seen a row's family, on the rows that set the pools and thresholds."""
     found: dict[str, dict[str, Any]] = {}
-    for name, by_side in outcomes.items():
+    for name, by_side in sorted(outcomes.items()):
         for side in SIDES:
             keys = (side,) if side == "image" else (side, f"{side}_stated")  # a picture's are of all rows as it is
             own = [by_side[key] for key in keys if key in by_side]

@@ -65,8 +65,9 @@ def _with_words(asked: _Asked, stated: torch.Tensor, pool: Pool) -> dict[str, Fl
 
 
 def _raised(scores: torch.Tensor, stated: torch.Tensor, weight: float) -> torch.Tensor:
+    """As `model.tagging` does it: what the scores lack of 1, types without a category, stays lacking."""
     raised = scores * torch.exp(weight * stated)
-    return raised / raised.sum(dim=1, keepdim=True)
+    return raised / (1 + (raised - scores).sum(dim=1, keepdim=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,16 +226,21 @@ class Tagging:
     def _consistency(
         self, name: str, image: Vector | None, seen: Ranking, text: Ranking, words: _Words, threshold: Threshold
     ) -> Consistency:
-        """Do pictures and seller's words say the same? One value stated outright counts as the words being sure."""
+        """Do pictures and seller's words say the same? One value stated outright counts as the words being sure.
+
+        They conflict where the pictures alone all but rule out what is said, or are sure of something else.
+        """
         stated = {mention.value for mention in words.title or words.description}
         said = stated.pop() if len(stated) == 1 else _sure_top(text, threshold.text)
+        sure = _sure_top(seen, threshold.image)
         if said is None:
-            return "image_only" if _sure_top(seen, threshold.image) is not None else "unknown"
+            return "image_only" if sure is not None else "unknown"
         if image is None or said not in self._places[name]:
             return "text_only"
-        if self._scores_of(name, image, (said,))[said] < self._labels.doubt(name):
-            return "conflict"
-        return "agree" if _top_of(seen) == said else "text_only"
+        if _top_of(seen) == said:
+            return "agree"
+        is_doubted = self._scores_of(name, image, (said,))[said] < self._labels.doubt(name)
+        return "conflict" if is_doubted or sure is not None else "text_only"
 
     def _colored(self, decision: Decision, prediction: Prediction) -> Decision:
         """Colour values with share and look in the foreground; a colour that is not there has its usual look."""

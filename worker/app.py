@@ -100,12 +100,12 @@ class Worker:
         stop = asyncio.create_task(self._stopping.wait(), name="stop")
         beside = asyncio.create_task(self._run_companion(built, stream), name="companion")
         try:
-            watched: set[asyncio.Future[object]] = {work, device, stop, stream.failed}  # type: ignore[arg-type]  # only waited for
+            watched: set[asyncio.Future[object]] = {work, device, look, stop, stream.failed}  # type: ignore[arg-type]  # only waited for
             await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
-            ended = [one for one in (work, device, stream.failed) if one.done()]
+            ended = [one for one in (work, device, look, stream.failed) if one.done()]
             if stop.done() and not ended:
                 await self._drain(stream)
-            for one in (work, device, stream.failed):
+            for one in (work, device, look, stream.failed):
                 if one.done():
                     one.result()
         except BaseExceptionGroup as group:

@@ -15,6 +15,7 @@ import structlog
 
 from schemas.topics import EVENT_KINDS
 from worker.admission import Limits
+from worker.errors import FatalError
 from worker.intake import Intake
 from worker.item import Finished
 from worker.metrics import Metrics
@@ -113,10 +114,9 @@ class Committer:
             if not numbers:
                 return
             written = self._intake.positions(numbers)
+            outputs = [output for one in finished for output in one.outputs]
             with self._metrics.transaction_seconds.time():
-                outcome = await self._publisher.send(
-                    Commit([output for one in finished for output in one.outputs], [place for place, _, _ in written])
-                )
+                outcome = await self._send(Commit(outputs, [place for place, _, _ in written]))
             self._metrics.transactions.labels(outcome.value).inc()
             if outcome is not Outcome.ABORTED:
                 break
@@ -131,6 +131,13 @@ class Committer:
             return
         self._intake.written(written)
         self._settle(finished)
+
+    async def _send(self, commit: Commit) -> Outcome:
+        try:
+            return await self._publisher.send(commit)
+        except FatalError:
+            self._metrics.transactions.labels("fatal").inc()
+            raise
 
     def _settle(self, finished: Sequence[Finished]) -> None:
         self.last_movement = asyncio.get_running_loop().time()

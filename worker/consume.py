@@ -244,7 +244,10 @@ class Consumer:
     def _high_watermarks(self) -> dict[int, int]:
         marks = {}
         for partition in self._held:
-            known = self._kafka.get_watermark_offsets(TopicPartition(self._policy.topic, partition), cached=True)
+            try:
+                known = self._kafka.get_watermark_offsets(TopicPartition(self._policy.topic, partition), cached=True)
+            except KafkaException:
+                continue  # not known just now: who asks will ask again
             if known is not None and known[1] >= 0:
                 marks[partition] = known[1]
         return marks

@@ -137,6 +137,7 @@ class Flight:
     device_seconds: float = 0.0
     num_deaths: int = 0
     url: str | None = None  # of the picture it waits for
+    is_probe: bool = False  # started while nearly everything failed, to see whether it still does
     on_stage: Callable[[], None] | None = None
     trace: Trace = NO_TRACE
 

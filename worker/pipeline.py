@@ -288,7 +288,7 @@ class Pipeline:
             if wait_seconds := self._pace.wait_seconds(self._loop.time()):
                 await asyncio.sleep(wait_seconds)
             journey = await self._intake.next()
-            self._storm.started()
+            journey.flight.is_probe = self._storm.started()
             self._last_start = self._loop.time()
             self._pace.started(self._last_start)
             self._metrics.consumed_records.inc()
@@ -326,7 +326,7 @@ class Pipeline:
         self._parked.discard(journey.flight)
         if not journey.has_result:
             journey.flight.trace.end(is_given_up=True)
-            self._storm.given_up()
+            self._storm.given_up(is_probe=journey.flight.is_probe)
             self._metrics.redone_device_seconds.inc(journey.flight.device_seconds)
         self._intake.end(journey, has_result=journey.has_result)
         self._committer.changed.set()
@@ -348,7 +348,8 @@ class Pipeline:
             self._park(flight)
             await journey.turn.wait()
             self._committer.add(finished)
-            self._storm.ended(self._loop.time(), is_dead=finished.reason is not None)
+            is_dead = finished.reason is not None
+            self._storm.ended(self._loop.time(), is_dead=is_dead, is_probe=flight.is_probe)
             journey.has_result = True
         except TurnLostError:
             log.debug("journey.given_up", offset=journey.origin.offset)

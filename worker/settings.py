@@ -185,7 +185,7 @@ class CacheSettings(_Group):
     """What is remembered: title vectors, and what was read in pictures."""
 
     digest_key: SecretStr = Field(SecretStr(""), description="secret against forged cache values")
-    process_items: int = Field(50_000, ge=0, description="vectors kept in this process, 768 bytes each")
+    process_items: int = Field(50_000, ge=0, description="vectors kept in this process, 768 bytes each; 1,024 at least")
     read_texts: bool = Field(True, description="keep what was read in pictures in Redis too, by content hash")
     ttl_days: float = Field(30, gt=0, description="time to live in Redis")
     budget_ms: float = Field(50, ge=1, le=5000, description="longest wait for Redis per batch")
@@ -316,7 +316,8 @@ class Settings(_Group):
     def _check_times(self) -> Self:
         """Limits that only make sense in relation to each other."""
         drain, give_up, stall = self.shutdown.drain_seconds, self.fetch.give_up_seconds, self.health.stall_seconds
-        longest = float(self.kafka.consumer.get("max.poll.interval.ms", 300_000)) / 4000
+        consumer = {**self.kafka.client, **self.kafka.consumer}
+        longest = float(consumer.get("max.poll.interval.ms", 300_000)) / 4000
         if drain > longest:
             raise ValueError(
                 f"shutdown.drain_seconds is {drain:g}; draining happens inside a poll, so it may take a quarter of "

@@ -42,19 +42,21 @@ class StormBreaker:
             return 0.0
         return None if self._is_probing else max(0.0, self._probe_at - now)
 
-    def started(self) -> None:
-        """A record starts; while open it is the probe."""
+    def started(self) -> bool:
+        """A record starts. Is it the probe? While open it is."""
         self._is_probing = self.is_open
+        return self._is_probing
 
-    def given_up(self) -> None:
-        """A record ended without an outcome: a probe that tells nothing."""
-        self._is_probing = False
+    def given_up(self, *, is_probe: bool) -> None:
+        """A record ended without an outcome; as a probe it tells nothing."""
+        if is_probe:
+            self._is_probing = False
 
-    def ended(self, now: float, *, is_dead: bool) -> None:
-        """A record's outcome is there."""
+    def ended(self, now: float, *, is_dead: bool, is_probe: bool = False) -> None:
+        """A record ended. One that was under way when it opened neither closes it nor lengthens the wait."""
         self._last.append(is_dead)
         self._in_a_row = self._in_a_row + 1 if is_dead else 0
-        if self.is_open and self._is_probing:
+        if is_probe and self._is_probing:
             self._judge_probe(now, is_dead=is_dead)
         elif not self.is_open and self._is_storm():
             self.is_open = True

@@ -45,7 +45,9 @@ def test_one_probe_at_a_time() -> None:
     assert breaker.opens_in(2.0) == 0.0
     breaker.started()
     assert breaker.opens_in(3.0) is None
-    breaker.given_up()
+    breaker.given_up(is_probe=False)
+    assert breaker.opens_in(3.0) is None
+    breaker.given_up(is_probe=True)
     assert breaker.opens_in(3.0) == 0.0
 
 
@@ -53,8 +55,7 @@ def test_failed_probe_waits_longer() -> None:
     """Each doubles the wait, up to its bound."""
     breaker, now, waits = opened(), 2.0, []
     for _ in range(4):
-        breaker.started()
-        breaker.ended(now, is_dead=True)
+        breaker.ended(now, is_dead=True, is_probe=breaker.started())
         waits.append(breaker.opens_in(now))
         now += waits[-1] or 0
     assert waits == [4.0, 8.0, 8.0, 8.0]
@@ -63,19 +64,24 @@ def test_failed_probe_waits_longer() -> None:
 def test_good_probe_closes_it() -> None:
     """And the storm's outcomes are forgotten, so that one more failure does not open it again."""
     breaker = opened()
-    breaker.started()
-    breaker.ended(2.0, is_dead=False)
+    breaker.ended(2.0, is_dead=False, is_probe=breaker.started())
     breaker.ended(2.0, is_dead=True)
     assert breaker.opens_in(2.0) == 0.0
 
 
 def test_outcomes_of_before_are_no_probe() -> None:
-    """Listings that were under way when it opened neither close it nor lengthen the wait."""
+    """Listings that were under way when it opened neither close it nor lengthen the wait, nor while a probe runs."""
     breaker = opened()
     breaker.ended(0.5, is_dead=False)
     breaker.ended(0.6, is_dead=True)
-    assert breaker.is_open
     assert breaker.opens_in(1.0) == 1.0
+    is_probe = breaker.started()
+    breaker.ended(2.1, is_dead=False)
+    breaker.ended(2.2, is_dead=True)
+    assert breaker.is_open
+    assert breaker.opens_in(2.3) is None
+    breaker.ended(2.4, is_dead=False, is_probe=is_probe)
+    assert not breaker.is_open
 
 
 def test_zero_switches_it_off() -> None:
