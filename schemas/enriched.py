@@ -121,7 +121,9 @@ Evidence = TextEvidence | OcrEvidence | ImageEvidence
 
 
 class _Decided(Part):
-    """What every tag says beside its values."""
+    """What every tag says beside its values. ``consistency``: do words and pictures, each alone, say the same; a
+    ``conflict`` where pictures are sure of another value than the words', or all but rule theirs out.
+    """
 
     status: Status
     consistency: Consistency
