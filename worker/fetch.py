@@ -221,7 +221,7 @@ class Fetcher:
         if rest := self._hosts.rest_left(host):
             reason = host.last_failure.reason if host.last_failure else Reason.CONNECT_FAILED
             most = f"fetch.give_up_seconds is {self._policy.give_up_seconds:g}"
-            detail = f"{shown(url)}: the host failed again and again and is left alone for {rest:.0f} s ({most})"
+            detail = f"{shown(url)}: the host failed again and again and is left alone for a moment ({most})"
             raise RetryError(rejected(reason, detail), is_rest=True, wait_seconds=rest)
 
     async def _on_host(self, slot: Slot, url: URL, lease: Lease, budget: WireBudget, limit: _Limit) -> bytes | URL:
