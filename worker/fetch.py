@@ -2,10 +2,11 @@
 
 Redirects are followed here, by hand, so that each target passes the guard. Bodies are read in steps that admission
 pays for before they are held. Trouble that can heal is tried again with growing, jittered waits until
-``give_up_seconds``, which bounds everything: waiting for a turn at the host, attempts, waits between them.
+``give_up_seconds`` are over, which bound attempts, waits between them, and waiting for a turn at a host that fails
+(`worker.patience`). A turn at a host that is well is waited for however long it takes.
 
 The loop is our own and not stamina's: a wait has to honour the host's Retry-After and the rest its breaker prescribes,
-must not begin if it would end past the deadline, and tests drive clock and wait by hand; stamina stops only after it
+must not begin if it would end past the limit, and tests drive clock and wait by hand; stamina stops only after it
 has waited, on a clock of its own.
 """
 
@@ -27,11 +28,13 @@ from worker.admission import Lease
 from worker.clock import Clock, MonotonicClock
 from worker.dial import GuardedConnector, WireBudget
 from worker.errors import RejectedError
+from worker.fetch_failures import RetryError, failure_of, rejected
 from worker.formats import HEAD_BYTES, sniff
 from worker.guard import Guard, RefusedError, shown
 from worker.hosts import Host, Hosts, Pacing, Slot
 from worker.item import FetchedImage
 from worker.metrics import Metrics
+from worker.patience import Patience
 
 _STEP_BYTES = 64 << 10
 _MAX_FIRST_BYTES = 256 << 10  # of a stated length that are paid for before they have come
@@ -42,6 +45,7 @@ _MAX_HEADER_BYTES = 8190
 _TRY_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_WAIT_SECONDS = 15.0
+_SHARE_TO_JUDGE = 0.5  # of ``timeout_seconds``: with less left to it than that, a host is not blamed for a time-out
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +65,12 @@ class FetchPolicy:
     user_agent: str = "hangtag"
 
 
-class _RetryError(Exception):
-    """This attempt failed in a way that can heal. ``is_host``: the host itself could not be reached; ``is_rest``: it
-    was not even asked.
-    """
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """Seconds that a host has for its part of a download, and what is said when they were too few."""
 
-    def __init__(
-        self, rejected: RejectedError, *, is_host: bool = False, is_rest: bool = False, wait_seconds: float = 0.0
-    ) -> None:
-        super().__init__(rejected.detail)
-        self.is_rest = is_rest
-        self.rejected = rejected
-        self.is_host = is_host
-        self.wait_seconds = wait_seconds
+    seconds: float
+    words: str
 
 
 class Fetcher:
@@ -146,22 +143,19 @@ class Fetcher:
         return self._hosts.slowest()
 
     async def _until_given_up(self, url: str, lease: Lease) -> FetchedImage:
-        began = self._clock.now()
-        deadline = began + max(self._policy.give_up_seconds, self._policy.timeout_seconds)
+        patience = Patience(self._clock, max(self._policy.give_up_seconds, self._policy.timeout_seconds))
         cause: RejectedError | None = None
         for attempt in range(self._policy.max_attempts):
             try:
-                return await self._attempt(url, lease, deadline)
-            except _RetryError as error:
-                if error.is_rest and cause is not None:
-                    error.rejected = cause  # what is wrong with the host says more than that it rests
-                cause = error.rejected
+                return await self._attempt(url, lease, patience)
+            except RetryError as error:
+                if not error.is_rest or cause is None:  # what is wrong with the host says more than that it rests
+                    cause = error.rejected
                 wait = max(error.wait_seconds, self._backoff(attempt))
-                is_last = attempt + 1 == self._policy.max_attempts
-                if is_last or self._clock.now() + wait > began + self._policy.give_up_seconds:
+                if attempt + 1 == self._policy.max_attempts or patience.spent + wait > self._policy.give_up_seconds:
                     tries = f" ({attempt + 1} attempts)" if attempt else ""
-                    raise RejectedError(error.rejected.reason, Stage.FETCH, error.rejected.detail + tries) from error
-                await self._wait(wait)
+                    raise RejectedError(cause.reason, Stage.FETCH, cause.detail + tries) from error
+            await self._wait(wait)  # not above, where the error still holds what was read
         raise AssertionError("the loop ends by return or raise")
 
     def _backoff(self, attempt: int) -> float:
@@ -170,7 +164,7 @@ class Fetcher:
 
     # ---- one attempt --------------------------------------------------------------------------------------------
 
-    async def _attempt(self, url: str, lease: Lease, deadline: float) -> FetchedImage:
+    async def _attempt(self, url: str, lease: Lease, patience: Patience) -> FetchedImage:
         """One try, redirects included. Its time runs only while it has a turn at a host."""
         held_before = lease.held
         seconds = self._policy.timeout_seconds
@@ -180,11 +174,11 @@ class Fetcher:
             for _ in range(self._policy.max_redirects + 1):
                 budget = WireBudget(num_bytes)
                 slot = self._hosts.slot(str(target.origin()), is_spare=self._is_spare)
-                await self._wait_for(slot, target, deadline)
+                await self._wait_for(slot, target, patience)
                 try:
                     self._check_rest(slot.host, target)
                     began = self._clock.now()
-                    found = await self._on_host(slot.host, target, lease, budget, min(seconds, deadline - began))
+                    found = await self._on_host(slot, target, lease, budget, self._limit(slot.host, seconds, patience))
                     seconds -= self._clock.now() - began
                     num_bytes = budget.total
                 finally:
@@ -194,58 +188,77 @@ class Fetcher:
                 target = found
         except RefusedError as error:
             self._metrics.fetch_refused.labels(error.rule).inc()
-            raise _rejected(Reason.URL_REFUSED, f"{shown(url)}: {error.detail}") from error
+            raise rejected(Reason.URL_REFUSED, f"{shown(url)}: {error.detail}") from error
         except Exception:
             lease.shrink(lease.held - held_before)
             raise
         limit = self._policy.max_redirects
-        raise _rejected(Reason.HTTP_ERROR, f"{shown(url)}: more than {limit} redirects; raise fetch.max_redirects")
+        raise rejected(Reason.HTTP_ERROR, f"{shown(url)}: more than {limit} redirects; raise fetch.max_redirects")
 
-    async def _wait_for(self, slot: Slot, url: URL, deadline: float) -> None:
-        """Hold the slot at the URL's host, unless there is none before ``deadline``."""
-        if slot.is_free:
-            await slot.enter()
-            return
+    async def _wait_for(self, slot: Slot, url: URL, patience: Patience) -> None:
+        """Hold the slot at the URL's host, unless the host keeps failing for longer than our patience."""
         try:
-            async with asyncio.timeout(max(0.0, deadline - self._clock.now())):
-                await slot.enter()
+            await patience.wait_for(slot)
         except TimeoutError as error:
-            detail = f"{shown(url)}: no turn at this host within {self._policy.give_up_seconds:g} s"
-            raise _rejected(Reason.FETCH_TIMEOUT, f"{detail} (fetch.give_up_seconds)") from error
+            last = slot.host.last_failure
+            reason = last.reason if last else Reason.FETCH_TIMEOUT
+            raise rejected(reason, f"{shown(url)}: the host kept failing{self._given_up}") from error
+
+    def _limit(self, host: Host, seconds: float, patience: Patience) -> _Limit:
+        """Of the ``seconds`` that a download still has, those that may be spent at this host now."""
+        if host.failures_in_a_row and patience.left < seconds:
+            return _Limit(max(0.0, patience.left), f"the host kept failing{self._given_up}")
+        told = f"not done within {self._policy.timeout_seconds:g} s"
+        redirected = "" if seconds == self._policy.timeout_seconds else ", redirects included"
+        return _Limit(seconds, f"{told}{redirected} (fetch.timeout_seconds)")
+
+    @property
+    def _given_up(self) -> str:
+        return f" for {self._policy.give_up_seconds:g} s (fetch.give_up_seconds)"
 
     def _check_rest(self, host: Host, url: URL) -> None:
-        """Raise _RetryError while this host is left alone."""
+        """Raise RetryError while this host is left alone."""
         if rest := self._hosts.rest_left(host):
             reason = host.last_failure.reason if host.last_failure else Reason.CONNECT_FAILED
-            detail = f"{shown(url)}: the host failed again and again and is left alone for a moment"
-            raise _RetryError(_rejected(reason, detail), is_rest=True, wait_seconds=rest)
+            most = f"fetch.give_up_seconds is {self._policy.give_up_seconds:g}"
+            detail = f"{shown(url)}: the host failed again and again and is left alone for a moment ({most})"
+            raise RetryError(rejected(reason, detail), is_rest=True, wait_seconds=rest)
 
-    async def _on_host(self, host: Host, url: URL, lease: Lease, budget: WireBudget, seconds: float) -> bytes | URL:
+    async def _on_host(self, slot: Slot, url: URL, lease: Lease, budget: WireBudget, limit: _Limit) -> bytes | URL:
         """A body, or where the host sends us."""
         try:
             with budget.spent_here():
-                async with asyncio.timeout(seconds):
+                async with asyncio.timeout(limit.seconds):
                     found = await self._ask(url, lease, budget)
-        except BaseException as error:
-            failure = _failure(error, url, self._policy.timeout_seconds)
-            if budget.is_overdrawn and isinstance(error, Exception):
-                failure = self._overdrawn(url, budget)
-            if isinstance(failure, _RetryError) and failure.is_host:
-                self._hosts.failed(host, failure.rejected)
-            elif isinstance(failure, RejectedError | _RetryError):
-                self._hosts.succeeded(host)
-            raise failure from error
-        self._hosts.succeeded(host)
+        except Exception as error:
+            failure = self._overdrawn(url, budget) if budget.is_overdrawn else failure_of(error, url, limit.words)
+            self._judge(slot, failure, limit)
+            try:
+                if failure is error:
+                    raise
+                raise failure from error
+            finally:
+                del failure  # else its traceback holds this frame, which holds it: all would wait for the collector
+        self._hosts.succeeded(slot.host)
         return found
+
+    def _judge(self, slot: Slot, failure: Exception, limit: _Limit) -> None:
+        """Note what this failure says of the host."""
+        if isinstance(failure, RetryError) and failure.is_host:
+            is_late = failure.rejected.reason is Reason.FETCH_TIMEOUT
+            if not is_late or limit.seconds >= _SHARE_TO_JUDGE * self._policy.timeout_seconds:
+                self._hosts.failed(slot, failure.rejected)
+        elif isinstance(failure, RejectedError | RetryError):
+            self._hosts.succeeded(slot.host)
 
     def _overdrawn(self, url: URL, budget: WireBudget) -> RejectedError:
         """The host sent more than it may; before the body, or in all."""
         if budget.total > 0:
             detail = f"{shown(url)}: more than {_HEAD_BYTES:,} bytes came before the body"
-            return _rejected(Reason.HTTP_ERROR, detail)
+            return rejected(Reason.HTTP_ERROR, detail)
         limit = self._policy.max_bytes
         detail = f"{shown(url)}: more than {limit:,} bytes came, redirects and framing included; raise fetch.max_bytes"
-        return _rejected(Reason.BODY_TOO_LARGE, detail)
+        return rejected(Reason.BODY_TOO_LARGE, detail)
 
     async def _ask(self, url: URL, lease: Lease, budget: WireBudget) -> bytes | URL:
         assert self._session is not None  # noqa: S101  # start() comes first
@@ -260,23 +273,28 @@ class Fetcher:
     async def _read(self, response: aiohttp.ClientResponse, url: URL, lease: Lease, budget: WireBudget) -> bytes:
         limit = self._policy.max_bytes
         if response.content_length is not None and response.content_length > limit:
-            raise _rejected(
-                Reason.BODY_TOO_LARGE, f"{shown(url)}: {response.content_length:,} bytes, the limit is {limit:,}"
-            )
+            told = f"{response.content_length:,} bytes, the limit is {limit:,}; raise fetch.max_bytes"
+            raise rejected(Reason.BODY_TOO_LARGE, f"{shown(url)}: {told}")
         chunks: list[bytes] = []
-        size = 0
+        try:
+            return await self._read_into(chunks, response, url, lease, budget)
+        except BaseException:
+            chunks.clear()  # the error holds this frame for as long as somebody holds the error
+            raise
+
+    async def _read_into(
+        self, chunks: list[bytes], response: aiohttp.ClientResponse, url: URL, lease: Lease, budget: WireBudget
+    ) -> bytes:
+        limit, size = self._policy.max_bytes, 0
         # A stated length is paid for at once, so that most pictures come in one step; above that, as bytes come.
         paid = max(_STEP_BYTES, min(response.content_length or 0, _MAX_FIRST_BYTES))
         await lease.grow(paid)
         budget.step = max(budget.step, paid)
         is_known = False
-        while chunk := await response.content.readany():
-            size += len(chunk)
+        while num_bytes := await _read_step(response, chunks):
+            size += num_bytes
             if size > limit:
-                raise _rejected(
-                    Reason.BODY_TOO_LARGE, f"{shown(url)}: more than {limit:,} bytes; raise fetch.max_bytes"
-                )
-            chunks.append(chunk)
+                raise rejected(Reason.BODY_TOO_LARGE, f"{shown(url)}: more than {limit:,} bytes; raise fetch.max_bytes")
             while size > paid:
                 await lease.grow(_STEP_BYTES)
                 paid += _STEP_BYTES
@@ -284,11 +302,18 @@ class Fetcher:
                 _check_looks_like_image(_start_of(chunks), response, url)
                 is_known = True
         if not size:
-            raise _rejected(Reason.NOT_AN_IMAGE, f"{shown(url)}: the body is empty")
+            raise rejected(Reason.NOT_AN_IMAGE, f"{shown(url)}: the body is empty")
         if not is_known:
             _check_looks_like_image(_start_of(chunks), response, url)
         lease.shrink(paid - size)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def _read_step(response: aiohttp.ClientResponse, chunks: list[bytes]) -> int:
+    """Add what has come; its size, 0 at the end."""
+    if chunk := await response.content.readany():
+        chunks.append(chunk)
+    return len(chunk)
 
 
 def _start_of(chunks: Sequence[bytes]) -> bytes:
@@ -304,17 +329,15 @@ def _check_answer(response: aiohttp.ClientResponse, url: URL) -> None:
     if response.status == 200:
         coding = response.headers.get("Content-Encoding", "identity").strip().lower()
         if coding != "identity":
-            raise _rejected(
+            raise rejected(
                 Reason.HTTP_ERROR, f"{shown(url)}: the body is coded as {coding[:20]!r}; only identity is read"
             )
         return
-    rejected = _rejected(Reason.HTTP_ERROR, f"{shown(url)}: the host answered {response.status}")
+    answered = rejected(Reason.HTTP_ERROR, f"{shown(url)}: the host answered {response.status}")
     if response.status in _TRY_AGAIN:
         told = response.headers.get("Retry-After", "")
-        raise _RetryError(
-            rejected, is_host=False, wait_seconds=float(told) if told.isdigit() and len(told) < 6 else 0.0
-        )
-    raise rejected
+        raise RetryError(answered, is_host=False, wait_seconds=float(told) if told.isdigit() and len(told) < 6 else 0.0)
+    raise answered
 
 
 def _check_looks_like_image(start: bytes, response: aiohttp.ClientResponse, url: URL) -> None:
@@ -322,37 +345,4 @@ def _check_looks_like_image(start: bytes, response: aiohttp.ClientResponse, url:
     if sniff(start) is not None:
         return
     told = response.headers.get("Content-Type", "no content type")[:60]
-    raise _rejected(Reason.NOT_AN_IMAGE, f"{shown(url)}: the bytes are no known picture (served as {told})")
-
-
-def _rejected(reason: Reason, detail: str) -> RejectedError:
-    return RejectedError(reason, Stage.FETCH, detail)
-
-
-def _failure(error: BaseException, url: URL, timeout_seconds: float) -> BaseException:
-    """Library errors as ours; what is ours already, or no failure at all, stays what it is."""
-    at = shown(url)
-    if isinstance(error, TimeoutError):
-        detail = f"{at}: not done within {timeout_seconds:g} s (fetch.timeout_seconds)"
-        return _RetryError(_rejected(Reason.FETCH_TIMEOUT, detail), is_host=True)
-    if refused := _refusal_inside(error):
-        return refused
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return _RetryError(_rejected(Reason.DNS_FAILED, f"{at}: the host's name does not resolve"), is_host=True)
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
-        return _rejected(Reason.CONNECT_FAILED, f"{at}: TLS failed: {type(error).__name__}")
-    if isinstance(error, aiohttp.ClientPayloadError | aiohttp.ClientConnectionError | OSError):
-        words = f"{at}: the connection failed: {type(error).__name__}"
-        return _RetryError(_rejected(Reason.CONNECT_FAILED, words), is_host=True)
-    if isinstance(error, aiohttp.ClientError | ValueError):
-        return _rejected(Reason.HTTP_ERROR, f"{at}: the answer cannot be read: {type(error).__name__}")
-    return error
-
-
-def _refusal_inside(error: BaseException | None) -> RefusedError | None:
-    """aiohttp wraps what a resolver raises; the refusal is what counts."""
-    while error is not None:
-        if isinstance(error, RefusedError):
-            return error
-        error = error.__cause__ or error.__context__
-    return None
+    raise rejected(Reason.NOT_AN_IMAGE, f"{shown(url)}: the bytes are no known picture (served as {told})")

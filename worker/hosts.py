@@ -3,6 +3,7 @@
 A host that hangs must not take the connections of the others. So each host starts with 2 slots and earns one more with
 each success, up to ``max_per_host``; a failure leaves it one; hosts in trouble share a quarter of all connections; and
 after ``failures_to_rest`` failures in a row a host rests, each time twice as long, and is then tried by one request.
+Requests that were open together fail once: it takes one that began after a failure to make another.
 
 A backfill's requests (``is_spare``) count in the same limits, so that a host sees no more of us for two streams than
 for one; they are let in after those of live listings, and hold half of a host's slots and of all at most.
@@ -106,11 +107,20 @@ class Host:
 
     gate: Gate
     pace: Pace
+    pacing: asyncio.Lock = field(default_factory=asyncio.Lock)  # held by who waits for the host's next moment
     failures_in_a_row: int = 0
+    num_failures: int = 0
     last_failure: RejectedError | None = None
+    answered_at: float = 0.0
+    failing_since: float = 0.0  # counts while there are failures in a row
+    failed_seconds: float = 0.0  # before that
     dead_until: float = 0.0
     num_users: int = 0
     began: dict[object, float] = field(default_factory=dict)  # open requests: when each took its slot
+
+    def failing_seconds(self, now: float) -> float:
+        """For how long it has been failing, in all: from its last sign of life before a failure to its next."""
+        return self.failed_seconds + (now - self.failing_since if self.failures_in_a_row else 0.0)
 
 
 class Slot:
@@ -119,13 +129,14 @@ class Slot:
     A request that need not wait costs no task, no timer and no future: most are of that kind.
     """
 
-    __slots__ = ("_held", "_hosts", "_is_spare", "host")
+    __slots__ = ("_held", "_hosts", "_is_spare", "host", "num_failures_before")
 
     def __init__(self, hosts: Hosts, host: Host, is_spare: bool) -> None:
         self._hosts = hosts
         self.host = host
         self._is_spare = is_spare
         self._held: list[Gate] = []
+        self.num_failures_before = 0  # of the host, when this got its turn
 
     @property
     def is_free(self) -> bool:
@@ -155,6 +166,7 @@ class Slot:
             self.leave()
             raise
         host.began[self] = self._hosts.now()
+        self.num_failures_before = host.num_failures
 
     def leave(self) -> None:
         """Give it back."""
@@ -207,12 +219,14 @@ class Hosts:
         return self._clock.now()
 
     async def keep_pace(self, host: Host) -> None:
-        """Take the next moment at which this host may be asked, and wait for it."""
-        now = self._clock.now()
-        wait_seconds = host.pace.wait_seconds(now)
-        host.pace.started(now + wait_seconds)
-        if wait_seconds:
-            await self._pacing.wait(wait_seconds)
+        """Wait for the next moment at which this host may be asked, and take it.
+
+        One at a time, so that whoever goes away before its moment has taken none from those behind it.
+        """
+        async with host.pacing:
+            if wait_seconds := host.pace.wait_seconds(self._clock.now()):
+                await self._pacing.wait(wait_seconds)
+            host.pace.started(self._clock.now())
 
     def rest_left(self, host: Host) -> float:
         """Seconds for which this host should be left alone."""
@@ -220,18 +234,27 @@ class Hosts:
 
     def succeeded(self, host: Host) -> None:
         """It answered, be it with an error of its own."""
+        now = self._clock.now()
+        host.failed_seconds = host.failing_seconds(now)
+        host.answered_at = now
         host.failures_in_a_row = 0
         host.dead_until = 0.0
         host.gate.limit = min(self._max_per_host, host.gate.limit + 1)
 
-    def failed(self, host: Host, how: RejectedError) -> None:
-        """It could not be reached or did not finish."""
+    def failed(self, slot: Slot, how: RejectedError) -> None:
+        """The slot's host could not be reached or did not finish."""
+        host, now = slot.host, self._clock.now()
         host.last_failure = how
+        if slot.num_failures_before != host.num_failures:
+            return  # open when another failed: the same trouble
+        if not host.failures_in_a_row:
+            host.failing_since = max(host.began.get(slot, now), host.answered_at)
+        host.num_failures += 1
         host.failures_in_a_row += 1
         host.gate.limit = 1
         if (extra := host.failures_in_a_row - self._failures_to_rest) >= 0:
             rest = min(_MAX_REST_SECONDS, self._rest_seconds * 2.0 ** min(extra, 16))
-            host.dead_until = self._clock.now() + rest
+            host.dead_until = now + rest
 
     def slowest(self) -> tuple[str, float] | None:
         """The host with the oldest open request, and that request's age in seconds."""

@@ -93,6 +93,7 @@ def served(found: Mapping[str, Pool], logits: Mapping[str, Logits], sides: tuple
 @given(seed=st.integers(0, 2**32 - 1), title=st.sampled_from(TITLES))
 @settings(max_examples=60)
 def test_figures_are_of_what_is_served(seed: int, title: str, sides: tuple[Side, ...]) -> None:
+    """Top value and score of each attribute, whatever words state, by both sides and by the title alone."""
     random = np.random.default_rng(seed)
     found = pools(random)
     logits: dict[str, Logits] = {
