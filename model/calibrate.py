@@ -90,6 +90,8 @@ def fit_pool(rows: Fitting, masked: Fitting | None = None, before: Pool | None =
 
 def _fit_side(rows: Fitting, side: Side, *, with_stated: bool) -> Weights:
     count = len(experts_of(side, rows.logits))
+    if not len(rows.labels):
+        return Weights((1.0,) * count)
 
     def loss(raw: torch.Tensor) -> torch.Tensor:
         weights = softplus(raw)
