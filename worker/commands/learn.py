@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -14,6 +14,9 @@ from rich.markdown import Markdown
 from worker.commands.fit_progress import shown_progress
 from worker.commands.idle_options import refuse_idle
 from worker.commands.shared import is_terminal, plain_errors, settings_of
+
+if TYPE_CHECKING:
+    from model.preset import Preset  # imports torch
 
 _Data = Annotated[
     Path,
@@ -64,20 +67,27 @@ def train(
         if chosen.kind == "reference":
             refuse_idle(context, "with a reference model's --preset")
         how: dict[str, Any] = {"seed": seed, "epochs": epochs, "log": log, "progress": progress}
-        if chosen.kind == "reference":
-            from model.reference.card import reference_tables
-            from model.reference.train import train_reference
-
-            figures = train_reference(data, out, chosen, **how)
-            table = reference_tables(figures)
-        else:
-            from model.report import figures_tables
-            from model.train import train as fit
-
-            how |= {"image_tower": image_tower, "text_tower": text_tower}
-            figures = fit(data, out, preset=chosen, device=device, **how).figures
-            table = figures_tables(figures)
+        if chosen.kind == "tagger":
+            how |= {"device": device, "image_tower": image_tower, "text_tower": text_tower}
+        figures, table = _fit(data, out, chosen, how)
     _show(table, figures, as_json=not is_terminal())
+
+
+_Shown = tuple[Mapping[str, Any], str]  # figures, and their tables as Markdown
+
+
+def _fit(data: Path, out: Path, preset: Preset, how: Mapping[str, Any]) -> _Shown:
+    if preset.kind == "reference":
+        from model.reference.card import reference_tables
+        from model.reference.train import train_reference
+
+        measured = train_reference(data, out, preset, **how)
+        return measured, reference_tables(measured)
+    from model.report import figures_tables
+    from model.train import train as fit
+
+    figures = fit(data, out, preset=preset, **how).figures
+    return figures, figures_tables(figures)
 
 
 def add_pair(
@@ -155,9 +165,6 @@ def evaluate(
             chosen = None if engine is None and precision == "auto" else (engine or "auto", precision)
             figures, table = _tagger(checkpoint, data, device, chosen, recalibrate, report)
         _show(table, figures, as_json=as_json or not is_terminal())
-
-
-_Shown = tuple[Mapping[str, Any], str]  # figures, and their tables as Markdown
 
 
 def _way(*, ablation: bool, held_out: bool, of_reference: bool) -> str:
@@ -242,7 +249,10 @@ def _recalibrate(checkpoint: Path | None, data: Path, device: str, out: Path) ->
     source = checkpoint or SHIPPED
     loaded, rows = load(source), measured_rows(data)
     done = recalibrate(source, loaded, features_of(loaded, rows, device, Path(".cache/features")), rows, out)
-    typer.echo(f"{', '.join(done.attributes)} calibrated on {len(rows):,} listings: {done.folder}", err=True)
+    told = ", ".join(f"{name} on {count:,} listings" for name, count in done.rows.items())
+    typer.echo(f"calibrated {told}: {done.folder}", err=True)
+    for note in done.notes:
+        typer.echo(f"left out: {note}", err=True)
 
 
 def _show(table: str, figures: object, *, as_json: bool) -> None:
