@@ -13,11 +13,12 @@ import torch
 
 from model.catalogue import load_catalogue
 from model.dataset import Row
+from model.engines import EngineChoice
 from model.errors import ModelError
 from model.evaluate import Asked, evaluate, features_of, measured_rows
 from model.extract import Extractor
 from model.features import Features
-from model.predictor import load_predictor
+from model.predictor import TorchPredictor, load_predictor
 from model.recalibrate import recalibrate
 from model.report import figures_tables
 from model.tagging import Tagging
@@ -86,6 +87,21 @@ def test_what_a_team_has_no_labels_of_is_not_answered(own_trained: tuple[Path, T
     assert tags.attributes["color"].values[0].value == "red"
     for nothing in (tags.attributes["material"], tags.scene, *tags.image_scenes):
         assert (nothing.status, nothing.values) == ("abstained", ())
+
+
+def test_types_that_the_taxonomy_places_nowhere_have_no_category(trained: TrainReport) -> None:
+    """A team's own words are answered as they are; a category that a title states contradicts no picture."""
+    found = load(trained.folder)
+    names = tuple(f"our {name}" for name in found.vocabulary.values["product_type"])
+    values = {**found.vocabulary.values, "product_type": names}
+    own = replace(found, vocabulary=replace(found.vocabulary, values=values, published_types=names))
+    predictor = TorchPredictor(own, torch.device("cpu"), {}, EngineChoice("torch", "fp32"))
+    assert predictor.labels.values["category"] == ()
+    title, pixels = "aa chair, red", np.asarray(picture("rug", "red", 1).resize((224, 224)))
+    (prediction,) = predictor.predict([ListingInput(title, (pixels,))])
+    mentions = Extractor(load_taxonomy()).extract(title, "", ())
+    tags = Tagging(predictor.labels, load_taxonomy()).resolve(prediction, mentions, title, was_read=False)
+    assert (tags.category.status, tags.category.values, tags.category.consistency) == ("abstained", (), "text_only")
 
 
 def own_rows(kinds: Sequence[str], titles: int) -> list[Row]:
