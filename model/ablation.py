@@ -62,9 +62,10 @@ def ablate(
     Raises ModelError when data is missing.
     """
     rows = load_catalogue(data) if is_catalogue(data) else load_rows(data)
+    values = vocabularies(rows)
     config = replace(ModelConfig.load(checkpoint / "config.json"), fusions=tuple(fusions), **_UNTUNED)
     features = features_by(rows, config, checkpoint, device, cache, log)
-    bench = _bench(rows, features, config.image_dim)
+    bench = _bench(rows, features, values, config.image_dim)
     meter = Meter(num_seeds * len(fusions) * epochs, progress)
     right: Right = {}
     words: Mapping[str, torch.Tensor] = {}
@@ -141,8 +142,7 @@ def features_by(
     return all_features(rows, titles, towers, config, cache, log)
 
 
-def _bench(rows: Sequence[Row], features: Features, image_dim: int) -> _Bench:
-    values = vocabularies(rows)
+def _bench(rows: Sequence[Row], features: Features, values: Mapping[str, tuple[str, ...]], image_dim: int) -> _Bench:
     folds = fold_of_rows(rows, features.images[:, :image_dim])
     training = [index for index, row in enumerate(rows) if row.split == "train"]
     held = [index for index in training if folds[index] == 0 and rows[index].title]

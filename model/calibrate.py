@@ -90,6 +90,8 @@ def fit_pool(rows: Fitting, masked: Fitting | None = None, before: Pool | None =
 
 def _fit_side(rows: Fitting, side: Side, *, with_stated: bool) -> Weights:
     count = len(experts_of(side, rows.logits))
+    if not len(rows.labels):
+        return Weights((1.0,) * count)
 
     def loss(raw: torch.Tensor) -> torch.Tensor:
         weights = softplus(raw)
@@ -192,14 +194,17 @@ def thresholds_of(outcomes: Mapping[str, Outcomes], target: float) -> Threshold:
 
 
 def bought_of(outcomes: Mapping[str, Outcomes], target: float, threshold: Threshold) -> Bought:
-    """What the target costs on the calibration rows of one attribute, with picture and title, by its ``threshold``."""
+    """What the target costs on the calibration rows of one attribute, with picture and title, by its ``threshold``; of
+    an attribute that pictures alone answer, with the picture.
+    """
 
     def share(key: str, bar: float | None) -> float | None:
         own = outcomes.get(key)
         return None if own is None else float((own.scores >= bar).mean()) if bar is not None else 0.0
 
     worded = threshold.when_stated.fused if threshold.when_stated is not None else None
-    return Bought(target, share("fused_stated", worded), share("fused", threshold.fused))
+    silent = share("fused", threshold.fused) if "fused" in outcomes else share("image", threshold.image)
+    return Bought(target, share("fused_stated", worded), silent)
 
 
 # ---- calibration error ----------------------------------------------------------------------------------------------

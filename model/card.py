@@ -9,6 +9,7 @@ from typing import Any
 
 from model.config import ModelConfig
 from model.dataset import Row
+from model.labels import UNTAUGHT
 from model.report import figures_tables
 from model.weights import Vocabulary
 
@@ -111,8 +112,11 @@ def write_card(
         figures=figures_tables(figures),
         published=len(vocabulary.published_types),
         rest=len(types) - len(vocabulary.published_types),
-        scenes=", ".join(f"`{value}`" for value in vocabulary.values["scene"]),
+        scenes=", ".join(f"`{value}`" for value in vocabulary.values["scene"] if value) or "none",
     )
+    untaught = [name for name, values in vocabulary.values.items() if values == UNTAUGHT]
+    if untaught:
+        card += f"- Never answered, as too few training rows are labelled with it: {', '.join(untaught)}.\n"
     (folder / "MODEL_CARD.md").write_text(card, encoding="utf-8")
 
 

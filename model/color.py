@@ -6,19 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from model.color_names import LAB_WHITE, RGB_TO_XYZ, nearest_names
-from model.foreground import Foreground, Lab, find_foreground
-from model.types import ColorArea, Pixels
+from model.foreground import Foreground, Lab
+from model.types import ColorArea
 
 _MAX_SAMPLES = 2048
 _NUM_CLUSTERS = 6
 _NUM_ROUNDS = 8
 _MIN_SHARE = 0.03
-
-
-def foreground_colors(pixels: Pixels) -> tuple[ColorArea, ...]:
-    """Name the colours of the foreground of ``pixels`` (H, W, 3) uint8 sRGB; see `named_colors`."""
-    found = find_foreground(pixels)
-    return named_colors(found) if found is not None else ()
 
 
 def named_colors(foreground: Foreground) -> tuple[ColorArea, ...]:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from model.association import all_pairs, pair_features, probabilities, sides_of
+from model.association import Sides, all_pairs, pair_features, probabilities, sides_of
 from model.calibrate import Outcomes, thresholds_of
 from model.catalogue import is_catalogue, load_catalogue
 from model.catch_all import apart
@@ -32,6 +32,7 @@ from model.fusion import ATTRIBUTES, SINGLE_SIDED, FusionModel, Logits
 from model.honesty import curve_of, honest_rows
 from model.inputs import Inputs, bag_tensors
 from model.label_noise import label_noise
+from model.labels import DEFAULT_DOUBT
 from model.ngrams import bags
 from model.parts import all_features
 from model.pool import SIDES
@@ -281,8 +282,7 @@ class Asked:
 
     def association(self, rows: Ints) -> dict[str, Any]:
         """Own titles against random ones and against those of the same type; and among all titles."""
-        inputs = self._inputs(rows, [self._rows[index].title for index in rows], self._features.titles[rows])
-        sides = sides_of(self._fusion.similarity(inputs), self._fusion(inputs), self._vocabulary.pools)
+        sides = self.sides(rows)
         weights = self._vocabulary.association
         own = torch.arange(len(rows))
         types = label_ids([self._rows[index] for index in rows], "product_type", self._types)
@@ -297,9 +297,14 @@ class Asked:
         pairs = all_pairs(sides, weights).numpy()
         return found | {f"recall_at_{k}": round(recall_at(pairs, k), 4) for k in (1, 10)}
 
+    def sides(self, rows: Ints) -> Sides:
+        """What picture and title of listings say alone."""
+        inputs = self._inputs(rows, [self._rows[index].title for index in rows], self._features.titles[rows])
+        return sides_of(self._fusion.similarity(inputs), self._fusion(inputs), self._vocabulary.pools)
+
     def doubt(self, attribute: str) -> float:
         """See `model.labels.Labels`."""
-        return self._vocabulary.doubts[attribute]
+        return self._vocabulary.doubts.get(attribute, DEFAULT_DOUBT)
 
     def _inputs(self, rows: Ints, titles: Sequence[str], vectors: Floats, *, masked: bool = False) -> Inputs:
         pictures, colors = (torch.from_numpy(one[rows]) for one in (self._features.images, self._features.colors))

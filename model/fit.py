@@ -86,7 +86,7 @@ def label_ids(rows: Sequence[Row], attribute: str, values: Sequence[str]) -> Int
 
     A product type that is not among the values is found by its category, which stands for all the rare types in it.
     """
-    index = {value: place for place, value in enumerate(values)}
+    index = {value: place for place, value in enumerate(values) if value}
     found = [row.labels.get(attribute, "") for row in rows]
     if attribute == "product_type":
         taxonomy = load_taxonomy()
@@ -270,8 +270,8 @@ def _svm(
     except ImportError as error:
         raise ModelError("scikit-learn is not installed; 'pip install hangtag[train]' brings it") from error
     rows = csr_matrix((grams.weights, grams.columns, grams.starts), shape=(len(labels), NUM_COLUMNS))
-    if len(np.unique(labels)) == 1:  # a fold of a small catalogue: there is nothing to part it from
-        return np.zeros((1, NUM_COLUMNS + dense.shape[1])), np.ones(1)
+    if (count := len(np.unique(labels))) < 2:  # a fold of a small catalogue: there is nothing to part it from
+        return np.zeros((count, NUM_COLUMNS + dense.shape[1])), np.ones(count)
     machine = LinearSVC(C=_SVM_COST, random_state=0).fit(hstack([rows, csr_matrix(dense)]).tocsr(), labels)
     if len(machine.classes_) > 2:
         return machine.coef_, machine.intercept_

@@ -85,6 +85,11 @@ class FusionModel(nn.Module):
         """Does a fusion look at regions and tokens?"""
         return bool(NEEDS_PARTS & set(self.fusions))
 
+    @property
+    def experts(self) -> tuple[str, ...]:
+        """Their names, in the order of ``forward``'s."""
+        return (*self.heads, "words", *self.tuned)
+
     def forward(self, inputs: Inputs) -> dict[str, Logits]:
         """Raw scores of every expert, by attribute."""
         plain = self.own(inputs)

@@ -28,13 +28,13 @@ from model.figures import interval_95
 from model.fit import Examples, Length, examples_of, fit_network, fit_words
 from model.folds import NUM_FOLDS, fold_of_rows
 from model.fusion import ATTRIBUTES, FusionModel
-from model.pool import SIDES
+from model.pool import SIDES, Pool
 from model.progress import Meter, Progress, silent
 from model.report import as_markdown
 from model.scoring import category_matrix, score_all, stated_values
 from model.taxonomy import load_taxonomy
 from model.train import published_types, vocabularies
-from model.weights import SHIPPED, Vocabulary, load
+from model.weights import SHIPPED, Checkpoint, load
 
 MIN_BRAND_ROWS = 50  # with fewer, a figure says little
 
@@ -72,7 +72,8 @@ def hold_out(
     Raises ModelError when data is missing, or holds nothing to leave out.
     """
     rows = load_catalogue(data) if is_catalogue(data) else load_rows(data)
-    config = replace(ModelConfig.load(checkpoint / "config.json"), tuned_text_layers=0, tuned_image_blocks=0)
+    values, loaded = vocabularies(rows), load(checkpoint)
+    config = replace(loaded.config, tuned_text_layers=0, tuned_image_blocks=0)  # what was tuned has seen every group
     features = features_by(rows, config, checkpoint, device, cache, log)
     training = np.array([row.split == "train" for row in rows])
     titled = training & np.array([bool(row.title) for row in rows])
@@ -81,13 +82,10 @@ def hold_out(
     folds = fold_of_rows(rows, features.images[:, : config.image_dim])
     brands = np.array([brand_of(row.title) for row in rows])
     largest = _largest(brands[titled], num_brands)
-    scenes = list(_scenes_of_two_sources(rows, training))
+    scenes = list(scenes_of_two_sources(rows, training, values["scene"]))
     meter = Meter((NUM_FOLDS + len(largest) + len(scenes)) * epochs, progress)
     how = _How(Length(epochs), seed, log, meter)
-    values = vocabularies(rows)
-    bench = _Bench(
-        rows, training, examples_of(rows, features, values), values, load(checkpoint).vocabulary, config, how
-    )
+    bench = _Bench(rows, training, examples_of(rows, features, values), values, _pools(loaded), config, how)
     right: Right = {}
     for fold in range(NUM_FOLDS):
         left = folds == fold
@@ -98,6 +96,13 @@ def hold_out(
         "brands": [_of_brand(bench, name, brands == name, titled, right) for name in largest],
         "scenes": [_of_scene(bench, *one) for one in scenes],
     }
+
+
+def _pools(checkpoint: Checkpoint) -> Mapping[str, Pool]:
+    """The checkpoint's, without weights of tuned experts: these are not fitted here."""
+    every = checkpoint.fusion.experts
+    kept = [name for name in every if not name.startswith("tuned_")]
+    return {name: pool.of(kept, every) for name, pool in checkpoint.vocabulary.pools.items()}
 
 
 def _largest(brands: npt.NDArray[np.str_], count: int) -> list[str]:
@@ -135,7 +140,7 @@ class _Bench:
     training: Bools
     data: Examples
     values: Mapping[str, tuple[str, ...]]
-    vocabulary: Vocabulary
+    pools: Mapping[str, Pool]
     config: ModelConfig
     how: _How
 
@@ -162,7 +167,7 @@ class _Bench:
             logits = fusion(self.data.inputs(torch.from_numpy(places)))
         truth = {name: self.data.labels[name][places].numpy() for name in ATTRIBUTES}
         published = [types.index(name) for name in published_types(self.rows)]
-        scored = score_all(self.vocabulary.pools, logits, stated, truth, published, to_category, {})
+        scored = score_all(self.pools, logits, stated, truth, published, to_category, {})
         for name in _ASKED:
             wanted = scored.truth[name]
             for side in SIDES:
@@ -193,11 +198,15 @@ def _figures(right: Right, chosen: Bools) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _scenes_of_two_sources(rows: Sequence[Row], training: Bools) -> Iterator[tuple[str, str, Bools, Bools]]:
+def scenes_of_two_sources(
+    rows: Sequence[Row], training: Bools, taught: Sequence[str]
+) -> Iterator[tuple[str, str, Bools, Bools]]:
     """A source and a scene that another source has too: rows of the source, and those to ask. Only where every scene
-    keeps some rows without the source; else an answer by what is left would be no feat.
+    keeps some rows without the source; else an answer by what is left would be no feat. Scenes that are not ``taught``
+    count as unknown.
     """
-    sources, scenes = np.array([row.source for row in rows]), np.array([row.labels.get("scene", "") for row in rows])
+    told = [row.labels.get("scene", "") for row in rows]
+    sources, scenes = np.array([row.source for row in rows]), np.array([one if one in taught else "" for one in told])
     known = training & (scenes != "")
     for source in np.unique(sources):
         own = sources == source
@@ -213,9 +222,9 @@ def _scenes_of_two_sources(rows: Sequence[Row], training: Bools) -> Iterator[tup
 def held_out_tables(found: Mapping[str, Any]) -> str:
     """A Markdown page."""
     head = (
-        f"Each group was left out of a fit of {found['epochs']} passes, half of what training makes, and then asked "
-        "about: accuracy (95 % interval) by both sides, by the picture, by the title. Product types: those with enough "
-        "training rows to be named. A brand is what titles begin with."
+        f"Each group was left out of a fit of {found['epochs']} passes and then asked about: accuracy (95 % interval) "
+        "by both sides, by the picture, by the title. Product types: those with enough training rows to be named. A "
+        "brand is what titles begin with."
     )
     groups = [("every family, a third at a time", "its families", found["families"])]
     for one in found["brands"]:

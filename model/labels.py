@@ -10,6 +10,10 @@ from model.honesty import Curve, curve_of
 
 Side = Literal["fused", "image", "text"]
 
+# Values of an attribute that training had too few labels of: heads need an output, and this one is no answer. It is
+# always the likeliest, no label is it, and neither words nor tags ever say it.
+UNTAUGHT = ("",)
+
 DEFAULT_STATED = 4.0
 DEFAULT_DOUBT = 0.05
 

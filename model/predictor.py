@@ -28,7 +28,7 @@ from model.errors import CheckpointError, OutOfMemoryError
 from model.foreground import Foreground, find_foreground
 from model.fusion import Logits
 from model.inputs import Inputs, bag_tensors
-from model.labels import Labels, Side
+from model.labels import UNTAUGHT, Labels, Side
 from model.ngrams import bags, is_familiar
 from model.opened_towers import open_towers
 from model.parts import parts_of_listings
@@ -70,9 +70,12 @@ class TorchPredictor:
         self._idf = checkpoint.fusion.idf.cpu().numpy()
         self._word_bits = checkpoint.fusion.word_bits.cpu().numpy()
         categories, self._to_category = category_matrix(checkpoint.vocabulary.values["product_type"], taxonomy)
+        if not self._to_category.any():  # the taxonomy places none of the types
+            categories, self._to_category = (), self._to_category[:, :0]
         types = checkpoint.vocabulary.values["product_type"]
         self._presence = checkpoint.presence
         self._published = [types.index(name) for name in checkpoint.vocabulary.published_types]
+        self._untaught = [name for name, own in checkpoint.vocabulary.values.items() if own == UNTAUGHT]
         asked = taxonomy.prompts
         self._zero_shot = open_zero_shot(checkpoint, device, choice, asked) if asked else None
         self.labels = labels_of(checkpoint, categories, targets, taxonomy.prompts)
@@ -112,6 +115,7 @@ class TorchPredictor:
         inputs = self._inputs(listings, pictures, foregrounds, titles)
         logits = self._fusion(inputs)
         scenes = torch.softmax(self._fusion.scenes(pictures) / self._vocabulary.scene_temperature, dim=1).cpu().numpy()
+        scenes = scenes[:, :0] if "scene" in self._untaught else scenes
         found = _Found(
             titles,
             self._scores(logits, inputs.has_image, inputs.has_title),
@@ -186,7 +190,7 @@ class TorchPredictor:
         types = found["product_type"]
         found["category"] = _over(types, lambda scores: scores @ self._to_category)
         found["product_type"] = _over(types, lambda scores: scores[:, self._published])
-        return found
+        return {name: _over(one, _nothing) if name in self._untaught else one for name, one in found.items()}
 
     def _by_side(
         self, name: str, logits: Logits, has_image: torch.Tensor, has_title: torch.Tensor, stated: bool
@@ -227,6 +231,10 @@ def _on_host(found: Sequence[torch.Tensor]) -> list[Vector]:
 def _over(found: tuple[_BySide, _BySide], change: Callable[[Vector], Vector]) -> tuple[_BySide, _BySide]:
     quiet, told = ({side: change(scores) for side, scores in one.items()} for one in found)
     return quiet, told
+
+
+def _nothing(scores: Vector) -> Vector:
+    return scores[:, :0]
 
 
 def _to_predictions(listings: Sequence[ListingInput], found: _Found) -> list[Prediction]:
@@ -298,10 +306,12 @@ def labels_of(
     targets: Mapping[str, float],
     prompts: Mapping[str, Prompted] = MappingProxyType({}),
 ) -> Labels:
-    """Vocabularies as published, and the thresholds that the precision targets buy."""
+    """Vocabularies as published, and the thresholds that the precision targets buy; none of what was never taught."""
     vocabulary: Vocabulary = checkpoint.vocabulary
-    values = {**vocabulary.values, "product_type": vocabulary.published_types, "category": categories}
+    taught = {name: () if own == UNTAUGHT else own for name, own in vocabulary.values.items()}
+    values = {**taught, "product_type": vocabulary.published_types, "category": categories}
     asked = {name: (checkpoint.outcomes.get(name, {}), targets.get(name, DEFAULT_TARGET)) for name in values}
+    asked = {name: one for name, one in asked.items() if values[name]}
     thresholds = {name: thresholds_of(*one) for name, one in asked.items()}
     stated: dict[str, dict[str, float]] = {
         name: {side: weights.stated for side, weights in pool.stated.items()} for name, pool in vocabulary.pools.items()

@@ -19,12 +19,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from model.association import pair_features, sides_of
-from model.calibrate import MIN_POOL_ROWS, Fitting, Outcomes, fit_logistic, fit_pool, fit_temperature, honest_outcomes
+from model.association import sides_of
+from model.calibrate import Fitting, Outcomes, fit_pool, fit_temperature, honest_outcomes
 from model.card import write_card
 from model.catalogue import is_catalogue, load_catalogue
 from model.config import ModelConfig
 from model.dataset import Row, Split, load_rows
+from model.doubts import doubt_of, fit_association
+from model.errors import ModelError
 from model.evaluate import evaluate_features, noise_figures
 from model.extract import Extractor
 from model.features import Features, read_titles, see_images
@@ -32,6 +34,7 @@ from model.fit import Examples, Length, choose_length, examples_of, fit_network,
 from model.folds import NUM_FOLDS, fold_of_rows
 from model.fusion import ATTRIBUTES, FusionModel
 from model.image import ImageTower
+from model.labels import UNTAUGHT
 from model.out_of_fold import OutOfFold, ask, together
 from model.parts import all_features
 from model.pool import Pool
@@ -41,7 +44,7 @@ from model.presence_data import learn_presence
 from model.preset import Preset
 from model.progress import Meter, Progress, silent
 from model.resume import Unfinished, key_of
-from model.scoring import Scored, category_matrix, score_all, stated_values
+from model.scoring import category_matrix, score_all, stated_values
 from model.taxonomy import load_taxonomy
 from model.towers.bring import bring_towers
 from model.tuning import Tuned, Tuning
@@ -49,8 +52,6 @@ from model.weights import Vocabulary, load_towers, save_heads, save_outcomes, se
 
 MIN_TYPE_ROWS = 20
 MIN_MATERIAL_ROWS = 15
-_SAID = ("color", "material")  # what words state are the very values that are scored
-_DOUBTED_SHARE = 0.03  # of listings whose words are right: these are called conflicts
 
 Log = Callable[[str], None]
 
@@ -114,9 +115,10 @@ def train(
     preset = preset or Preset()
     preset = replace(preset, image_tower=image_tower or preset.image_tower, text_tower=text_tower or preset.text_tower)
     how = _How(seed, epochs, choose_device(device), cache, log, progress)
-    given = _prepare(rows_of(data), out, preset, how)
-    recipe, rows = given.recipe, given.rows
-    folds = torch.from_numpy(fold_of_rows(rows, given.features.images[:, : recipe.config.image_dim]))
+    rows = rows_of(data)
+    given = _prepare(rows, vocabularies(rows), out, preset, how)
+    recipe = given.recipe
+    folds = _folds(given)
     key = key_of(asdict(recipe.config), recipe.epochs, recipe.patience, seed, folds, *_arrays(recipe.data))
     unfinished = Unfinished(out / "unfinished", key, log)
     length = _length(recipe, rows, folds, unfinished)
@@ -125,7 +127,6 @@ def train(
     recipe.meter.begin("fitting on all training rows")
     log("fitting on all training rows")
     fusion, tuned = recipe.fit(_rows_of(rows, "train"), length)
-    unfinished.clear()
     tuned.save(out)
     remember_words(fusion, [title for row in rows if row.split == "train" and (title := row.title or row.made_title)])
     _round_to_half(fusion)
@@ -139,6 +140,7 @@ def train(
     read = partial(read_titles, tower=text.to(how.place))
     figures = evaluate_features(fusion, vocabulary, outcomes, features, rows, read) | noise_figures(rows, cache)
     write_card(out, recipe.config, vocabulary, given.origins, rows, figures)
+    unfinished.clear()  # not before: a kill on the way here would cost every fold again
     seal(out)
     return TrainReport(out, figures)
 
@@ -167,7 +169,9 @@ class _Given:
     recipe: _Recipe
 
 
-def _prepare(rows: Sequence[Row], out: Path, preset: Preset, how: _How) -> _Given:
+def _prepare(
+    rows: Sequence[Row], values: Mapping[str, tuple[str, ...]], out: Path, preset: Preset, how: _How
+) -> _Given:
     """Bring the towers, ask them, and lay out what to fit."""
     out.mkdir(parents=True, exist_ok=True)
     own = [row.title for row in rows if row.split == "train" and row.title]
@@ -178,7 +182,6 @@ def _prepare(rows: Sequence[Row], out: Path, preset: Preset, how: _How) -> _Give
     towers = (image.to(how.place), text.to(how.place))
     titles = [row.title or row.made_title for row in rows]
     features = all_features(rows, titles, towers, config, how.cache, how.log)
-    values = vocabularies(rows)
     examples = examples_of(rows, features, values)
     sizes = {name: len(one) for name, one in values.items()}
     tuning = Tuning(config, towers, examples, sizes, how.cache, how.seed, how.log)
@@ -220,11 +223,23 @@ def rows_of(data: Path) -> list[Row]:
 
 
 def vocabularies(rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:
-    """Values per attribute, sorted: what training rows hold often enough. Rare product types stand together, as their
-    category.
+    """Values per attribute, sorted: what training rows hold often enough, `UNTAUGHT` where they hold nothing so. Rare
+    product types stand together, as their category.
+
+    Raises ModelError where no product type could be named, or too few listings have a title.
     """
+    titled = sum(row.split == "train" and bool(row.title) for row in rows)
+    if titled < MIN_TYPE_ROWS:
+        raise ModelError(f"{titled} training listings have a title; at least {MIN_TYPE_ROWS} are needed: give more")
+    if not published_types(rows):
+        most = max(_counts(rows, "product_type").values(), default=0)
+        raise ModelError(
+            f"product_type: no value has {MIN_TYPE_ROWS} training listings, the commonest has {most}; label more, or "
+            "keep the shipped checkpoint and calibrate it: 'hangtag evaluate --data … --recalibrate OUT'"
+        )
     least = {"color": 1, "material": MIN_MATERIAL_ROWS, "scene": MIN_TYPE_ROWS}
-    found = {name: tuple(sorted(v for v, n in _counts(rows, name).items() if n >= few)) for name, few in least.items()}
+    often = {name: sorted(v for v, n in _counts(rows, name).items() if n >= few) for name, few in least.items()}
+    found = {name: tuple(values) or UNTAUGHT for name, values in often.items()}
     taxonomy = load_taxonomy()
     types = {
         value if count >= MIN_TYPE_ROWS else taxonomy.category_of(value) or value
@@ -247,6 +262,18 @@ def _rows_of(rows: Sequence[Row], split: Split) -> torch.Tensor:
 
 
 # ---- out of fold ----------------------------------------------------------------------------------------------------
+
+
+def _folds(given: _Given) -> torch.Tensor:
+    """(N,) by row. Raises ModelError where there are too few families to ask about rows whose family was not seen."""
+    folds = fold_of_rows(given.rows, given.features.images[:, : given.recipe.config.image_dim])
+    titled = np.array([row.split == "train" and bool(row.title) for row in given.rows])
+    if len(np.unique(folds[titled])) < NUM_FOLDS:
+        raise ModelError(
+            f"training listings fall into fewer than {NUM_FOLDS} parts that share no family and no picture; give more "
+            "of other kinds, or tell families apart by the field family"
+        )
+    return torch.from_numpy(folds)
 
 
 def _length(recipe: _Recipe, rows: Sequence[Row], folds: torch.Tensor, unfinished: Unfinished) -> Length:
@@ -304,14 +331,22 @@ def _calibrate(
     truth = {name: one.numpy() for name, one in labels.items()}
     scored = score_all(pools, found.logits, stated, truth, chosen, to_category, {})
     curves, outcomes = honest_outcomes(scored.outcomes())
-    scene_truth = recipe.data.labels["scene"][found.scene_rows]
-    temperature = fit_temperature(found.scenes, scene_truth)
-    scenes = torch.softmax(found.scenes / temperature, dim=1).numpy()
-    by_picture = Outcomes(scenes.max(axis=1), scenes.argmax(axis=1) == scene_truth.numpy())
-    outcomes["scene"] = {"fused": by_picture, "image": by_picture}
-    association = _fit_association(found, pools, labels["product_type"], recipe.seed)
-    doubts = {name: _doubt(scored, name) for name in scored.scores}
+    temperature, of_scenes = _scenes(found, recipe.data.labels["scene"][found.scene_rows])
+    outcomes |= of_scenes
+    sides = sides_of(found.vectors, found.logits, pools)
+    association = fit_association(sides, labels["product_type"], recipe.seed)
+    doubts = {name: one for name in scored.scores if (one := doubt_of(scored, name)) is not None}
     return Vocabulary(values, published, pools, temperature, association, doubts, curves=curves), outcomes
+
+
+def _scenes(found: OutOfFold, truth: torch.Tensor) -> tuple[float, dict[str, dict[str, Outcomes]]]:
+    """Temperature, and how the top scenes did; as it is, and nothing, where no scene is known."""
+    if not len(truth):
+        return 1.0, {}
+    temperature = fit_temperature(found.scenes, truth)
+    scores = torch.softmax(found.scenes / temperature, dim=1).numpy()
+    by_picture = Outcomes(scores.max(axis=1), scores.argmax(axis=1) == truth.numpy())
+    return temperature, {"scene": {"fused": by_picture, "image": by_picture}}
 
 
 def _fit_pool(found: OutOfFold, name: str, labels: torch.Tensor, stated: torch.Tensor) -> Pool:
@@ -319,41 +354,6 @@ def _fit_pool(found: OutOfFold, name: str, labels: torch.Tensor, stated: torch.T
     plain = Fitting(found.logits[name], labels, stated).chosen(known)
     masked = Fitting(found.masked[name], labels, torch.zeros_like(stated)).chosen(known)
     return fit_pool(plain, masked if bool(stated.any()) else None)
-
-
-def _doubt(scored: Scored, name: str) -> float:
-    """What pictures give at least to the value that the words state, but for the few listings that may be doubted
-    wrongly. Where too few state one: to the true value.
-    """
-    seen, truth = scored.seen[name], scored.truth[name]
-    rows, said = scored.stating_one(name) if name in _SAID else (truth >= 0, truth)
-    rows &= truth >= 0
-    if rows.sum() < MIN_POOL_ROWS:
-        rows, said = truth >= 0, truth
-    return float(np.quantile(seen[rows, said[rows]], _DOUBTED_SHARE))
-
-
-def _fit_association(found: OutOfFold, pools: Mapping[str, Pool], types: torch.Tensor, seed: int) -> tuple[float, ...]:
-    """Own titles against as many of other listings, half of those of the same product type."""
-    sides = sides_of(found.vectors, found.logits, pools)
-    count = len(types)
-    own = torch.arange(count)
-    others = torch.cat([_others(types, seed, same_type=False), _others(types, seed, same_type=True)])
-    features = torch.cat([pair_features(sides, own, own)] * 2 + [pair_features(sides, own.repeat(2), others)])
-    truth = torch.cat([torch.ones(2 * count), torch.zeros(2 * count)])
-    return fit_logistic(features, truth)
-
-
-def _others(types: torch.Tensor, seed: int, *, same_type: bool) -> torch.Tensor:
-    """(N,) for each row another one, drawn with the seed; of the same type where there is one."""
-    generator = np.random.default_rng(seed)
-    count = len(types)
-    drawn = (np.arange(count) + generator.integers(1, count, count)) % count
-    if same_type:
-        for value in np.unique(types.numpy()):
-            shuffled = generator.permutation(np.flatnonzero(types.numpy() == value))
-            drawn[shuffled] = np.roll(shuffled, 1) if len(shuffled) > 1 else drawn[shuffled]
-    return torch.from_numpy(drawn)
 
 
 def _round_to_half(fusion: FusionModel) -> None:

@@ -97,6 +97,9 @@ def _model(settings: Settings) -> Iterator[Finding]:
     if out_of_reach:
         words = f"out of reach, so nothing is accepted: {', '.join(out_of_reach)}; lower model.precision_targets"
         yield Finding("warn", "precision targets", words)
+    untaught = [name for name, values in labels.values.items() if not values]
+    if untaught:
+        yield Finding("warn", "model", f"never answers {', '.join(untaught)}: too few listings were labelled with it")
     told = "; ".join(f"{name} {one}" for name, one in labels.bought.items() if one.is_in_reach)
     if told:
         yield Finding("ok", "precision targets", f"accepted of listings like the calibration rows: {told}")

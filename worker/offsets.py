@@ -162,11 +162,6 @@ class PartitionLedger:
         """The offset after the newest one delivered."""
         return self._next
 
-    @property
-    def num_open(self) -> int:
-        """Records delivered and not finished."""
-        return len(self._open)
-
     def is_finished(self, offset: int) -> bool:
         """Was it finished before, or lies before where this ledger starts?"""
         return offset < self._trimmed_to or offset in self._finished

@@ -208,11 +208,24 @@ class ModelSettings(_Group):
     @field_validator("precision_targets")
     @classmethod
     def _check_targets(cls, targets: dict[str, float]) -> dict[str, float]:
-        allowed = ("category", "product_type", "color", "material", "scene")
+        from model.prompts import TRAINED
+
+        allowed = (*TRAINED, *_prompted()) if targets.keys() - set(TRAINED) else TRAINED
         for name, target in targets.items():
             if name not in allowed or not 0 < target <= 1:
                 raise ValueError(f"{name}={target}: names are {', '.join(allowed)}; a target is above 0 and at most 1")
         return targets
+
+
+def _prompted() -> tuple[str, ...]:
+    """The attributes that the taxonomy declares by prompts."""
+    from model.errors import ModelError
+    from model.taxonomy import load_taxonomy
+
+    try:
+        return tuple(load_taxonomy().prompts)
+    except ModelError as error:
+        raise ValueError(str(error)) from error
 
 
 class BatchSettings(_Group):

@@ -38,6 +38,16 @@ def test_shares_are_told_apart_where_words_state_a_value() -> None:
     assert str(bought).endswith("where words state none at 0.95")
 
 
+def test_an_attribute_that_pictures_alone_answer_is_told_by_them() -> None:
+    """One declared by prompts has outcomes of pictures and no others; its threshold was bought all the same."""
+    known = {"image": outcomes(0.0)}
+    bought = at_95(known)
+    assert bought.is_in_reach
+    assert bought.silent is not None
+    assert 0.45 < bought.silent < 0.55
+    assert at_95({"fused": outcomes(0.97), **known}).silent == 1.0
+
+
 def test_a_target_out_of_reach_accepts_nothing() -> None:
     """All wrong: no share; nothing known: no words for it either."""
     wrong = Outcomes(np.linspace(0, 1, 400).astype(np.float32), np.zeros(400, np.bool_))

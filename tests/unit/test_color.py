@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.color import foreground_colors, lab_to_hex
+from model.color import lab_to_hex, named_colors
 from model.color_names import ciede2000, nearest_names
-from model.foreground import rgb_to_lab
-from model.types import Pixels
+from model.foreground import find_foreground, rgb_to_lab
+from model.types import ColorArea, Pixels
 
 NAVY = (24, 30, 70)
 RED = (200, 25, 35)
@@ -18,6 +18,11 @@ RED = (200, 25, 35)
 
 def picture(background: tuple[int, int, int]) -> Pixels:
     return np.full((224, 224, 3), background, np.uint8)
+
+
+def foreground_colors(pixels: Pixels) -> tuple[ColorArea, ...]:
+    found = find_foreground(pixels)
+    return named_colors(found) if found is not None else ()
 
 
 def test_white_background_is_no_colour() -> None:

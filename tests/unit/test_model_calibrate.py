@@ -96,6 +96,27 @@ def test_pool_learns_what_stated_words_are_worth() -> None:
     assert worth["random"].stated["fused"].stated < 0.3
 
 
+def test_a_pool_without_some_experts_keeps_the_weights_of_the_others() -> None:
+    """Fits that tune no tower ask the pools of a checkpoint that has tuned ones."""
+    experts = ("gated", "image", "text", "words", "tuned_image", "tuned_text")
+    generator = torch.Generator().manual_seed(0)
+    logits = {name: torch.randn(100, 4, generator=generator) for name in experts}
+    pool = fit_pool(Fitting(logits, torch.arange(100) % 4, torch.zeros(100, 4)))
+    kept = {name: one for name, one in logits.items() if not name.startswith("tuned_")}
+    fewer = pool.of(tuple(kept), experts)
+    assert fewer.silent["fused"].experts == pool.silent["fused"].experts[:4]
+    assert (len(fewer.silent["image"].experts), len(fewer.stated["text"].experts)) == (1, 2)
+    assert fewer.scores(kept, "text", stated=False).shape == (100, 4)
+
+
+def test_a_pool_without_rows_takes_all_experts_alike() -> None:
+    """Nothing says which of them knows; the weights are numbers all the same."""
+    logits = {name: torch.zeros(0, 1) for name in ("gated", "image", "text", "words")}
+    pool = fit_pool(Fitting(logits, torch.zeros(0, dtype=torch.long), torch.zeros(0, 1)))
+    assert pool.silent["fused"].experts == (1.0,) * 4
+    assert pool.stated["image"].experts == (1.0,)
+
+
 def test_logistic_regression_finds_the_slope() -> None:
     """Odds that double with each step of the only feature."""
     generator = torch.Generator().manual_seed(0)

@@ -64,6 +64,16 @@ def fitted() -> FusionModel:
     return fusion.eval()
 
 
+def test_experts_are_named_in_the_order_of_their_scores() -> None:
+    """Tuned ones too: pools keep weights by that order."""
+    config = replace(CONFIG, tuned_text_layers=1, tuned_image_blocks=1)
+    inputs, _ = listings()
+    wider = replace(inputs, images=inputs.images.repeat(1, 2), titles=inputs.titles.repeat(1, 2))
+    fusion = FusionModel(config, SIZES).eval()
+    with torch.inference_mode():
+        assert fusion.experts == tuple(fusion(wider)["color"])
+
+
 @pytest.mark.parametrize("name", ATTRIBUTES)
 def test_every_expert_learns_a_small_set_by_heart(fitted: FusionModel, name: str) -> None:
     """Each can fit 32 listings: gradients reach all of them."""

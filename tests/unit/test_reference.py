@@ -23,7 +23,7 @@ from model.reference.network import ReferenceModel
 from model.reference.outputs import hand_out
 from model.reference.train import train_reference
 from model.weights import load
-from tests.unit.test_train import COLORS, TYPES, picture
+from tests.unit.tiny_catalogue import COLORS, TYPES, picture
 
 SMALL = {"image": "resnet18", "side": 16, "batch": 16, "hidden": 32, "widths": (32, 16), "learning_rate": 3e-3}
 

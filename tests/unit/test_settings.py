@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from model.prompts import read_prompts
+from model.taxonomy import load_taxonomy
 from worker.kafka_config import consumer_config, producer_config
 from worker.sources import MASK, SettingsError, load_settings, masked
 
@@ -43,6 +46,16 @@ def test_wrong_setting_is_named(environ: dict[str, str], told: str) -> None:
     """The error says which key, and what is allowed."""
     with pytest.raises(SettingsError, match=told):
         load_settings(environ=environ)
+
+
+def test_a_precision_target_is_one_of_an_attribute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that every checkpoint answers, and those that the taxonomy declares by prompts."""
+    declared = replace(load_taxonomy(), prompts=read_prompts({"neckline": {"values": ["round", "v"]}}, ["neckline"]))
+    environ = {"HANGTAG_MODEL__PRECISION_TARGETS": '{"color": 0.9, "neckline": 0.8}'}
+    with pytest.raises(SettingsError, match=r"neckline=0.8: names are category, product_type, color"):
+        load_settings(environ=environ)
+    monkeypatch.setattr("model.taxonomy.load_taxonomy", lambda: declared)
+    assert load_settings(environ=environ).model.precision_targets["neckline"] == 0.8
 
 
 def test_kubernetes_variables_are_ignored() -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,55 +12,20 @@ from PIL import Image
 
 from model.ablation import ablate
 from model.ablation_figures import ablation_tables
-from model.catalogue import load_catalogue
+from model.dataset import Row, Source
 from model.errors import ModelError
-from model.evaluate import evaluate, features_of, measured_rows
+from model.evaluate import evaluate
 from model.fusions.registry import FUSIONS
-from model.held_out import held_out_tables, hold_out
+from model.held_out import held_out_tables, hold_out, scenes_of_two_sources
 from model.precision import learn_int8_of
 from model.predictor import load_predictor
 from model.preset import load_preset
 from model.quantise import FILE
-from model.recalibrate import recalibrate
 from model.report import figures_tables, write_report
 from model.train import TrainReport, train
 from model.types import ListingInput
 from model.weights import load, seal, verify
-
-TYPES = {"chair": (8, 90), "rug": (90, 30), "shoes": (40, 40)}  # height and width of what is shown
-COLORS = {"red": (190, 30, 30), "blue": (30, 50, 180), "black": (15, 15, 15), "green": (30, 140, 50)}
-
-
-def picture(kind: str, color: str, seed: int) -> Image.Image:
-    """A rectangle on white; its form tells the type."""
-    pixels = np.full((96, 96, 3), 255, np.uint8)
-    height, width = TYPES[kind]
-    noise = np.random.default_rng(seed).normal(0, 6, (height, width, 3))
-    pixels[2 : 2 + height, 3 : 3 + width] = np.clip(np.array(COLORS[color]) + noise, 0, 255)
-    return Image.fromarray(pixels)
-
-
-def write_csv(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def listings(folder: Path) -> Iterator[Mapping[str, str]]:
-    for index in range(120):
-        kind, color = list(TYPES)[index % 3], list(COLORS)[index // 3 % 4]
-        picture(kind, color, index).save(folder / f"{index}.jpg")
-        yield {
-            "image": f"{index}.jpg",
-            "title": f"maker {index // 12} {kind} model {index // 12}, {color}",
-            "product_type": kind,
-            "color_raw": color,
-            "color": color,
-            "material_from_title": "wood" if kind == "chair" else "cotton",
-            "size_from_title": "",
-            "split": "val" if index % 5 == 0 else "train",
-        }
+from tests.unit.tiny_catalogue import listings, picture, write_csv
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +36,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).mkdir(parents=True)
     rows = list(listings(folder / "abo/images"))
     write_csv(folder / "abo/listings.csv", rows)
-    write_csv(folder / "abo/scene.csv", [{"image": row["image"], "scene": "studio_white", "how": ""} for row in rows])
+    shown = ["indoor" if index % 4 == 1 else "studio_white" for index in range(len(rows))]
+    scenes = [{"image": row["image"], "scene": one, "how": ""} for row, one in zip(rows, shown, strict=True)]
+    write_csv(folder / "abo/scene.csv", scenes)
     photos = [("clothing", f"{index}.jpg") for index in range(12)] + [
         ("grocery", f"train/Fruit/{i}.jpg") for i in range(12)
     ]
@@ -137,7 +101,9 @@ def test_same_seed_same_checkpoint(data: Path, trained: TrainReport) -> None:
 
 
 def test_a_killed_run_goes_on_where_it_was(data: Path, trained: TrainReport) -> None:
-    """Killed in its second fold and started again, training fits two folds of three and ends in the same checkpoint."""
+    """Killed in its second fold and started again, training fits two folds of three; killed when what is fitted is
+    measured, none. It ends in the same checkpoint, in which nothing unfinished is left.
+    """
     out, cache = trained.folder.parent / "killed", trained.folder.parent / "cache"
 
     def dies(line: str) -> None:
@@ -147,8 +113,18 @@ def test_a_killed_run_goes_on_where_it_was(data: Path, trained: TrainReport) -> 
     with pytest.raises(KeyboardInterrupt):
         train(data, out, epochs=4, cache=cache, log=dies)
     lines: list[str] = []
-    again = train(data, out, epochs=4, cache=cache, log=lines.append)
+
+    def dies_late(line: str) -> None:
+        lines.append(line)
+        if line.startswith("int8: "):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(data, out, epochs=4, cache=cache, log=dies_late)
     assert [line for line in lines if line.startswith("fold ")] == ["fold 2 of 3", "fold 3 of 3"]
+    lines.clear()
+    again = train(data, out, epochs=4, cache=cache, log=lines.append)
+    assert [line for line in lines if line.startswith("fold ")] == []
     assert (again.folder / "digests.json").read_bytes() == (trained.folder / "digests.json").read_bytes()
 
 
@@ -208,16 +184,31 @@ def test_an_ablation_compares_every_fusion_with_the_single_sides(data: Path, tra
 def test_brands_left_out_stand_beside_the_same_rows_with_their_families_left_out(
     data: Path, trained: TrainReport
 ) -> None:
-    """The tiny catalogue has one brand; a source with a scene that another has is left out as a whole."""
+    """The tiny catalogue has one brand, and photos of clothes indoors, where some listings are as well."""
     found = hold_out(data, epochs=3, cache=trained.folder.parent / "cache", checkpoint=trained.folder)
     color = found["families"]["color"]["fused"]
     assert color["interval_95"][0] <= color["accuracy"] <= color["interval_95"][1]
-    for one in found["brands"]:
-        assert one["without"]["color"]["fused"]["rows"] == one["families"]["color"]["fused"]["rows"]
+    (maker,) = found["brands"]
+    assert (maker["brand"], maker["families"]["color"]["fused"]["rows"]) == ("maker", 96)
+    assert maker["without"]["color"]["fused"]["rows"] == 96
     page = held_out_tables(found)
     assert f"| every family, a third at a time | its families | {color['rows']} |" in page
-    for brand in (one["brand"] for one in found["brands"]):
-        assert f"| {brand} | the brand |" in page
+    assert "| maker | the brand | 96 |" in page
+    (clothes,) = found["scenes"]
+    assert (clothes["source"], clothes["scene"], clothes["rows"]) == ("clothing", "indoor", 9)
+    assert "| clothing | indoor | 9 |" in page
+    assert "of a fit of 3 passes and then" in page
+
+
+def test_a_scene_with_too_few_rows_to_be_taught_is_not_asked_for(tmp_path: Path) -> None:
+    """Two sources may show it: no head has an output for it."""
+    sources: tuple[Source, ...] = ("abo", "clothing")
+    rows = [
+        Row(tmp_path, "", {"scene": one}, "train", source, "") for source in sources for one in ("studio", "indoor")
+    ]
+    every = np.ones(4, np.bool_)
+    asked = [(source, scene) for source, scene, *_ in scenes_of_two_sources(rows, every, ("studio",))]
+    assert asked == [("abo", "studio"), ("clothing", "studio")]
 
 
 def test_a_trained_checkpoint_serves(trained: TrainReport) -> None:
@@ -285,72 +276,3 @@ def test_missing_data_is_named(tmp_path: Path) -> None:
     """The message says which file and which option."""
     with pytest.raises(ModelError, match=r"abo/listings.csv is missing; --data"):
         train(tmp_path, tmp_path / "out")
-
-
-# ---- a team's own file
-
-
-def own_file(path: Path, count: int, *, colors: Sequence[str] = tuple(COLORS)) -> Path:
-    """Listings as a team labels them: half of the words of colour are wrong."""
-    lines = []
-    for index in range(count):
-        color = colors[index % len(colors)]
-        name = f"own{index}.jpg"
-        picture("chair", color, index).save(path.parent / name)
-        said = color if index % 2 else colors[(index + 1) % len(colors)]
-        lines.append(
-            json.dumps(
-                {"image": name, "title": f"{chr(97 + index % 26)}{chr(97 + index // 26)} chair, {said}", "color": color}
-            )
-        )
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
-
-
-def test_own_listings_are_measured_by_what_is_labelled(trained: TrainReport, tmp_path: Path) -> None:
-    """Only colours are known: only they have figures, and the tables can be shown."""
-    found = evaluate(trained.folder, own_file(tmp_path / "own.jsonl", 40), cache=tmp_path)
-    assert found["color"]["fused"]["rows"] == 40
-    assert "product_type" not in found
-    assert "| color |" in figures_tables(found)
-
-
-def test_recalibration_learns_how_far_words_are_to_be_trusted(trained: TrainReport, tmp_path: Path) -> None:
-    """Where every second title names a wrong colour, pictures decide afterwards; the experts are the same files."""
-    data = own_file(tmp_path / "own.jsonl", 240)
-    before = evaluate(trained.folder, data, cache=tmp_path / "cache")["color"]["fused"]["accuracy"]
-    checkpoint, rows = load(trained.folder), measured_rows(data)
-    features = features_of(checkpoint, rows, "cpu", tmp_path / "cache")
-    done = recalibrate(trained.folder, checkpoint, features, rows, tmp_path / "new")
-    after = evaluate(done.folder, data, cache=tmp_path / "cache")["color"]["fused"]["accuracy"]
-    assert done.attributes == ("color",)
-    assert after > before + 0.2
-    assert (done.folder / "heads.safetensors").read_bytes() == (trained.folder / "heads.safetensors").read_bytes()
-    with pytest.raises(ModelError, match="exists; name a new folder"):
-        recalibrate(trained.folder, checkpoint, features, rows, tmp_path / "new")
-
-
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ("{", "line 2: not JSON"),
-        ('{"image": "a.jpg", "colour": "red"}', "line 2: unknown field 'colour'; the fields are color, family"),
-        ('{"image": "none.jpg"}', "line 2: image 'none.jpg' is no file"),
-        ('{"image": "own0.jpg", "split": "val"}', "line 2: split 'val' is none; write train or test"),
-        ('{"image": 3}', "line 2: write one object whose values are strings"),
-    ],
-)
-def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str) -> None:
-    """The file's name, the line and what is wrong with it."""
-    path = own_file(tmp_path / "own.jsonl", 1)
-    path.write_text(path.read_text(encoding="utf-8") + line + "\n", encoding="utf-8")
-    with pytest.raises(ModelError, match=message):
-        load_catalogue(path)
-
-
-def test_csv_and_json_lines_say_the_same(tmp_path: Path) -> None:
-    """Two spellings of one catalogue."""
-    path = own_file(tmp_path / "own.jsonl", 6)
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    write_csv(tmp_path / "own.csv", lines)
-    assert load_catalogue(tmp_path / "own.csv") == load_catalogue(path)

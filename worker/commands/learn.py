@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 from rich.markdown import Markdown
 
 from worker.commands.fit_progress import shown_progress
+from worker.commands.idle_options import refuse_idle
 from worker.commands.shared import is_terminal, plain_errors, settings_of
+
+if TYPE_CHECKING:
+    from model.preset import Preset  # imports torch
 
 _Data = Annotated[
     Path,
@@ -50,6 +54,8 @@ def train(
     settings_of(context)
     if (out is None) == (quantise is None):
         raise typer.BadParameter("name a folder: --out for a new checkpoint, or --quantise for one that is there")
+    if quantise is not None:
+        refuse_idle(context, "with --quantise")
     with plain_errors(), shown_progress() as (log, progress):
         if out is None or quantise is not None:
             assert quantise is not None  # noqa: S101  # one of the two is there
@@ -58,21 +64,30 @@ def train(
         from model.preset import load_preset
 
         chosen = load_preset(preset)
-        how: dict[str, Any] = {"seed": seed, "epochs": epochs, "log": log, "progress": progress}
         if chosen.kind == "reference":
-            from model.reference.card import reference_tables
-            from model.reference.train import train_reference
-
-            figures = train_reference(data, out, chosen, **how)
-            table = reference_tables(figures)
-        else:
-            from model.report import figures_tables
-            from model.train import train as fit
-
-            how |= {"image_tower": image_tower, "text_tower": text_tower}
-            figures = fit(data, out, preset=chosen, device=device, **how).figures
-            table = figures_tables(figures)
+            refuse_idle(context, "with a reference model's --preset")
+        how: dict[str, Any] = {"seed": seed, "epochs": epochs, "log": log, "progress": progress}
+        if chosen.kind == "tagger":
+            how |= {"device": device, "image_tower": image_tower, "text_tower": text_tower}
+        figures, table = _fit(data, out, chosen, how)
     _show(table, figures, as_json=not is_terminal())
+
+
+_Shown = tuple[Mapping[str, Any], str]  # figures, and their tables as Markdown
+
+
+def _fit(data: Path, out: Path, preset: Preset, how: Mapping[str, Any]) -> _Shown:
+    if preset.kind == "reference":
+        from model.reference.card import reference_tables
+        from model.reference.train import train_reference
+
+        measured = train_reference(data, out, preset, **how)
+        return measured, reference_tables(measured)
+    from model.report import figures_tables
+    from model.train import train as fit
+
+    figures = fit(data, out, preset=preset, **how).figures
+    return figures, figures_tables(figures)
 
 
 def add_pair(
@@ -99,7 +114,7 @@ _HeldOut = Annotated[
 ]
 _Epochs = Annotated[
     int,
-    typer.Option(min=1, help="Passes of each fit, with --ablation and --held-out: half as many as training makes."),
+    typer.Option(min=1, help="Passes of each fit, with --ablation and --held-out; the shipped preset makes up to 36."),
 ]
 _Fusions = Annotated[
     str,
@@ -135,12 +150,16 @@ def evaluate(
     with plain_errors():
         from model.reference.config import is_reference
 
+        measures_reference = checkpoint is not None and is_reference(checkpoint)
+        refuse_idle(context, _way(ablation=ablation, held_out=held_out, of_reference=measures_reference))
+        if recalibrate is not None and recalibrate.exists():
+            raise typer.BadParameter(f"--recalibrate: {recalibrate} exists; name a new folder")
         if ablation:
             how = {"device": device, "num_seeds": seeds, "epochs": epochs}
             figures, table = _ablation(checkpoint, data, fusions, how, report)
         elif held_out:
             figures, table = _held_out(checkpoint, data, device, epochs, report)
-        elif checkpoint is not None and is_reference(checkpoint):
+        elif checkpoint is not None and measures_reference:
             figures, table = _reference(checkpoint, data)
         else:
             chosen = None if engine is None and precision == "auto" else (engine or "auto", precision)
@@ -148,7 +167,13 @@ def evaluate(
         _show(table, figures, as_json=as_json or not is_terminal())
 
 
-_Shown = tuple[Mapping[str, Any], str]  # figures, and their tables as Markdown
+def _way(*, ablation: bool, held_out: bool, of_reference: bool) -> str:
+    """What is measured, as `worker.commands.idle_options` calls it."""
+    if ablation:
+        return "with --ablation"
+    if held_out:
+        return "with --held-out"
+    return "with a reference model's --checkpoint" if of_reference else "without --ablation or --held-out"
 
 
 def _ablation(checkpoint: Path | None, data: Path, fusions: str, how: Mapping[str, Any], report: Path | None) -> _Shown:
@@ -224,7 +249,10 @@ def _recalibrate(checkpoint: Path | None, data: Path, device: str, out: Path) ->
     source = checkpoint or SHIPPED
     loaded, rows = load(source), measured_rows(data)
     done = recalibrate(source, loaded, features_of(loaded, rows, device, Path(".cache/features")), rows, out)
-    typer.echo(f"{', '.join(done.attributes)} calibrated on {len(rows):,} listings: {done.folder}", err=True)
+    told = ", ".join(f"{name} on {count:,} listings" for name, count in done.rows.items())
+    typer.echo(f"calibrated {told}: {done.folder}", err=True)
+    for note in done.notes:
+        typer.echo(f"left out: {note}", err=True)
 
 
 def _show(table: str, figures: object, *, as_json: bool) -> None:

@@ -1,0 +1,224 @@
+"""A team's own listings: read, trained on, measured, calibrated on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from model.catalogue import load_catalogue
+from model.dataset import Row
+from model.engines import EngineChoice
+from model.errors import ModelError
+from model.evaluate import Asked, evaluate, features_of, measured_rows
+from model.extract import Extractor
+from model.features import Features
+from model.predictor import TorchPredictor, load_predictor
+from model.recalibrate import recalibrate
+from model.report import figures_tables
+from model.tagging import Tagging
+from model.taxonomy import load_taxonomy
+from model.train import TrainReport, train, vocabularies
+from model.types import ListingInput
+from model.weights import load
+from tests.unit.tiny_catalogue import COLORS, TYPES, own_file, picture, write_csv
+
+
+@pytest.fixture(scope="module")
+def own_trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrainReport]:
+    """The file of a team that knows types and colours, neither materials nor scenes; and a checkpoint of it."""
+    folder = tmp_path_factory.mktemp("own")
+    lines = []
+    for index in range(78):
+        kind, color = list(TYPES)[index % 3], list(COLORS)[index // 3 % 4]
+        picture(kind, color, index).save(folder / f"{index}.jpg")
+        title = f"{chr(97 + index % 26)}{chr(97 + index // 26)} {kind} of cotton, {color}"
+        split = "test" if index >= 66 else "train"
+        labels = {"product_type": kind, "color": color, "split": split, "family": str(index)}
+        lines.append(json.dumps({"image": f"{index}.jpg", "title": title, **labels}))
+    data = folder / "own.jsonl"
+    data.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return data, train(data, folder / "out", epochs=12, cache=folder / "cache")
+
+
+@pytest.fixture(scope="module")
+def trained(own_trained: tuple[Path, TrainReport]) -> TrainReport:
+    """That checkpoint."""
+    return own_trained[1]
+
+
+@pytest.fixture(scope="module")
+def labelled(trained: TrainReport, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Row], Features]:
+    """Listings to calibrate on: their file, and what the checkpoint's towers see in them."""
+    folder = tmp_path_factory.mktemp("labelled")
+    data = own_file(folder / "own.jsonl", 240)
+    rows = measured_rows(data)
+    return data, rows, features_of(load(trained.folder), rows, "cpu", folder / "cache")
+
+
+Labelled = tuple[Path, list[Row], Features]
+
+
+def test_what_a_team_has_no_labels_of_is_not_answered(own_trained: tuple[Path, TrainReport]) -> None:
+    """Training, figures and card do without it; a worker gives no value of it, whatever the title states."""
+    data, done = own_trained
+    assert done.figures["color"]["fused"]["rows"] == 12
+    assert not {"material", "scene"} & set(done.figures)
+    card = (done.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "Never answered, as too few training rows are labelled with it: material, scene." in card
+    assert (
+        evaluate(done.folder, data, cache=data.parent / "cache", engine=("torch", "fp32"))["color"]["fused"]["rows"]
+        == 78
+    )
+    predictor = load_predictor(str(done.folder), "cpu")
+    assert (predictor.labels.values["material"], predictor.labels.values["scene"]) == ((), ())
+    assert not {"material", "scene"} & set(predictor.labels.thresholds)
+    title, pixels = "aa rug of cotton, red", np.asarray(picture("rug", "red", 1).resize((224, 224)))
+    (prediction,) = predictor.predict([ListingInput(title, (pixels,))])
+    assert prediction.association is not None and 0 <= prediction.association <= 1
+    mentions = Extractor(load_taxonomy()).extract(title, "", ())
+    assert any(mention.attribute == "material" for mention in mentions)
+    tags = Tagging(predictor.labels, load_taxonomy()).resolve(prediction, mentions, title, was_read=False)
+    assert tags.attributes["color"].values[0].value == "red"
+    for nothing in (tags.attributes["material"], tags.scene, *tags.image_scenes):
+        assert (nothing.status, nothing.values) == ("abstained", ())
+
+
+def test_types_that_the_taxonomy_places_nowhere_have_no_category(trained: TrainReport) -> None:
+    """A team's own words are answered as they are; a category that a title states contradicts no picture."""
+    found = load(trained.folder)
+    names = tuple(f"our {name}" for name in found.vocabulary.values["product_type"])
+    values = {**found.vocabulary.values, "product_type": names}
+    own = replace(found, vocabulary=replace(found.vocabulary, values=values, published_types=names))
+    predictor = TorchPredictor(own, torch.device("cpu"), {}, EngineChoice("torch", "fp32"))
+    assert predictor.labels.values["category"] == ()
+    title, pixels = "aa chair, red", np.asarray(picture("rug", "red", 1).resize((224, 224)))
+    (prediction,) = predictor.predict([ListingInput(title, (pixels,))])
+    mentions = Extractor(load_taxonomy()).extract(title, "", ())
+    tags = Tagging(predictor.labels, load_taxonomy()).resolve(prediction, mentions, title, was_read=False)
+    assert (tags.category.status, tags.category.values, tags.category.consistency) == ("abstained", (), "text_only")
+
+
+def own_rows(kinds: Sequence[str], titles: int) -> list[Row]:
+    return [
+        Row(Path(f"{index}.jpg"), "a thing" if index < titles else "", {"product_type": kind}, "train", "catalogue", "")
+        for index, kind in enumerate(kinds)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        (own_rows(["chair"] * 19 + ["rug"] * 12, 31), "no value has 20 training listings, the commonest has 19"),
+        ([replace(row, labels={}) for row in own_rows(["chair"] * 30, 30)], "the commonest has 0; label more"),
+        (own_rows(["chair"] * 30, 5), "5 training listings have a title; at least 20"),
+    ],
+)
+def test_too_little_to_train_on_is_said_before_any_work(rows: list[Row], told: str) -> None:
+    """How many there are, how many there must be, and what to do."""
+    with pytest.raises(ModelError, match=told):
+        vocabularies(rows)
+
+
+def test_listings_of_one_family_train_nothing(tmp_path: Path) -> None:
+    """Nothing of it could be asked about rows whose family was not seen: the field to mend is named."""
+    path = own_file(tmp_path / "own.jsonl", 24)
+    lines = [json.loads(line) | {"product_type": "chair", "family": "one"} for line in path.read_text().splitlines()]
+    path.write_text("\n".join(map(json.dumps, lines)) + "\n", encoding="utf-8")
+    with pytest.raises(ModelError, match=r"parts that share no family and no picture.*field family"):
+        train(path, tmp_path / "out", epochs=1, cache=tmp_path / "cache")
+
+
+def test_own_listings_are_measured_by_what_is_labelled(trained: TrainReport, tmp_path: Path) -> None:
+    """Only colours are known: only they have figures, and the tables can be shown."""
+    found = evaluate(trained.folder, own_file(tmp_path / "own.jsonl", 40), cache=tmp_path)
+    assert found["color"]["fused"]["rows"] == 40
+    assert "product_type" not in found
+    assert "| color |" in figures_tables(found)
+
+
+def test_recalibration_learns_how_far_words_are_to_be_trusted(
+    trained: TrainReport, labelled: Labelled, tmp_path: Path
+) -> None:
+    """Where every second title names a wrong colour, pictures decide afterwards; the experts are the same files."""
+    data, rows, features = labelled
+    before = evaluate(trained.folder, data, cache=data.parent / "cache")["color"]["fused"]["accuracy"]
+    checkpoint = load(trained.folder)
+    done = recalibrate(trained.folder, checkpoint, features, rows, tmp_path / "new")
+    after = evaluate(done.folder, data, cache=data.parent / "cache")["color"]["fused"]["accuracy"]
+    assert done.attributes == ("color",)
+    assert after > before + 0.2
+    assert (done.folder / "heads.safetensors").read_bytes() == (trained.folder / "heads.safetensors").read_bytes()
+    with pytest.raises(ModelError, match="exists; name a new folder"):
+        recalibrate(trained.folder, checkpoint, features, rows, tmp_path / "new")
+
+
+def test_pools_that_are_fitted_anew_change_what_follows_from_them(
+    trained: TrainReport, labelled: Labelled, tmp_path: Path
+) -> None:
+    """What counts as a conflict, and whether picture and title belong together, are measured by the new pools."""
+    _, rows, features = labelled
+    before = load(trained.folder)
+    recalibrate(trained.folder, before, features, rows, tmp_path / "new")
+    old, new = before.vocabulary, load(tmp_path / "new").vocabulary
+    assert new.doubts["color"] != old.doubts["color"]
+    assert new.doubts["product_type"] == old.doubts["product_type"]
+    assert new.association != old.association
+    every = np.arange(len(rows))
+    with torch.inference_mode():
+        stale, fresh = (
+            Asked(before.fusion, replace(new, association=weights), features, rows).association(every)["auroc_random"]
+            for weights in (old.association, new.association)
+        )
+    assert fresh >= stale
+
+
+def test_labels_in_a_teams_own_words_calibrate_nothing(
+    trained: TrainReport, labelled: Labelled, tmp_path: Path
+) -> None:
+    """They are named; colours keep the outcomes that their thresholds are bought with."""
+    _, rows, features = labelled
+    before = load(trained.folder)
+    strange = [replace(row, labels={"color": f"our {row.labels['color']}"}) for row in rows]
+    with pytest.raises(ModelError, match=r"color of 240 listings is none of the checkpoint's values \('our .*, …"):
+        recalibrate(trained.folder, before, features, strange, tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+    known = [replace(row, labels={**row.labels, "product_type": "chair"}) for row in strange]
+    done = recalibrate(trained.folder, before, features, known, tmp_path / "new")
+    assert done.attributes == ("product_type", "category")
+    assert done.rows == {"product_type": 240, "category": 240}
+    assert len(done.notes) == 1 and "color of 240 listings" in done.notes[0]
+    after = load(done.folder)
+    assert after.outcomes["color"].keys() == before.outcomes["color"].keys()
+    assert after.vocabulary.pools["color"] == before.vocabulary.pools["color"]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", "line 2: not JSON"),
+        ('{"image": "a.jpg", "colour": "red"}', "line 2: unknown field 'colour'; the fields are color, family"),
+        ('{"image": "none.jpg"}', "line 2: image 'none.jpg' is no file"),
+        ('{"image": "own0.jpg", "split": "val"}', "line 2: split 'val' is none; write train or test"),
+        ('{"image": 3}', "line 2: write one object whose values are strings"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str) -> None:
+    """The file's name, the line and what is wrong with it."""
+    path = own_file(tmp_path / "own.jsonl", 1)
+    path.write_text(path.read_text(encoding="utf-8") + line + "\n", encoding="utf-8")
+    with pytest.raises(ModelError, match=message):
+        load_catalogue(path)
+
+
+def test_csv_and_json_lines_say_the_same(tmp_path: Path) -> None:
+    """Two spellings of one catalogue."""
+    path = own_file(tmp_path / "own.jsonl", 6)
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    write_csv(tmp_path / "own.csv", lines)
+    assert load_catalogue(tmp_path / "own.csv") == load_catalogue(path)
