@@ -109,7 +109,11 @@ def test_figures_are_of_what_is_served(seed: int, title: str, sides: tuple[Side,
     for name in ("category", *ATTRIBUTES):
         values = labels(found).values[name]
         row = scored.scores[name][side][0]
-        best = (tags.category if name == "category" else tags.attributes[name]).values[0]
+        told = (tags.category if name == "category" else tags.attributes[name]).values
+        if not told:  # all that could be named is next to impossible
+            assert row.max() < 1e-4
+            continue
+        best = told[0]
         if best.value not in values:  # a stated type that the heads were never taught
             assert name == "product_type"
             continue
