@@ -18,9 +18,9 @@ import torch
 
 from model.ablation_figures import PICTURE, PICTURE_MISSING, STACKING, TITLE, TITLE_MISSING, Right, summarise
 from model.calibrate import Fitting, fit_pool
-from model.catalogue import is_catalogue, load_catalogue
+from model.catalogue import rows_of
 from model.config import ModelConfig
-from model.dataset import Row, load_rows
+from model.dataset import Row
 from model.errors import ModelError
 from model.extract import Extractor
 from model.features import Features
@@ -39,8 +39,6 @@ from model.weights import SHIPPED, load_towers
 
 MASKED = ("color", "material")  # attributes whose telling words can be hidden
 EVERY: Sequence[str] = ()
-# Stages that were tuned have seen the third that is held out here: the towers are asked as they came.
-_UNTUNED: Mapping[str, Any] = {"tuned_text_layers": 0, "tuned_image_blocks": 0}
 
 Log = Callable[[str], None]
 
@@ -61,9 +59,9 @@ def ablate(
 
     Raises ModelError when data is missing.
     """
-    rows = load_catalogue(data) if is_catalogue(data) else load_rows(data)
+    rows = rows_of(data)
     values = vocabularies(rows)
-    config = replace(ModelConfig.load(checkpoint / "config.json"), fusions=tuple(fusions), **_UNTUNED)
+    config = replace(ModelConfig.load(checkpoint / "config.json").untuned(), fusions=tuple(fusions))
     features = features_by(rows, config, checkpoint, device, cache, log)
     bench = _bench(rows, features, values, config.image_dim)
     meter = Meter(num_seeds * len(fusions) * epochs, progress)

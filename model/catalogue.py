@@ -14,13 +14,18 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from model.dataset import FAMILY_WORDS, Row, Split, family_share
+from model.dataset import FAMILY_WORDS, Row, Split, family_share, load_rows
 from model.errors import ModelError
 from model.taxonomy import load_taxonomy
 
 LABELS = ("product_type", "color", "material", "scene")
 _KNOWN = {"image", "title", "split", "family"}
 _TEST_SHARE = 0.1
+
+
+def rows_of(data: Path) -> list[Row]:
+    """What ``--data`` names: a folder with the training data, or a team's own file. Raises ModelError."""
+    return load_catalogue(data) if is_catalogue(data) else load_rows(data)
 
 
 def is_catalogue(path: Path) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,10 @@ class ModelConfig:
     def framing(self) -> Framing:
         """How a picture is brought to the square that the image tower sees."""
         return Framing(self.image_side, self.image_fit, self.image_crop_share, self.image_interpolation)
+
+    def untuned(self) -> ModelConfig:
+        """The same with towers as they came: tuned stages have seen the rows that they were tuned on."""
+        return replace(self, tuned_text_layers=0, tuned_image_blocks=0)
 
     def save(self, path: Path) -> None:
         """Write as JSON."""

@@ -140,6 +140,21 @@ def fit_network(
     return fusion.eval()
 
 
+def fit_experts(
+    config: ModelConfig,
+    data: Examples,
+    rows: torch.Tensor,
+    sizes: Mapping[str, int],
+    length: Length,
+    log: Callable[[str], None],
+    after_pass: AfterPass = lambda: None,
+) -> FusionModel:
+    """All experts, the linear one included, fitted on ``rows``. Raises ModelError when scikit-learn is missing."""
+    fusion = fit_network(config, data, rows, sizes, length, log, after_pass)
+    fit_words(fusion, data, rows)
+    return fusion
+
+
 def choose_length(
     config: ModelConfig,
     data: Examples,

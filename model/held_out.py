@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +19,18 @@ import numpy.typing as npt
 import torch
 
 from model.ablation import features_by
-from model.catalogue import is_catalogue, load_catalogue
+from model.catalogue import rows_of
 from model.config import ModelConfig
-from model.dataset import Row, load_rows
+from model.dataset import Row
 from model.errors import ModelError
 from model.extract import Extractor
 from model.figures import interval_95
-from model.fit import Examples, Length, examples_of, fit_network, fit_words
+from model.fit import Examples, Length, examples_of, fit_experts
 from model.folds import NUM_FOLDS, fold_of_rows
 from model.fusion import ATTRIBUTES, FusionModel
 from model.pool import SIDES, Pool
 from model.progress import Meter, Progress, silent
-from model.report import as_markdown
+from model.report import as_markdown, within
 from model.scoring import category_matrix, score_all, stated_values
 from model.taxonomy import load_taxonomy
 from model.train import published_types, vocabularies
@@ -44,9 +44,8 @@ _ASKED = ("product_type", "category", "color", "material")
 
 Log = Callable[[str], None]
 Bools = npt.NDArray[np.bool_]
-Right = dict[
-    tuple[str, str], tuple[Bools, Bools]
-]  # (attribute, side) -> (N,) rows that were asked, and which were right
+# (attribute, side) -> (N,) rows that were asked, and which were right
+Right = dict[tuple[str, str], tuple[Bools, Bools]]
 
 
 def brand_of(title: str) -> str:
@@ -71,9 +70,9 @@ def hold_out(
 
     Raises ModelError when data is missing, or holds nothing to leave out.
     """
-    rows = load_catalogue(data) if is_catalogue(data) else load_rows(data)
+    rows = rows_of(data)
     values, loaded = vocabularies(rows), load(checkpoint)
-    config = replace(loaded.config, tuned_text_layers=0, tuned_image_blocks=0)  # what was tuned has seen every group
+    config = loaded.config.untuned()  # what was tuned has seen every group
     features = features_by(rows, config, checkpoint, device, cache, log)
     training = np.array([row.split == "train" for row in rows])
     titled = training & np.array([bool(row.title) for row in rows])
@@ -118,8 +117,7 @@ def _of_brand(bench: _Bench, name: str, own: Bools, titled: Bools, by_families: 
 
 def _of_scene(bench: _Bench, source: str, scene: str, left: Bools, asked: Bools) -> dict[str, Any]:
     correct, count = bench.ask_scene(bench.without(f"source {source}", left), asked, scene), int(asked.sum())
-    told = {"rows": count, "accuracy": round(correct / count, 4), "interval_95": interval_95(correct, count)}
-    return {"source": source, "scene": scene, **told}
+    return {"source": source, "scene": scene, **_accuracy(correct, count)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +150,7 @@ class _Bench:
         torch.manual_seed(how.seed)
         rows = torch.from_numpy(np.flatnonzero(self.training & ~left))
         sizes = {name: len(one) for name, one in self.values.items()}
-        fusion = fit_network(self.config, self.data, rows, sizes, how.length, how.log, how.meter.step)
-        fit_words(fusion, self.data, rows)
-        return fusion
+        return fit_experts(self.config, self.data, rows, sizes, how.length, how.log, how.meter.step)
 
     def ask(self, fusion: FusionModel, chosen: Bools, right: Right) -> None:
         """Note which of the chosen rows each side has right."""
@@ -193,9 +189,12 @@ def _figures(right: Right, chosen: Bools) -> dict[str, dict[str, Any]]:
         rows = asked & chosen
         count, hits = int(rows.sum()), int((rows & correct).sum())
         if count:
-            told = {"rows": count, "accuracy": round(hits / count, 4), "interval_95": interval_95(hits, count)}
-            found.setdefault(name, {})[side] = told
+            found.setdefault(name, {})[side] = _accuracy(hits, count)
     return found
+
+
+def _accuracy(correct: int, count: int) -> dict[str, Any]:
+    return {"rows": count, "accuracy": round(correct / count, 4), "interval_95": interval_95(correct, count)}
 
 
 def scenes_of_two_sources(
@@ -231,7 +230,7 @@ def held_out_tables(found: Mapping[str, Any]) -> str:
         groups += [(one["brand"], "its families", one["families"]), (one["brand"], "the brand", one["without"])]
     head_cells = ("Asked about", "Left out", "Rows", "Both", "Picture", "Title")
     tables = [as_markdown(name, head_cells, list(_lines(name, groups))) for name in _ASKED]
-    scenes = [(one["source"], one["scene"], f"{one['rows']:,}", _share(one)) for one in found["scenes"]]
+    scenes = [(one["source"], one["scene"], f"{one['rows']:,}", within(one, "accuracy")) for one in found["scenes"]]
     if scenes:
         tables.append(as_markdown("scene, a whole source left out", ("Source", "Scene", "Photos", "Called so"), scenes))
     return "\n\n".join(["# Left out of training", f"Printed by `hangtag evaluate --held-out`. {head}", *tables]) + "\n"
@@ -241,9 +240,4 @@ def _lines(name: str, groups: Sequence[tuple[str, str, Mapping[str, Any]]]) -> I
     for who, left, figures in groups:
         if name in figures:
             by_side = figures[name]
-            yield who, left, f"{by_side['fused']['rows']:,}", *(_share(by_side[side]) for side in SIDES)
-
-
-def _share(one: Mapping[str, Any]) -> str:
-    low, high = one["interval_95"]
-    return f"{one['accuracy']:.3f} ({low:.3f} to {high:.3f})"
+            yield who, left, f"{by_side['fused']['rows']:,}", *(within(by_side[side], "accuracy") for side in SIDES)

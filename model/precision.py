@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from model.catalogue import rows_of
 from model.dataset import Row
 from model.errors import ModelError
 from model.evaluate import Asked, features_of, measured_rows
@@ -49,8 +50,6 @@ def learn_int8(
 
 def learn_int8_of(folder: Path, data: Path, cache: Path, log: Log) -> Quantisation:
     """The same for a checkpoint that is there: writes into its folder and seals it anew. Raises ModelError."""
-    from model.train import rows_of  # which imports this file
-
     loaded = load(folder)
     training = [row for row in rows_of(data) if row.split == "train"]
     rows = [row for row in measured_rows(data) if row.title]

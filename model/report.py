@@ -86,7 +86,7 @@ def _accuracies(figures: Mapping[str, Any]) -> Iterator[Sequence[str]]:
 def _families(figures: Mapping[str, Any]) -> Iterator[Sequence[str]]:
     for name, by_side in figures["families"].items():
         for side, one in by_side.items():
-            yield name, _SIDES[side], str(one["rows"]), _within(one, "accuracy"), _error(one), f"{one['brier']:.3f}"
+            yield name, _SIDES[side], str(one["rows"]), within(one, "accuracy"), _error(one), f"{one['brier']:.3f}"
 
 
 def _comparisons(figures: Mapping[str, Any]) -> Iterator[_Table]:
@@ -107,7 +107,7 @@ def _comparisons(figures: Mapping[str, Any]) -> Iterator[_Table]:
         yield (
             "Words cited as evidence: the title's experts fall further without them than without others of that length",
             ("Attribute", "Rows", "Share (95 % interval)"),
-            [(name, str(one["rows"]), _within(one, "sound")) for name, one in figures["evidence"].items()],
+            [(name, str(one["rows"]), within(one, "sound")) for name, one in figures["evidence"].items()],
         )
 
 
@@ -129,7 +129,7 @@ def _recalls(pairs: Mapping[str, Any]) -> str:
 
 
 def _noise(one: Mapping[str, Any]) -> tuple[str, str, str]:
-    return str(one["twins"]), str(one["disagree"]), _within(one, "error_rate")
+    return str(one["twins"]), str(one["disagree"]), within(one, "error_rate")
 
 
 def _gain(one: Mapping[str, Any]) -> str:
@@ -143,7 +143,7 @@ def _line(name: str, side: str, one: Mapping[str, Any]) -> Sequence[str]:
         name,
         side,
         str(one["rows"]),
-        _within(one, "accuracy"),
+        within(one, "accuracy"),
         f"{one['top_5']:.3f}",
         f"{one['macro_f1']:.3f}",
         _error(one),
@@ -153,7 +153,8 @@ def _line(name: str, side: str, one: Mapping[str, Any]) -> Sequence[str]:
     )
 
 
-def _within(one: Mapping[str, Any], figure: str) -> str:
+def within(one: Mapping[str, Any], figure: str) -> str:
+    """A figure with its 95 % interval."""
     low, high = one["interval_95"]
     return f"{one[figure]:.3f} ({low:.3f} to {high:.3f})"
 

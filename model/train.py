@@ -22,15 +22,15 @@ import torch
 from model.association import sides_of
 from model.calibrate import Fitting, Outcomes, fit_pool, fit_temperature, honest_outcomes
 from model.card import write_card
-from model.catalogue import is_catalogue, load_catalogue
+from model.catalogue import rows_of
 from model.config import ModelConfig
-from model.dataset import Row, Split, load_rows
+from model.dataset import Row, Split
 from model.doubts import doubt_of, fit_association
 from model.errors import ModelError
 from model.evaluate import evaluate_features, noise_figures
 from model.extract import Extractor
 from model.features import Features, read_titles, see_images
-from model.fit import Examples, Length, choose_length, examples_of, fit_network, fit_words, remember_words
+from model.fit import Examples, Length, choose_length, examples_of, fit_experts, remember_words
 from model.folds import NUM_FOLDS, fold_of_rows
 from model.fusion import ATTRIBUTES, FusionModel
 from model.image import ImageTower
@@ -87,8 +87,7 @@ class _Recipe:
         """Experts that have seen ``rows``, above towers that have seen no others."""
         tuned = self.tuning.on(rows)
         torch.manual_seed(self.seed)
-        fusion = fit_network(self.config, self.data, rows, self.sizes, length, self.log, self.meter.step)
-        fit_words(fusion, self.data, rows)
+        fusion = fit_experts(self.config, self.data, rows, self.sizes, length, self.log, self.meter.step)
         tuned.give_heads(fusion)
         return fusion, tuned
 
@@ -178,7 +177,7 @@ def _prepare(
     specs = (preset.image_tower, preset.text_tower)
     brought = bring_towers(out, *specs, base=preset.model, titles=own, seed=how.seed, log=how.log)
     config = brought.config
-    image, text = load_towers(out, replace(config, tuned_text_layers=0, tuned_image_blocks=0))
+    image, text = load_towers(out, config.untuned())
     towers = (image.to(how.place), text.to(how.place))
     titles = [row.title or row.made_title for row in rows]
     features = all_features(rows, titles, towers, config, how.cache, how.log)
@@ -215,11 +214,6 @@ def _save_int8(out: Path, given: _Given, features: Features, heads: tuple[Fusion
 
 def _arrays(data: Examples) -> list[torch.Tensor]:
     return [data.images, data.colors, data.titles, data.masked, *data.labels.values()]
-
-
-def rows_of(data: Path) -> list[Row]:
-    """What to train on: a folder with the training data, or a team's own file. Raises ModelError."""
-    return load_catalogue(data) if is_catalogue(data) else load_rows(data)
 
 
 def vocabularies(rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:

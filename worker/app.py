@@ -14,7 +14,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -100,12 +100,11 @@ class Worker:
         stop = asyncio.create_task(self._stopping.wait(), name="stop")
         beside = asyncio.create_task(self._run_companion(built, stream), name="companion")
         try:
-            watched: set[asyncio.Future[object]] = {work, device, look, stop, stream.failed}  # type: ignore[arg-type]  # only waited for
-            await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
-            ended = [one for one in (work, device, look, stream.failed) if one.done()]
-            if stop.done() and not ended:
+            needed: list[asyncio.Future[Any]] = [work, device, look, stream.failed]  # the end of one is an error
+            await asyncio.wait([*needed, stop], return_when=asyncio.FIRST_COMPLETED)
+            if stop.done() and not any(one.done() for one in needed):
                 await self._drain(stream)
-            for one in (work, device, look, stream.failed):
+            for one in needed:
                 if one.done():
                     one.result()
         except BaseExceptionGroup as group:

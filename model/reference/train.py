@@ -13,8 +13,7 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy
 
-from model.catalogue import is_catalogue, load_catalogue
-from model.dataset import load_rows
+from model.catalogue import rows_of
 from model.errors import ModelError
 from model.preset import Preset
 from model.progress import Meter, Progress, silent
@@ -39,7 +38,7 @@ def train_reference(
 ) -> Mapping[str, Any]:
     """Write a reference model to the folder ``out``, and give its figures. Raises ModelError when data is missing."""
     config = preset.reference
-    rows = load_catalogue(data) if is_catalogue(data) else load_rows(data)
+    rows = rows_of(data)
     groups = hand_out(config.heads, [row for row in rows if row.split == "train" and row.title])
     used = labelled_rows(rows, groups, "train", config.max_rows)
     watched = is_watched(used)
