@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from model.ocr_detect import Corners
+from model.ocr_frame import Frame
 from model.ocr_prices import SeenLine
 from model.ocr_signs import SIGNS
 from model.price_forms import RAISED
@@ -42,23 +43,16 @@ def with_lone_signs(lines: Sequence[PlacedLine]) -> list[PlacedLine]:
 
 def _together(amount: PlacedLine, sign: PlacedLine) -> PlacedLine | None:
     """Both as one line, or None if the sign is elsewhere."""
-    origin, right, down = (
-        amount.corners[0],
-        amount.corners[1] - amount.corners[0],
-        amount.corners[3] - amount.corners[0],
-    )
-    width, height = float(np.linalg.norm(right)), float(np.linalg.norm(down))
-    if min(width, height) < 1:
+    frame = Frame.of(amount.corners)
+    if frame is None:
         return None
-    along = (sign.corners - origin) @ (right / width)
-    below = (sign.corners - origin) @ (down / height)
+    width, height, along, below = frame.width, frame.height, frame.along(sign.corners), frame.below(sign.corners)
     is_beside = 0 <= below.mean() <= height and _HEIGHTS[0] <= np.ptp(below) / height <= _HEIGHTS[1]
     after, before = (along.min() - width) / height, -along.max() / height
     if not is_beside or not (_GAP[0] <= max(after, before) <= _GAP[1]):
         return None
-    start, end = right * np.float32(min(0, along.min()) / width), right * np.float32(max(width, along.max()) / width)
-    corners: Corners = np.stack([origin + start, origin + end, origin + end + down, origin + start + down])
-    return PlacedLine(_joined(amount.line, sign.line, is_after=after > before), corners.astype(np.float32))
+    corners = frame.box(min(0.0, float(along.min())), max(width, float(along.max())), height)
+    return PlacedLine(_joined(amount.line, sign.line, is_after=after > before), corners)
 
 
 def _joined(amount: SeenLine, sign: SeenLine, *, is_after: bool) -> SeenLine:

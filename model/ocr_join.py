@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from model.ocr_detect import Corners, TextBox
+from model.ocr_frame import Frame
 
 _HEIGHTS = (0.3, 0.75)  # of the smaller box, in heights of the larger
 _GAP = (-0.4, 0.3)  # between them, in the same
@@ -32,35 +33,29 @@ def joined(boxes: Sequence[TextBox]) -> list[TextBox]:
 
 def _together(box: TextBox, small: TextBox) -> TextBox | None:
     """One box for both, or None if they do not belong together."""
-    origin, right, down = box.corners[0], box.corners[1] - box.corners[0], box.corners[3] - box.corners[0]
-    width, height = float(np.linalg.norm(right)), float(np.linalg.norm(down))
-    if min(width, height) < 1 or width < 0.6 * height:
+    frame = Frame.of(box.corners)
+    if frame is None or frame.width < 0.6 * frame.height:
         return None
-    along = (small.corners - origin) @ (right / width)
-    below = (small.corners - origin) @ (down / height)
+    width, height = frame.width, frame.height
+    along, below = frame.along(small.corners), frame.below(small.corners)
     is_small = _HEIGHTS[0] <= np.ptp(below) / height <= _HEIGHTS[1] and np.ptp(along) <= _WIDEST * height
     is_beside = _GAP[0] <= (along.min() - width) / height <= _GAP[1] and along.max() > width
     if not (is_small and is_beside and abs(below.min()) <= _SAME_TOP * height):
         return None
-    far = right * np.float32(along.max() / width)
-    corners: Corners = np.stack([origin, origin + far, origin + far + down, origin + down]).astype(np.float32)
-    return TextBox(corners, min(box.score, small.score))
+    return TextBox(frame.box(0, float(along.max()), height), min(box.score, small.score))
 
 
 def halves(one: Corners, other: Corners) -> Corners | None:
     """One box for the halves of a line that was parted by a level stroke, or None if they do not look like that."""
     upper, lower = (one, other) if one[:, 1].mean() <= other[:, 1].mean() else (other, one)
-    origin, right, down = upper[0], upper[1] - upper[0], upper[3] - upper[0]
-    width, height = float(np.linalg.norm(right)), float(np.linalg.norm(down))
-    if min(width, height) < 1:
+    frame = Frame.of(upper)
+    if frame is None:
         return None
-    along, below = (lower - origin) @ (right / width), (lower - origin) @ (down / height)
+    width, height, along, below = frame.width, frame.height, frame.along(lower), frame.below(lower)
     tall, wide = float(np.ptp(below)), float(np.ptp(along))
     shared = min(width, float(along.max())) - max(0.0, float(along.min()))
     if not _ALIKE <= tall / height <= 1 / _ALIKE or not _SEAM[0] <= (below.min() - height) / tall <= _SEAM[1]:
         return None
     if shared < _SHARED[0] * min(width, wide) or shared < _SHARED[1] * max(width, wide):
         return None
-    start, end = (right * np.float32(place / width) for place in (min(0, along.min()), max(width, along.max())))
-    foot = down * np.float32(below.max() / height)
-    return np.stack([origin + start, origin + end, origin + end + foot, origin + start + foot]).astype(np.float32)
+    return frame.box(min(0.0, float(along.min())), max(width, float(along.max())), float(below.max()))
