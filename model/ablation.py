@@ -22,7 +22,6 @@ from model.catalogue import rows_of
 from model.config import ModelConfig
 from model.dataset import Row
 from model.errors import ModelError
-from model.extract import Extractor
 from model.features import Features
 from model.fit import Examples, Length, examples_of, fit_network, fit_words
 from model.folds import fold_of_rows
@@ -32,7 +31,7 @@ from model.parts import all_features
 from model.pool import Pool
 from model.predictor import choose_device
 from model.progress import Meter, Progress, silent
-from model.scoring import Scored, category_matrix, score_all, stated_values
+from model.scoring import Scored, Scorer
 from model.taxonomy import load_taxonomy
 from model.train import published_types, vocabularies
 from model.weights import SHIPPED, load_towers
@@ -104,8 +103,7 @@ class _Bench:
     held: torch.Tensor
     test: torch.Tensor
     stated: Mapping[str, Mapping[str, torch.Tensor]]  # "held", "test", "test_masked"
-    published: Sequence[int]
-    to_category: npt.NDArray[np.float32]
+    scorer: Scorer
 
     def ask(self, fusion: FusionModel, rows: str, masked: bool, picture: bool, title: bool) -> Mapping[str, Logits]:
         """All experts' scores of test or held-out rows."""
@@ -121,12 +119,15 @@ class _Bench:
         """Probabilities of test rows by one expert as it is."""
         found = {name: torch.softmax(logits[name][expert], dim=1).numpy() for name in ATTRIBUTES}
         types = found["product_type"]
-        return found | {"product_type": types[:, self.published], "category": types @ self.to_category}
+        return found | {
+            "product_type": types[:, self.scorer.published],
+            "category": types @ self.scorer.to_category,
+        }
 
     def scored(self, pools: Mapping[str, Pool], logits: Mapping[str, Logits], stated: str) -> Scored:
         """Probabilities of test rows by side."""
         truth = {name: self.data.labels[name][self.test].numpy() for name in ATTRIBUTES}
-        return score_all(pools, logits, self.stated[stated], truth, self.published, self.to_category, {})
+        return self.scorer.score(pools, logits, self.stated[stated], truth)
 
 
 def features_by(
@@ -147,20 +148,17 @@ def _bench(rows: Sequence[Row], features: Features, values: Mapping[str, tuple[s
     test = [index for index, row in enumerate(rows) if row.split == "test" and row.title]
     if not held or not test:
         raise ModelError("an ablation needs titled listings to train on, to hold out, and to test on")
-    extractor = Extractor(load_taxonomy())
     titles = {"held": [rows[index].title for index in held], "test": [rows[index].title for index in test]}
     titles["test_masked"] = [features.masked_titles[index] for index in test]
-    types = values["product_type"]
-    categories, to_category = category_matrix(types, load_taxonomy())
+    scorer = Scorer.of(values, published_types(rows), load_taxonomy())
     return _Bench(
         examples_of(rows, features, values),
         {name: len(one) for name, one in values.items()},
         torch.tensor([index for index in training if folds[index] != 0]),
         torch.tensor(held),
         torch.tensor(test),
-        {key: stated_values(extractor, one, values, categories) for key, one in titles.items()},
-        [types.index(name) for name in published_types(rows)],
-        to_category,
+        {key: scorer.stated(one) for key, one in titles.items()},
+        scorer,
     )
 
 

@@ -24,7 +24,6 @@ from model.catch_all import apart
 from model.dataset import Row, load_rows
 from model.engines import Engine, Precision, choose_engine, open_images
 from model.evidence_check import evidence_figures
-from model.extract import Extractor
 from model.features import Features, look_at, read_titles, see_images
 from model.figures import auroc, details_of, figures_of, outcome_figures, paired_gain, recall_at
 from model.fit import label_ids
@@ -38,7 +37,7 @@ from model.parts import all_features
 from model.pool import SIDES
 from model.predictor import choose_device
 from model.presence_data import evaluate_presence
-from model.scoring import Scored, category_matrix, score_all, stated_values
+from model.scoring import Scored, Scorer
 from model.taxonomy import load_taxonomy
 from model.weights import SHIPPED, Checkpoint, Vocabulary, load
 
@@ -179,12 +178,9 @@ class Asked:
         self._vocabulary = vocabulary
         self._features = features
         self._rows = rows
-        self._taxonomy = load_taxonomy()
-        self._extractor = Extractor(self._taxonomy)
+        self._scorer = Scorer.of(vocabulary.values, vocabulary.published_types, load_taxonomy())
         self._types = vocabulary.values["product_type"]
         self._answers = {**vocabulary.values, "product_type": vocabulary.published_types}
-        self._published = [self._types.index(name) for name in vocabulary.published_types]
-        self._categories, self._to_category = category_matrix(self._types, self._taxonomy)
 
     def scores(self, rows: Ints, *, masked: bool) -> tuple[Scored, Mapping[str, Logits]]:
         """Probabilities of listings, and what they came from."""
@@ -194,9 +190,8 @@ class Asked:
         logits = self._fusion(self._inputs(rows, titles, vectors[rows], masked=masked))
         values = self._vocabulary.values
         truth = {name: label_ids(chosen, name, values[name]) for name in ATTRIBUTES}
-        stated = stated_values(self._extractor, titles, values, self._categories)
-        told = (self._vocabulary.pools, logits, stated, truth, self._published, self._to_category)
-        return score_all(*told, self._vocabulary.curves), logits
+        told = (self._vocabulary.pools, logits, self._scorer.stated(titles), truth)
+        return self._scorer.score(*told, self._vocabulary.curves), logits
 
     def experts(
         self, logits: Mapping[str, Logits], plain: Scored, names: Sequence[str]
@@ -210,7 +205,7 @@ class Asked:
             right[name] = {}
             for expert, one in logits[name].items():
                 scores = one.numpy()
-                scores = scores[:, self._published] if name == "product_type" else scores
+                scores = scores[:, self._scorer.published] if name == "product_type" else scores
                 right[name][expert] = scores[known].argmax(axis=1) == truth
             right[name]["title (pool)"] = plain.scores[name]["text"][known].argmax(axis=1) == truth
             accuracy[name] = {expert: round(float(one.mean()), 4) for expert, one in right[name].items()}
@@ -241,7 +236,9 @@ class Asked:
         found = {}
         for name in names:
             ask = partial(self._said, name, rows, read)
-            one = evidence_figures(name, self._answers[name], titles, plain.scores[name]["text"], self._extractor, ask)
+            one = evidence_figures(
+                name, self._answers[name], titles, plain.scores[name]["text"], self._scorer.extractor, ask
+            )
             if one:
                 found[name] = one
         return found
@@ -252,7 +249,7 @@ class Asked:
         """
         logits = self._fusion(self._inputs(rows[chosen], titles, read(titles)))[name]
         scores = self._vocabulary.pools[name].scores(logits, "text", stated=True).numpy()
-        return scores[:, self._published] if name == "product_type" else scores
+        return scores[:, self._scorer.published] if name == "product_type" else scores
 
     def scene(self, rows: Ints, calibration: Mapping[str, Outcomes]) -> dict[str, Any]:
         """Scenes by pictures, over all sources."""
@@ -277,7 +274,7 @@ class Asked:
         scores = self._vocabulary.pools["product_type"].scores(logits["product_type"], "image", stated=False).numpy()
         curve = curve_of(self._vocabulary.curves.get("product_type", {}), "image", stated=False)
         truth = label_ids([self._rows[index] for index in rows], "product_type", self._vocabulary.published_types)
-        told, known = honest_rows(scores[:, self._published], curve), truth >= 0
+        told, known = honest_rows(scores[:, self._scorer.published], curve), truth >= 0
         return {"garments": {"image": figures_of(told[known], truth[known])}} if known.any() else {}
 
     def association(self, rows: Ints) -> dict[str, Any]:

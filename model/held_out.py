@@ -23,7 +23,6 @@ from model.catalogue import rows_of
 from model.config import ModelConfig
 from model.dataset import Row
 from model.errors import ModelError
-from model.extract import Extractor
 from model.figures import interval_95
 from model.fit import Examples, Length, examples_of, fit_experts
 from model.folds import NUM_FOLDS, fold_of_rows
@@ -31,7 +30,7 @@ from model.fusion import ATTRIBUTES, FusionModel
 from model.pool import SIDES, Pool
 from model.progress import Meter, Progress, silent
 from model.report import as_markdown, within
-from model.scoring import category_matrix, score_all, stated_values
+from model.scoring import Scorer
 from model.taxonomy import load_taxonomy
 from model.train import published_types, vocabularies
 from model.weights import SHIPPED, Checkpoint, load
@@ -84,7 +83,8 @@ def hold_out(
     scenes = list(scenes_of_two_sources(rows, training, values["scene"]))
     meter = Meter((NUM_FOLDS + len(largest) + len(scenes)) * epochs, progress)
     how = _How(Length(epochs), seed, log, meter)
-    bench = _Bench(rows, training, examples_of(rows, features, values), values, _pools(loaded), config, how)
+    scorer = Scorer.of(values, published_types(rows), load_taxonomy())
+    bench = _Bench(rows, training, examples_of(rows, features, values), values, _pools(loaded), scorer, config, how)
     right: Right = {}
     for fold in range(NUM_FOLDS):
         left = folds == fold
@@ -139,6 +139,7 @@ class _Bench:
     data: Examples
     values: Mapping[str, tuple[str, ...]]
     pools: Mapping[str, Pool]
+    scorer: Scorer
     config: ModelConfig
     how: _How
 
@@ -155,15 +156,11 @@ class _Bench:
     def ask(self, fusion: FusionModel, chosen: Bools, right: Right) -> None:
         """Note which of the chosen rows each side has right."""
         places = np.flatnonzero(chosen)
-        taxonomy, types = load_taxonomy(), self.values["product_type"]
-        categories, to_category = category_matrix(types, taxonomy)
-        titles = [self.rows[place].title for place in places.tolist()]
-        stated = stated_values(Extractor(taxonomy), titles, self.values, categories)
+        stated = self.scorer.stated([self.rows[place].title for place in places.tolist()])
         with torch.inference_mode():
             logits = fusion(self.data.inputs(torch.from_numpy(places)))
         truth = {name: self.data.labels[name][places].numpy() for name in ATTRIBUTES}
-        published = [types.index(name) for name in published_types(self.rows)]
-        scored = score_all(self.pools, logits, stated, truth, published, to_category, {})
+        scored = self.scorer.score(self.pools, logits, stated, truth)
         for name in _ASKED:
             wanted = scored.truth[name]
             for side in SIDES:

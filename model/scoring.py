@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -173,3 +174,37 @@ def category_matrix(types: Sequence[str], taxonomy: Taxonomy) -> tuple[tuple[str
         if path is not None:
             matrix[row, categories.index(path)] = 1
     return categories, matrix
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """`stated_values` and `score_all` for one set of the heads' values: what they need beside the rows is made once."""
+
+    values: Mapping[str, Sequence[str]]
+    published: tuple[int, ...]  # product types that are named, among the heads'
+    extractor: Extractor
+    categories: tuple[str, ...]
+    to_category: Floats  # (types, categories)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Sequence[str]], published_types: Sequence[str], taxonomy: Taxonomy) -> Scorer:
+        """For the heads' ``values`` by attribute, of whose product types some are named."""
+        types = values["product_type"]
+        categories, to_category = category_matrix(types, taxonomy)
+        published = tuple(types.index(name) for name in published_types)
+        return cls(values, published, Extractor(taxonomy), categories, to_category)
+
+    def stated(self, titles: Sequence[str]) -> dict[str, torch.Tensor]:
+        """See `stated_values`."""
+        return stated_values(self.extractor, titles, self.values, self.categories)
+
+    def score(
+        self,
+        pools: Mapping[str, Pool],
+        logits: Mapping[str, Logits],
+        stated: Mapping[str, torch.Tensor],
+        truth: Mapping[str, Ints],
+        curves: Mapping[str, Mapping[str, Curve]] = MappingProxyType({}),
+    ) -> Scored:
+        """See `score_all`; without ``curves`` as the pools say it."""
+        return score_all(pools, logits, stated, truth, self.published, self.to_category, curves)

@@ -28,7 +28,6 @@ from model.dataset import Row, Split
 from model.doubts import doubt_of, fit_association
 from model.errors import ModelError
 from model.evaluate import evaluate_features, noise_figures
-from model.extract import Extractor
 from model.features import Features, read_titles, see_images
 from model.fit import Examples, Length, choose_length, examples_of, fit_experts, remember_words
 from model.folds import NUM_FOLDS, fold_of_rows
@@ -44,7 +43,7 @@ from model.presence_data import learn_presence
 from model.preset import Preset
 from model.progress import Meter, Progress, silent
 from model.resume import Unfinished, key_of
-from model.scoring import category_matrix, score_all, stated_values
+from model.scoring import Scorer
 from model.taxonomy import load_taxonomy
 from model.towers.bring import bring_towers
 from model.tuning import Tuned, Tuning
@@ -314,16 +313,14 @@ def _out_of_fold(
 def _calibrate(
     recipe: _Recipe, rows: Sequence[Row], found: OutOfFold, values: Mapping[str, tuple[str, ...]]
 ) -> tuple[Vocabulary, dict[str, dict[str, Outcomes]]]:
-    taxonomy = load_taxonomy()
     titles = [rows[index].title for index in found.rows.tolist()]
     labels = {name: recipe.data.labels[name][found.rows] for name in ATTRIBUTES}
-    categories, to_category = category_matrix(values["product_type"], taxonomy)
-    stated = stated_values(Extractor(taxonomy), titles, values, categories)
-    pools = {name: _fit_pool(found, name, labels[name], stated[name]) for name in ATTRIBUTES}
     published = published_types(rows)
-    chosen = [values["product_type"].index(name) for name in published]
+    scorer = Scorer.of(values, published, load_taxonomy())
+    stated = scorer.stated(titles)
+    pools = {name: _fit_pool(found, name, labels[name], stated[name]) for name in ATTRIBUTES}
     truth = {name: one.numpy() for name, one in labels.items()}
-    scored = score_all(pools, found.logits, stated, truth, chosen, to_category, {})
+    scored = scorer.score(pools, found.logits, stated, truth)
     curves, outcomes = honest_outcomes(scored.outcomes())
     temperature, of_scenes = _scenes(found, recipe.data.labels["scene"][found.scene_rows])
     outcomes |= of_scenes
