@@ -32,7 +32,7 @@ from model.progress import Meter, Progress, silent
 from model.report import as_markdown, within
 from model.scoring import Scorer
 from model.taxonomy import load_taxonomy
-from model.train import published_types, vocabularies
+from model.train import published_types, vocabularies, with_untaught
 from model.weights import SHIPPED, Checkpoint, load
 
 MIN_BRAND_ROWS = 50  # with fewer, a figure says little
@@ -70,8 +70,9 @@ def hold_out(
     Raises ModelError when data is missing, or holds nothing to leave out.
     """
     rows = rows_of(data)
-    values, loaded = vocabularies(rows), load(checkpoint)
-    config = loaded.config.untuned()  # what was tuned has seen every group
+    loaded = load(checkpoint)
+    # What was tuned has seen every group.
+    values, config = with_untaught(vocabularies(rows), loaded.config.untuned())
     features = features_by(rows, config, checkpoint, device, cache, log)
     training = np.array([row.split == "train" for row in rows])
     titled = training & np.array([bool(row.title) for row in rows])
@@ -171,7 +172,7 @@ class _Bench:
     def ask_scene(self, fusion: FusionModel, chosen: Bools, scene: str) -> int:
         """How many of the chosen photos are called by their scene."""
         with torch.inference_mode():
-            scores = fusion.scenes(self.data.images[torch.from_numpy(np.flatnonzero(chosen))])
+            scores = fusion.scenes(*self.data.scene_inputs(torch.from_numpy(np.flatnonzero(chosen))))
         return int((scores.argmax(dim=1) == self.values["scene"].index(scene)).sum())
 
 
