@@ -66,9 +66,9 @@ class FusionModel(nn.Module):
             }
         )
         self.words = nn.ModuleDict({name: BagLinear(sizes[name], config.text_dim) for name in ATTRIBUTES})
-        num_taught = sizes["scene"] - len(config.untaught_scenes)
+        self.num_taught_scenes = sizes["scene"] - len(config.untaught_scenes)
         self.scene = nn.Sequential(
-            nn.LayerNorm(config.image_dim), nn.Dropout(0.3), nn.Linear(config.image_dim, num_taught)
+            nn.LayerNorm(config.image_dim), nn.Dropout(0.3), nn.Linear(config.image_dim, self.num_taught_scenes)
         )
         self.surroundings = Surroundings(config, sizes["scene"]) if config.ground_dim else None
         self.tuned = nn.ModuleDict(_tuned_heads(config, {name: sizes[name] for name in ATTRIBUTES}))

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from model.config import ModelConfig
+from model.dataset import Row
+from model.evaluate import Asked
+from model.features import Features, GroundFeatures
 from model.fusion import FusionModel
 from model.ground import NUM_MEASURES
 from model.image_classes import NUM_KEPT, classes_of, scenes_of_classes, untaught_scenes
 from model.surroundings import PLAIN, ScenePictures, Surroundings
 from model.taxonomy import load_taxonomy
+from model.weights import SHIPPED, load
 from tests.unit.scene_samples import SCENES, measures_of, product, street, taught, weave
 
 STUDIO, OUTDOOR = SCENES.index("studio"), SCENES.index("outdoor")
@@ -121,3 +127,20 @@ def test_learning_is_the_same_each_time() -> None:
     """Same pictures, same numbers."""
     one, other = taught().state_dict(), taught().state_dict()
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_what_is_never_accepted_counts_as_such_in_figures() -> None:
+    """A seashore is called outdoors by the shipped model, and covers nothing at any target."""
+    shipped = load(SHIPPED)
+    assert shipped.fusion.surroundings is not None
+    seashore = 978 - 118  # dogs' breeds are left out before it
+    look = shipped.fusion.surroundings.class_weights[seashore : seashore + 1] * 3
+    images = torch.cat([look, torch.zeros(1, shipped.config.detail_dim)], dim=1).numpy()
+    none = np.zeros((1, 1), np.float32)
+    measures = measures_of(street(2))[None]
+    features = Features(images, none, none, none, ("",), grounds=GroundFeatures(measures, measures))
+    row = Row(Path("seashore.jpg"), "", {"scene": "outdoor"}, "test", "abo", "")
+    with torch.inference_mode():
+        asked = Asked(shipped.fusion, shipped.vocabulary, features, [row])
+        found = asked.scene(np.zeros(1, np.int64), shipped.outcomes["scene"])["scene"]["fused"]
+    assert (found["rows"], found["accuracy"], found["coverage_at_target"]) == (1, 1.0, 0.0)
