@@ -117,15 +117,16 @@ async def test_a_backfill_goes_on_after_a_kill_and_a_stop(kafka: Server) -> None
     async with image_host() as host:
         stream.send(numbered("old", 400, host))
         await asyncio.to_thread(freeze, stream, "again")
-        own = {"BACKFILL__NAME": "again", "BACKFILL__RATE": "40", "KAFKA__START_AT": "latest"}
+        # Slow, so that there is something left to kill and to stop, however late that is noticed.
+        own = {"BACKFILL__NAME": "again", "BACKFILL__RATE": "10", "KAFKA__START_AT": "latest"}
         for end in ("kill", "stop", "done"):
+            before = await asyncio.to_thread(_num_outputs, stream)
             worker = await start(stream, host, {**own, "BACKFILL__RATE": "0"} if end == "done" else own)
             try:
                 assert await worker.until("backfill.started"), worker.log[-8:]
                 if end == "done":
                     assert await worker.until("backfill.done", within_seconds=90), worker.log[-8:]
                 else:
-                    before = await asyncio.to_thread(_num_outputs, stream)
                     await until(lambda before=before: _num_outputs(stream) > before, worker)  # type: ignore[misc]
                 if end == "kill":
                     await worker.kill()

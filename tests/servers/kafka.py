@@ -16,7 +16,7 @@ from tests.servers.packages import CACHE, java, maven
 
 _POM = Path(__file__).parents[1] / "images" / "kafka-pom.xml"
 _LIBS = CACHE / "kafka-4.1.0"
-_START_SECONDS = 90
+_START_SECONDS = 180
 # How soon a broker misses a dead member of a group of the new protocol (KIP-848): by default the least is 45 s.
 _CONSUMER_GROUPS = {
     "group.consumer.min.session.timeout.ms": 6_000, "group.consumer.session.timeout.ms": 10_000,
