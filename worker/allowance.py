@@ -46,7 +46,7 @@ class Allowance:
         if more <= 0:
             return
         if not self._lease.try_grow(more):
-            self._wanted = min(self._max_bytes, max(stated, 2 * num_bytes))
+            self._wanted = max(num_bytes, min(self._max_bytes, max(stated, 2 * num_bytes)))
             await self._wait_for(more, host_time)
         self.held = num_bytes
 
