@@ -118,9 +118,8 @@ async def test_a_backfill_goes_on_after_a_kill_and_a_stop(kafka: Server) -> None
         stream.send(numbered("old", 400, host))
         await asyncio.to_thread(freeze, stream, "again")
         # Slow, so that there is something left to kill and to stop, however late that is noticed.
-        own = {"BACKFILL__NAME": "again", "BACKFILL__RATE": "10", "KAFKA__START_AT": "latest"}
+        own, before = {"BACKFILL__NAME": "again", "BACKFILL__RATE": "4", "KAFKA__START_AT": "latest"}, 0
         for end in ("kill", "stop", "done"):
-            before = await asyncio.to_thread(_num_outputs, stream)
             worker = await start(stream, host, {**own, "BACKFILL__RATE": "0"} if end == "done" else own)
             try:
                 assert await worker.until("backfill.started"), worker.log[-8:]
@@ -134,6 +133,7 @@ async def test_a_backfill_goes_on_after_a_kill_and_a_stop(kafka: Server) -> None
                     assert await worker.stop() == 0, worker.log[-8:]
             finally:
                 await worker.kill()
+            before = await asyncio.to_thread(_num_outputs, stream)
     assert outputs_are_clean(stream, shadow(stream), 0, 400)
 
 
