@@ -15,7 +15,7 @@ from tests.reliability.traffic import Letter, listing
 from tests.reliability.worker import Faults
 from tests.servers.base import Server
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
 
 _PORT = re.compile(r'"http_port": (\d+)')
 NUM_LISTINGS = 60
@@ -42,11 +42,11 @@ async def test_a_broken_engine_is_said_loudly(kafka: Server) -> None:
         async def is_said() -> bool:
             return await worker.until("read.engine_broken") and (await page(worker, "readyz"))[0] == 503
 
-        await until(is_said, 60.0)
+        await until(is_said, 120.0)
         assert "OCR" in (await page(worker, "readyz"))[1]
         assert (await page(worker, "livez"))[0] == 200
         assert "hangtag_ocr_broken 1.0" in (await page(worker, "metrics"))[1]
-        assert await fleet.until_done(60), fleet.dying_words()
+        assert await fleet.until_done(120), fleet.dying_words()
         assert await fleet.stop() == [0]
     report = await asyncio.to_thread(stream.judge)
     assert report.is_clean, report
