@@ -15,7 +15,7 @@ ALONE = tests/contract
 test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile $(WITHOUT_SERVERS)
 	$(BIN)/python -m pytest -q $(ALONE)
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup $(addprefix --ignore ,$(WITHOUT_SERVERS) $(ALONE))
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal $(addprefix --ignore ,$(WITHOUT_SERVERS) $(ALONE))
 
 # Kills, cuts, floods and lies. Short form by default; make reliability FULL=1 [SEED=n] [SUITES="kills cache"].
 reliability: install

@@ -36,8 +36,6 @@ def refuse(event, arguments):
 
 sys.addaudithook(refuse)
 from model.predictor import load_predictor
-
-pytestmark = pytest.mark.xdist_group("engines")
 print(load_predictor("", "cpu", engine="openvino").info.engine)
 """
 

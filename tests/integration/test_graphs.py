@@ -21,10 +21,7 @@ from model.quantise import Quantisation, rounded
 from model.towers.source import save_half
 from model.weights import SHIPPED, TUNED_FILES, Checkpoint, load
 
-pytestmark = [
-    pytest.mark.skipif(not has_openvino(), reason="needs hangtag[openvino]"),
-    pytest.mark.xdist_group("graphs"),
-]
+pytestmark = pytest.mark.skipif(not has_openvino(), reason="needs hangtag[openvino]")
 
 CPU, EXACT = torch.device("cpu"), EngineChoice("openvino", "fp32", 1)
 TITLES = ("lamp", "a brass table lamp with a linen shade " * 6, "红色 皮革 沙发", "Größe 42, blau", "!")

@@ -22,7 +22,7 @@ from tests.integration.stream import Stream, host_of_samples, listings
 from tests.servers.base import Server, docker_answers, free_port
 from worker.settings import ShutdownSettings
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(600), pytest.mark.xdist_group("image")]
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 GRACE_SECONDS = 45
 HARDENED = {
     "read_only": True,

@@ -14,8 +14,7 @@ from tests.program import hangtag
 from tests.servers.base import Server, free_port
 from worker.registry import CREDENTIALS, Registry, RegistryError, Subject, subjects
 
-# The first test fetches the registry, and all share it.
-pytestmark = [pytest.mark.registry, pytest.mark.timeout(900), pytest.mark.xdist_group("registry")]
+pytestmark = [pytest.mark.registry, pytest.mark.timeout(900)]  # the first one fetches the registry
 
 
 @pytest.fixture

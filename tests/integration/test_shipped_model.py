@@ -32,8 +32,6 @@ def refuse(event, arguments):
 sys.addaudithook(refuse)
 from model.predictor import load_predictor
 from model.types import ListingInput
-
-pytestmark = pytest.mark.xdist_group("shipped_model")
 (found,) = load_predictor("", "cpu").predict([ListingInput("a brass table lamp")])
 print(len(found.attributes["color"].fused))
 """

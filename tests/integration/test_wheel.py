@@ -21,7 +21,7 @@ import pytest
 from schemas.topics import EVENT_TOPICS
 from tests.deploy_files import ROOT
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("wheel")]
+pytestmark = pytest.mark.timeout(900)
 PACKAGES = ("worker", "model", "schemas")
 at_leisure = pytest.mark.skipif(os.environ.get("TEST_WHEEL") != "full", reason="takes a minute: make wheel-test")
 
