@@ -33,7 +33,7 @@ from model.predictor import choose_device
 from model.progress import Meter, Progress, silent
 from model.scoring import Scored, Scorer
 from model.taxonomy import load_taxonomy
-from model.train import published_types, vocabularies
+from model.train import published_types, vocabularies, with_untaught
 from model.weights import SHIPPED, load_towers
 
 MASKED = ("color", "material")  # attributes whose telling words can be hidden
@@ -59,8 +59,8 @@ def ablate(
     Raises ModelError when data is missing.
     """
     rows = rows_of(data)
-    values = vocabularies(rows)
     config = replace(ModelConfig.load(checkpoint / "config.json").untuned(), fusions=tuple(fusions))
+    values, config = with_untaught(vocabularies(rows), config)
     features = features_by(rows, config, checkpoint, device, cache, log)
     bench = _bench(rows, features, values, config.image_dim)
     meter = Meter(num_seeds * len(fusions) * epochs, progress)

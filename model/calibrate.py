@@ -8,7 +8,7 @@ guarantee holds for listings like those of the calibration rows, and for no othe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, log
 
@@ -20,6 +20,7 @@ from torch.nn.functional import log_softmax, nll_loss, softplus
 from model.fusion import Logits
 from model.honesty import AS_IT_IS, Curve
 from model.labels import Bought, Side, Threshold
+from model.minimise import minimise
 from model.pool import SIDES, Pool, Weights, experts_of, pooled
 
 MIN_POOL_ROWS = 50  # to fit a set of weights on
@@ -100,7 +101,7 @@ def _fit_side(rows: Fitting, side: Side, *, with_stated: bool) -> Weights:
             scores = scores + weights[count] * rows.stated
         return nll_loss(log_softmax(scores, dim=1), rows.labels)
 
-    found = softplus(_minimise(count + with_stated, loss)).tolist()
+    found = softplus(minimise(torch.zeros(count + with_stated), loss)).tolist()
     return Weights(tuple(found[:count]), found[count] if with_stated else 0.0)
 
 
@@ -111,7 +112,7 @@ def fit_logistic(features: torch.Tensor, truth: torch.Tensor) -> tuple[float, ..
         found = features @ raw[:-1] + raw[-1]
         return torch.nn.functional.binary_cross_entropy_with_logits(found, truth)
 
-    return tuple(_minimise(features.shape[1] + 1, loss).tolist())
+    return tuple(minimise(torch.zeros(features.shape[1] + 1), loss).tolist())
 
 
 def fit_curve(outcomes: Outcomes) -> Curve:
@@ -127,7 +128,7 @@ def fit_curve(outcomes: Outcomes) -> Curve:
         return torch.nn.functional.binary_cross_entropy_with_logits(bent[:2] @ features + bent[2], right) + pull
 
     as_it_is = torch.tensor([1.0, 1.0, 0.0])
-    found = _minimise(3, loss)
+    found = minimise(torch.zeros(3), loss)
     rise, fall = (_LEAST_RISE + softplus(found[:2])).tolist()
     return Curve(rise, fall, float(found[2]))
 
@@ -143,7 +144,11 @@ def honest_outcomes(
 
 def fit_temperature(logits: torch.Tensor, labels: torch.Tensor) -> float:
     """What to divide logits (N, V) by so that the labels (N,) are likeliest (Guo et al. 2017)."""
-    raw = _minimise(1, lambda raw: nll_loss(log_softmax(logits / (softplus(raw[0]) + 0.05), dim=1), labels))
+
+    def loss(raw: torch.Tensor) -> torch.Tensor:
+        return nll_loss(log_softmax(logits / (softplus(raw[0]) + 0.05), dim=1), labels)
+
+    raw = minimise(torch.zeros(1), loss)
     return float(softplus(raw)[0]) + 0.05
 
 
@@ -228,18 +233,3 @@ def honest_error(scores: Floats, num_bins: int = 15, num_rounds: int = 200, seed
         expected_calibration_error(scores, generator.random(len(scores)) < scores, num_bins) for _ in range(num_rounds)
     ]
     return float(np.quantile(rounds, 0.95))
-
-
-def _minimise(num_parameters: int, loss: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
-    with torch.enable_grad():
-        raw = torch.zeros(num_parameters, requires_grad=True)
-        optimiser = torch.optim.LBFGS([raw], max_iter=200, line_search_fn="strong_wolfe")
-
-        def closure() -> torch.Tensor:
-            optimiser.zero_grad()
-            value = loss(raw)
-            torch.autograd.backward(value)
-            return value
-
-        optimiser.step(closure)  # type: ignore[no-untyped-call]
-    return raw.detach()

@@ -81,13 +81,20 @@ which the curves were fitted.
   English, German, French, Spanish, Italian, Dutch or Chinese state by the taxonomy's synonyms.
 - {published} product types with at least 20 training rows are named; rarer ones are answered by category alone ({rest} groups). Clothes
   and fresh food were learned from photos without titles, with titles made up from their labels.
-- Scenes claimed: {scenes}. `outdoor` (4 training rows), `shop_window` and others without rows are never answered. Each
-  scene comes from one data set or look, so its figure mostly says that the sets can be told apart.
+{scenes}
 - Material is only known for listings that state one. Where no word states it, it is suggested at most, never accepted.
 - Product photos of one marketplace, garments photographed at home, groceries in shops: other looks are out of distribution,
   and thresholds promise their precision for listings like the training rows alone.
 - Prices, sizes and text in pictures come from rules and OCR, not from this checkpoint.
 """
+
+_CLAIMED = """- Scenes claimed: {taught}; others without training photos, such as `shop_window`, are never answered. Each
+  comes from one data set or look, so its figure mostly says that the sets can be told apart."""
+_BY_GROUND = """
+- The head that photos taught scenes is corrected by how even a picture's border is, whatever its colour."""
+_BY_CLASSES = """
+- {strange}: no training photo shows it. The image tower's own classes tell it (a seashore, a street sign), so it is
+  suggested and never accepted: no row says how often that is right."""
 
 
 def write_card(
@@ -112,12 +119,20 @@ def write_card(
         figures=figures_tables(figures),
         published=len(vocabulary.published_types),
         rest=len(types) - len(vocabulary.published_types),
-        scenes=", ".join(f"`{value}`" for value in vocabulary.values["scene"] if value) or "none",
+        scenes=_scenes(config, vocabulary.values["scene"]),
     )
     untaught = [name for name, values in vocabulary.values.items() if values == UNTAUGHT]
     if untaught:
         card += f"- Never answered, as too few training rows are labelled with it: {', '.join(untaught)}.\n"
     (folder / "MODEL_CARD.md").write_text(card, encoding="utf-8")
+
+
+def _scenes(config: ModelConfig, values: Sequence[str]) -> str:
+    """What is claimed, and on what grounds."""
+    taught = ", ".join(f"`{value}`" for value in values if value and value not in config.untaught_scenes) or "none"
+    found = _CLAIMED.format(taught=taught) + (_BY_GROUND if config.ground_dim else "")
+    strange = ", ".join(f"`{value}`" for value in config.untaught_scenes)
+    return found + (_BY_CLASSES.format(strange=strange) if strange else "")
 
 
 def _notices(origins: Mapping[str, str]) -> dict[str, str]:

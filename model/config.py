@@ -51,6 +51,9 @@ class ModelConfig:
     tuned_image_blocks: int = 0  # the same of an EfficientNet
     image_details: tuple[int, ...] = ()  # stages of an EfficientNet whose channels are summed up beside its features
     detail_dim: int = 0  # of those sums
+    ground_dim: int = 0  # of what is measured of a picture's border (`model.ground`); 0: scenes do without
+    image_classes: int = 0  # of the image tower's own classifier, where scenes ask it; 0: they do not
+    untaught_scenes: tuple[str, ...] = ()  # the last values of "scene": known to that classifier alone
     pair: Mapping[str, Any] = field(default_factory=dict)  # see `model.towers.pair`; {}: there is none
 
     @property

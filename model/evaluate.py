@@ -258,9 +258,10 @@ class Asked:
         known = rows[truth >= 0]
         if not len(known):
             return {}
-        logits = self._fusion.scenes(torch.from_numpy(self._features.images[known]))
+        logits = self._fusion.scenes(*self._features.scene_inputs(known))
         scores = torch.softmax(logits / self._vocabulary.scene_temperature, dim=1).numpy()
         bars = _bars(calibration, "fused", np.zeros(len(known), np.bool_))
+        bars[scores.argmax(axis=1) >= self._fusion.num_taught_scenes] = np.inf  # these are never accepted
         return {"scene": {"fused": figures_of(scores, truth[truth >= 0], TARGET, bars)}}
 
     def garments(self, rows: Ints) -> dict[str, Any]:

@@ -35,6 +35,18 @@ _BATCH = 32
 
 
 @dataclass(frozen=True, slots=True)
+class GroundFeatures:
+    """What is measured of pictures' grounds (`model.ground`)."""
+
+    measures: Floats  # (N, K)
+    backdrops: Floats  # (N, K): of pictures from a studio, the same ones before other backdrops; zeros of others
+
+    def part_of(self, rows: npt.NDArray[np.int64]) -> GroundFeatures:
+        """Those of these rows."""
+        return GroundFeatures(self.measures[rows], self.backdrops[rows])
+
+
+@dataclass(frozen=True, slots=True)
 class Features:
     """One line per row. Rows without a title have zeros in ``titles`` and ``masked``."""
 
@@ -44,6 +56,14 @@ class Features:
     masked: Floats  # (N, Dt): of the titles without the words that state colour and material
     masked_titles: tuple[str, ...]
     parts: PartFeatures | None = None  # only for fusions that need them
+    grounds: GroundFeatures | None = None  # only where scenes look at them
+
+    def scene_inputs(self, rows: npt.NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
+        """What `model.fusion.FusionModel.scenes` is asked with: features of these rows, and measures, none where no
+        scene looks at them.
+        """
+        measures = self.grounds.measures[rows] if self.grounds is not None else np.zeros((len(rows), 0), np.float32)
+        return torch.from_numpy(self.images[rows]), torch.from_numpy(measures)
 
 
 def compute_features(

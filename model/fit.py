@@ -18,10 +18,12 @@ from model.dataset import Row
 from model.errors import ModelError
 from model.features import Features
 from model.fusion import ATTRIBUTES, FusionModel, Logits
+from model.image_classes import classes_of
 from model.inputs import Inputs, bag_tensors
 from model.losses import smoothed_cross_entropy
 from model.ngrams import NUM_COLUMNS, Bags, bags, count_documents, idf, word_bits
 from model.part_features import PartFeatures
+from model.surroundings import ScenePictures
 from model.taxonomy import load_taxonomy
 
 _BATCH = 256
@@ -49,6 +51,12 @@ class Examples:
     is_made: torch.Tensor
     labels: Mapping[str, torch.Tensor]
     parts: PartFeatures | None = None  # only for fusions that need them
+    scenes: ScenePictures | None = None  # only where scenes look at their surroundings
+
+    def scene_inputs(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """See `model.features.Features`."""
+        measures = self.scenes.measures[rows] if self.scenes is not None else torch.zeros(len(rows), 0)
+        return self.images[rows], measures
 
     def inputs(self, rows: torch.Tensor, hide: torch.Tensor | None = None) -> Inputs:
         """A batch of ``rows`` (B,); titles of those to ``hide`` (B,) bool lose their telling words."""
@@ -78,7 +86,16 @@ def examples_of(rows: Sequence[Row], features: Features, values: Mapping[str, tu
         torch.tensor([not row.title for row in rows]),
         {name: torch.from_numpy(label_ids(rows, name, values[name])) for name in values},
         features.parts,
+        _scene_pictures(rows, features, values["scene"]),
     )
+
+
+def _scene_pictures(rows: Sequence[Row], features: Features, values: tuple[str, ...]) -> ScenePictures | None:
+    if features.grounds is None:
+        return None
+    measures, backdrops = features.grounds.measures, features.grounds.backdrops
+    sources = tuple(row.source for row in rows)
+    return ScenePictures(torch.from_numpy(measures), torch.from_numpy(backdrops), sources, values)
 
 
 def label_ids(rows: Sequence[Row], attribute: str, values: Sequence[str]) -> Ints:
@@ -149,10 +166,26 @@ def fit_experts(
     log: Callable[[str], None],
     after_pass: AfterPass = lambda: None,
 ) -> FusionModel:
-    """All experts, the linear one included, fitted on ``rows``. Raises ModelError when scikit-learn is missing."""
+    """All experts, the linear one included, fitted on ``rows``. Raises ModelError when scikit-learn is missing, or the
+    package of a tower whose classes scenes ask.
+    """
     fusion = fit_network(config, data, rows, sizes, length, log, after_pass)
     fit_words(fusion, data, rows)
+    fit_surroundings(config, fusion, data, rows)
     return fusion
+
+
+def fit_surroundings(config: ModelConfig, fusion: FusionModel, data: Examples, rows: torch.Tensor) -> None:
+    """What corrects the scenes' head, where the configuration has it. Raises CheckpointError: see `fit_experts`."""
+    if fusion.surroundings is None or data.scenes is None:
+        return
+    with torch.no_grad():
+        scenes = data.scenes.values
+        fusion.surroundings.learn_grounds(data.scenes.grounds(rows, data.labels["scene"][rows]), scenes)
+        classes = classes_of(config.image_tower) if config.image_classes else None
+        if classes is not None:
+            values = [scenes.index(one) if one in scenes else -1 for one in classes.scenes]
+            fusion.surroundings.know_classes(classes.weights, classes.bias, values)
 
 
 def choose_length(
@@ -235,7 +268,8 @@ def _loss(fusion: FusionModel, data: Examples, batch: torch.Tensor) -> torch.Ten
             smoothed_cross_entropy(scores, told if expert == "text" else wanted, _SMOOTHING)
             for expert, scores in one.items()
         ]
-    losses.append(smoothed_cross_entropy(fusion.scenes(inputs.images), data.labels["scene"][batch], _SMOOTHING))
+    scenes, shown = fusion.taught_scenes(inputs.images), data.labels["scene"][batch]
+    losses.append(smoothed_cross_entropy(scenes, shown.where(shown < scenes.shape[1], -1), _SMOOTHING))
     return torch.stack(losses).sum()
 
 

@@ -25,6 +25,7 @@ from model.fusions.registry import NEEDS_PARTS, Widths, build_fusion
 from model.inputs import Inputs
 from model.joint_space import JointSpace
 from model.ngrams import NUM_COLUMNS, NUM_WORD_BITS
+from model.surroundings import Surroundings
 from model.tuned_heads import TunedHeads
 
 ATTRIBUTES = ("product_type", "color", "material")  # "category" is summed from product_type
@@ -65,9 +66,11 @@ class FusionModel(nn.Module):
             }
         )
         self.words = nn.ModuleDict({name: BagLinear(sizes[name], config.text_dim) for name in ATTRIBUTES})
+        self.num_taught_scenes = sizes["scene"] - len(config.untaught_scenes)
         self.scene = nn.Sequential(
-            nn.LayerNorm(config.image_dim), nn.Dropout(0.3), nn.Linear(config.image_dim, sizes["scene"])
+            nn.LayerNorm(config.image_dim), nn.Dropout(0.3), nn.Linear(config.image_dim, self.num_taught_scenes)
         )
+        self.surroundings = Surroundings(config, sizes["scene"]) if config.ground_dim else None
         self.tuned = nn.ModuleDict(_tuned_heads(config, {name: sizes[name] for name in ATTRIBUTES}))
         self.joint = JointSpace(config)
         self.idf: torch.Tensor
@@ -125,8 +128,18 @@ class FusionModel(nn.Module):
         """The joint space's loss on a batch in which each picture has its title."""
         return self.joint.contrast(self.own(inputs))
 
-    def scenes(self, images: torch.Tensor) -> torch.Tensor:
-        """(P, V) raw scores of pictures' scenes, from their features (P, Di)."""
+    def scenes(self, images: torch.Tensor, grounds: torch.Tensor) -> torch.Tensor:
+        """(P, V) raw scores of pictures' scenes, from their features (P, Di) and what is measured of their grounds
+        (P, K), which only those with `model.surroundings` look at.
+        """
+        taught = self.taught_scenes(images)
+        if self.surroundings is None:
+            return taught
+        found: torch.Tensor = self.surroundings(taught, images[:, : self._image_dim], grounds)
+        return found
+
+    def taught_scenes(self, images: torch.Tensor) -> torch.Tensor:
+        """(P, T) raw scores by the head alone, which training photos taught."""
         found: torch.Tensor = self.scene(images[:, : self._image_dim])
         return found
 

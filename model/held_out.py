@@ -1,4 +1,4 @@
-"""How the tagger does on what training never saw: families of listings, whole brands, a whole source of photos.
+"""How the tagger does on what training never saw: families of listings, whole brands, a source of photos.
 
 Everything is fitted anew without the group and asked about it; pools are the checkpoint's, so nothing of a group is in
 them but a few weights. Brands stand beside the same rows with only their families left out: the difference is what a
@@ -32,7 +32,7 @@ from model.progress import Meter, Progress, silent
 from model.report import as_markdown, within
 from model.scoring import Scorer
 from model.taxonomy import load_taxonomy
-from model.train import published_types, vocabularies
+from model.train import published_types, vocabularies, with_untaught
 from model.weights import SHIPPED, Checkpoint, load
 
 MIN_BRAND_ROWS = 50  # with fewer, a figure says little
@@ -70,8 +70,9 @@ def hold_out(
     Raises ModelError when data is missing, or holds nothing to leave out.
     """
     rows = rows_of(data)
-    values, loaded = vocabularies(rows), load(checkpoint)
-    config = loaded.config.untuned()  # what was tuned has seen every group
+    loaded = load(checkpoint)
+    # What was tuned has seen every group.
+    values, config = with_untaught(vocabularies(rows), loaded.config.untuned())
     features = features_by(rows, config, checkpoint, device, cache, log)
     training = np.array([row.split == "train" for row in rows])
     titled = training & np.array([bool(row.title) for row in rows])
@@ -115,8 +116,8 @@ def _of_brand(bench: _Bench, name: str, own: Bools, titled: Bools, by_families: 
     return {"brand": name, "without": _figures(right, own & titled), "families": _figures(by_families, own & titled)}
 
 
-def _of_scene(bench: _Bench, source: str, scene: str, left: Bools, asked: Bools) -> dict[str, Any]:
-    correct, count = bench.ask_scene(bench.without(f"source {source}", left), asked, scene), int(asked.sum())
+def _of_scene(bench: _Bench, source: str, scene: str, left: Bools) -> dict[str, Any]:
+    correct, count = bench.ask_scene(bench.without(f"{scene} of {source}", left), left, scene), int(left.sum())
     return {"source": source, "scene": scene, **_accuracy(correct, count)}
 
 
@@ -171,7 +172,7 @@ class _Bench:
     def ask_scene(self, fusion: FusionModel, chosen: Bools, scene: str) -> int:
         """How many of the chosen photos are called by their scene."""
         with torch.inference_mode():
-            scores = fusion.scenes(self.data.images[torch.from_numpy(np.flatnonzero(chosen))])
+            scores = fusion.scenes(*self.data.scene_inputs(torch.from_numpy(np.flatnonzero(chosen))))
         return int((scores.argmax(dim=1) == self.values["scene"].index(scene)).sum())
 
 
@@ -196,20 +197,19 @@ def _accuracy(correct: int, count: int) -> dict[str, Any]:
 
 def scenes_of_two_sources(
     rows: Sequence[Row], training: Bools, taught: Sequence[str]
-) -> Iterator[tuple[str, str, Bools, Bools]]:
-    """A source and a scene that another source has too: rows of the source, and those to ask. Only where every scene
-    keeps some rows without the source; else an answer by what is left would be no feat. Scenes that are not ``taught``
-    count as unknown.
+) -> Iterator[tuple[str, str, Bools]]:
+    """A source and a scene that training photos of another source show too, and this source's photos of it: left out
+    and then asked about. Scenes that are not ``taught`` count as unknown.
     """
     told = [row.labels.get("scene", "") for row in rows]
     sources, scenes = np.array([row.source for row in rows]), np.array([one if one in taught else "" for one in told])
     known = training & (scenes != "")
     for source in np.unique(sources):
         own = sources == source
-        kept = set(scenes[known & ~own])
         for scene in np.unique(scenes[known & own]):
-            if kept == set(scenes[known]):
-                yield str(source), str(scene), own, known & own & (scenes == scene)
+            shows = known & (scenes == scene)
+            if (shows & ~own).any():
+                yield str(source), str(scene), shows & own
 
 
 # ---- tables ---------------------------------------------------------------------------------------------------------
@@ -229,7 +229,9 @@ def held_out_tables(found: Mapping[str, Any]) -> str:
     tables = [as_markdown(name, head_cells, list(_lines(name, groups))) for name in _ASKED]
     scenes = [(one["source"], one["scene"], f"{one['rows']:,}", within(one, "accuracy")) for one in found["scenes"]]
     if scenes:
-        tables.append(as_markdown("scene, a whole source left out", ("Source", "Scene", "Photos", "Called so"), scenes))
+        tables.append(
+            as_markdown("scene, a source's photos of it left out", ("Source", "Scene", "Photos", "Called so"), scenes)
+        )
     return "\n\n".join(["# Left out of training", f"Printed by `hangtag evaluate --held-out`. {head}", *tables]) + "\n"
 
 

@@ -66,7 +66,8 @@ class Labels:
     Attributes are ``category``, ``product_type``, ``color``, ``material`` and ``scene``. ``stated[attribute][side]``:
     the weight of a value that words state outright, in the exponent; ``doubts[attribute]``: what is said conflicts with
     the pictures where they alone give it a lower probability than this; ``curves[attribute]``: see ``curve``, by side,
-    for listings whose words state a value with ``_stated`` behind it.
+    for listings whose words state a value with ``_stated`` behind it. ``unproven_scenes``: those that no calibration
+    row showed, so no threshold says how often they are right: they are never accepted.
     """
 
     values: Mapping[str, tuple[str, ...]]
@@ -75,6 +76,7 @@ class Labels:
     doubts: Mapping[str, float] = field(default_factory=dict)
     curves: Mapping[str, Mapping[str, Curve]] = field(default_factory=dict)
     bought: Mapping[str, Bought] = field(default_factory=dict)
+    unproven_scenes: frozenset[str] = frozenset()
 
     def curve(self, attribute: str, side: Side, *, stated: bool) -> Curve:
         """What makes the top value's score honest; the score itself where nobody measured it."""

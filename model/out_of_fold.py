@@ -55,7 +55,7 @@ def ask(fusion: FusionModel, data: Examples, rows: torch.Tensor) -> OutOfFold:
         fusion(data.inputs(titled, hide=torch.ones(len(titled), dtype=torch.bool))),
         fusion.similarity(inputs),
         scene_rows,
-        fusion.scenes(data.images[scene_rows]),
+        fusion.scenes(*data.scene_inputs(scene_rows)),
     )
 
 

@@ -24,6 +24,7 @@ from model.errors import ModelError
 from model.features import Features, cached, compute_features, load_pixels
 from model.fusions.pair import Parts
 from model.fusions.registry import NEEDS_PARTS
+from model.ground_data import grounds_of
 from model.image import ImageTower
 from model.part_features import Halves, PartFeatures
 from model.text import TextTower
@@ -42,8 +43,12 @@ def all_features(
     cache: Path,
     log: Log,
 ) -> Features:
-    """See `model.features.compute_features`; with parts where one of the configuration's fusions needs them."""
+    """See `model.features.compute_features`; with parts where one of the configuration's fusions needs them, and with
+    grounds where its scenes do.
+    """
     found = compute_features(rows, titles, towers, config.image_side, cache, log)
+    if config.ground_dim:
+        found = replace(found, grounds=grounds_of(rows, config.framing, cache, log))
     if not NEEDS_PARTS & set(config.fusions):
         return found
     pictures = [row.image for row in rows]

@@ -86,7 +86,8 @@ def part_of(features: Features, rows: Sequence[int]) -> Features:
     hidden = tuple(features.masked_titles[index] for index in rows)
     images, colors = features.images[chosen], features.colors[chosen]
     parts = features.parts.part_of(chosen) if features.parts is not None else None
-    return Features(images, colors, features.titles[chosen], features.masked[chosen], hidden, parts)
+    grounds = features.grounds.part_of(chosen) if features.grounds is not None else None
+    return Features(images, colors, features.titles[chosen], features.masked[chosen], hidden, parts, grounds)
 
 
 def _accuracies(heads: tuple[FusionModel, Vocabulary], features: Features, rows: Sequence[Row]) -> Mapping[str, float]:

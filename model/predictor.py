@@ -27,6 +27,7 @@ from model.engines import Engine, EngineChoice, Precision, choose_engine, engine
 from model.errors import CheckpointError, OutOfMemoryError
 from model.foreground import Foreground, find_foreground
 from model.fusion import Logits
+from model.ground import ground_measures
 from model.inputs import Inputs, bag_tensors
 from model.labels import UNTAUGHT, Labels, Side
 from model.ngrams import bags, is_familiar
@@ -114,8 +115,7 @@ class TorchPredictor:
         seen = time.perf_counter()
         inputs = self._inputs(listings, pictures, foregrounds, titles)
         logits = self._fusion(inputs)
-        scenes = torch.softmax(self._fusion.scenes(pictures) / self._vocabulary.scene_temperature, dim=1).cpu().numpy()
-        scenes = scenes[:, :0] if "scene" in self._untaught else scenes
+        scenes = self._scenes(pictures, [one for found in foregrounds for one in found])
         found = _Found(
             titles,
             self._scores(logits, inputs.has_image, inputs.has_title),
@@ -129,6 +129,15 @@ class TorchPredictor:
         image, text = begun - started + seen - waiting, said - begun
         self.timings = Timings({"image": image, "text": text, "heads": time.perf_counter() - started - image - text})
         return _to_predictions(listings, found)
+
+    def _scenes(self, pictures: torch.Tensor, foregrounds: Sequence[Foreground | None]) -> Vector:
+        """(P, V) probabilities."""
+        measures = np.zeros((len(foregrounds), self._config.ground_dim), np.float32)
+        for place, one in enumerate(foregrounds if self._config.ground_dim else ()):
+            measures[place] = ground_measures(one)
+        scores = self._fusion.scenes(pictures, torch.from_numpy(measures).to(self._device))
+        found: Vector = torch.softmax(scores / self._vocabulary.scene_temperature, dim=1).cpu().numpy()
+        return found[:, :0] if "scene" in self._untaught else found
 
     def _inputs(
         self,
@@ -325,7 +334,8 @@ def labels_of(
         thresholds[name] = threshold_of(one, *asked[name])
     bought = {name: bought_of(*one, thresholds[name]) for name, one in asked.items() if one[0]}
     doubts = {**vocabulary.doubts, **dict.fromkeys(prompts, 0.0)}  # how sure they are nobody measured: no conflicts
-    return Labels(values, thresholds, stated, doubts, vocabulary.curves, bought)
+    unproven = frozenset(checkpoint.config.untaught_scenes)
+    return Labels(values, thresholds, stated, doubts, vocabulary.curves, bought, unproven)
 
 
 def _info(

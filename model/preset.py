@@ -20,6 +20,7 @@ from typing import Any, Literal
 from model.config import ModelConfig
 from model.errors import ModelError
 from model.fusions.registry import FUSIONS
+from model.ground import NUM_MEASURES
 from model.reference.config import ReferenceConfig, refuse_kinds
 from model.towers.spec import DEFAULT_IMAGE, DEFAULT_TEXT, TowerSpec, parse_image, parse_text
 
@@ -40,7 +41,7 @@ _OPEN = (
 )
 
 
-SHIPPED = ModelConfig(image_details=(1, 2, 3))
+SHIPPED = ModelConfig(image_details=(1, 2, 3), ground_dim=NUM_MEASURES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -282,7 +282,8 @@ class Tagging:
             return _decision("abstained", (), "unknown")
         threshold = self._labels.thresholds.get("scene", _NEVER)
         values = self._values("scene", _Sheet(self._labels.values["scene"]).ranking(scores))
-        status = _status(values, threshold.fused)
+        is_proven = not values or values[0].value not in self._labels.unproven_scenes
+        status = _status(values, threshold.fused if is_proven else None)
         is_sure = status == "accepted"
         return Decision(
             status, values, "image_only" if is_sure else "unknown", None, None, None, regions if is_sure else ()

@@ -17,6 +17,7 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from model.errors import CheckpointError
+from model.minimise import minimise
 
 FILE = "text_presence.safetensors"
 RECALL = 0.995  # on calibration pictures, so that 0.99 holds on others
@@ -68,7 +69,7 @@ def fit_presence(features: Floats, has_text: Bools, is_calibration: Bools, decay
     fitted = ~is_calibration
     mean, spread = features[fitted].mean(axis=0), features[fitted].std(axis=0) + 1e-3
     scaled = torch.from_numpy((features[fitted] - mean) / spread)
-    raw = _minimise(scaled, torch.from_numpy(has_text[fitted].astype(np.float32)), decay)
+    raw = _fit(scaled, torch.from_numpy(has_text[fitted].astype(np.float32)), decay)
     weights = np.asarray(raw[:-1].numpy() / spread, np.float32)
     head = TextPresence(weights, float(raw[-1]) - float(weights @ mean), 0.0)
     threshold = threshold_for(head.probabilities(features[is_calibration]), has_text[is_calibration])
@@ -95,19 +96,12 @@ def presence_figures(probabilities: Floats, characters: npt.NDArray[np.int64], t
     }
 
 
-def _minimise(scaled: torch.Tensor, truth: torch.Tensor, decay: float) -> torch.Tensor:
+def _fit(scaled: torch.Tensor, truth: torch.Tensor, decay: float) -> torch.Tensor:
     """(D + 1,) weights and bias of a logistic regression with weight decay."""
-    with torch.enable_grad():
-        raw = torch.zeros(scaled.shape[1] + 1, requires_grad=True)
-        optimiser = torch.optim.LBFGS([raw], max_iter=300, line_search_fn="strong_wolfe")
 
-        def closure() -> torch.Tensor:
-            optimiser.zero_grad()
-            scores = scaled @ raw[:-1] + raw[-1]
-            loss = torch.nn.functional.binary_cross_entropy_with_logits(scores, truth)
-            loss = loss + decay * (raw[:-1] ** 2).sum()
-            torch.autograd.backward(loss)
-            return loss
+    def loss(raw: torch.Tensor) -> torch.Tensor:
+        scores = scaled @ raw[:-1] + raw[-1]
+        found = torch.nn.functional.binary_cross_entropy_with_logits(scores, truth)
+        return found + decay * (raw[:-1] ** 2).sum()
 
-        optimiser.step(closure)  # type: ignore[no-untyped-call]
-    return raw.detach()
+    return minimise(torch.zeros(scaled.shape[1] + 1), loss, steps=300)

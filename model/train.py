@@ -33,6 +33,7 @@ from model.fit import Examples, Length, choose_length, examples_of, fit_experts,
 from model.folds import NUM_FOLDS, fold_of_rows
 from model.fusion import ATTRIBUTES, FusionModel
 from model.image import ImageTower
+from model.image_classes import untaught_scenes
 from model.labels import UNTAUGHT
 from model.out_of_fold import OutOfFold, ask, together
 from model.parts import all_features
@@ -175,7 +176,8 @@ def _prepare(
     own = [row.title for row in rows if row.split == "train" and row.title]
     specs = (preset.image_tower, preset.text_tower)
     brought = bring_towers(out, *specs, base=preset.model, titles=own, seed=how.seed, log=how.log)
-    config = brought.config
+    values, config = with_untaught(values, brought.config)
+    config.save(out / "config.json")
     image, text = load_towers(out, config.untuned())
     towers = (image.to(how.place), text.to(how.place))
     titles = [row.title or row.made_title for row in rows]
@@ -239,6 +241,15 @@ def vocabularies(rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:
         for value, count in _counts(rows, "product_type").items()
     }
     return {"product_type": tuple(sorted(types))} | found
+
+
+def with_untaught(
+    values: Mapping[str, tuple[str, ...]], config: ModelConfig
+) -> tuple[dict[str, tuple[str, ...]], ModelConfig]:
+    """With the scenes that the image tower's own classes tell beside those taught."""
+    legal = load_taxonomy().scenes if config.image_classes else ()
+    others = untaught_scenes(values["scene"], legal)
+    return {**values, "scene": (*values["scene"], *others)}, replace(config, untaught_scenes=others)
 
 
 def published_types(rows: Sequence[Row]) -> tuple[str, ...]:

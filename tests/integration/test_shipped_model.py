@@ -12,11 +12,13 @@ import pytest
 from PIL import Image
 
 import worker.demo
+from model.backdrops import before_backdrop
 from model.errors import CheckpointError
 from model.geometry import fit_square
 from model.predictor import TorchPredictor, choose_device, load_predictor
 from model.types import ListingInput, Pixels, Prediction
 from model.weights import REQUIRED, SHIPPED, load, seal
+from tests.unit.scene_samples import street
 
 PICTURES = Path(worker.demo.__file__).parent / "data" / "pictures"
 ATTRIBUTES = ("category", "product_type", "color", "material")
@@ -204,6 +206,37 @@ def test_scene_comes_from_the_picture(predictor: TorchPredictor, name: str, scen
     (found,) = predictor.predict([ListingInput("", (picture(name),))])
     assert found.scene is not None
     assert predictor.labels.values["scene"][int(found.scene.argmax())] == scene
+
+
+def scenes_of(predictor: TorchPredictor, shown: list[Pixels]) -> list[str]:
+    """The likeliest scene of each picture."""
+    found = predictor.predict([ListingInput("", (one,)) for one in shown])
+    values = predictor.labels.values["scene"]
+    return [values[int(scenes.argmax())] for one in found for scenes in one.image_scenes]
+
+
+def test_another_shops_backdrop_is_a_studio_too(predictor: TorchPredictor) -> None:
+    """The shipped model saw white ones alone; of products before grey, coloured and uneven walls most are known."""
+    products = [picture(f"abo-{name}") for name in ("78c24e86", "420278f1", "5a0c08bc", "af171f71", "05cab9f8")]
+    shown = [before_backdrop(one, seed) for one in products for seed in range(8)]
+    assert scenes_of(predictor, shown).count("studio") > 0.75 * len(shown)
+
+
+def test_what_is_not_even_is_no_studio(predictor: TorchPredictor) -> None:
+    """Nor a swatch: blocks up to the edges, with a camera's grain, resemble nothing that training saw."""
+    shown = []
+    for seed in range(20):
+        drawn = np.asarray(Image.fromarray(street(seed)).resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+        grain = np.random.default_rng(seed).normal(0, 8, (SIDE, SIDE, 1))
+        shown.append(np.clip(drawn + grain, 0, 255).astype(np.uint8))
+    found = scenes_of(predictor, shown)
+    assert not {"studio", "texture_swatch"} & set(found)
+
+
+def test_what_no_photo_taught_is_never_accepted(predictor: TorchPredictor) -> None:
+    """The towers' classes know what is outdoors; how often that is right nobody measured."""
+    assert predictor.labels.values["scene"][-1] == "outdoor"
+    assert predictor.labels.unproven_scenes == {"outdoor"}
 
 
 def test_title_of_other_goods_belongs_less(predictor: TorchPredictor) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -307,6 +308,16 @@ def test_scenes_are_decided_per_picture_and_for_the_listing() -> None:
     assert [one.evidence for one in found.image_scenes] == [(ImageRegion(0, BOX),), (ImageRegion(1, BOX),)]
     bare = tag(prediction(images=0))
     assert (bare.scene.status, bare.scene.values, bare.image_scenes) == ("abstained", (), ())
+
+
+def test_a_scene_that_no_calibration_row_showed_is_never_accepted() -> None:
+    """However sure the model is; the others are as ever."""
+    tagging = Tagging(replace(LABELS, unproven_scenes=frozenset({"studio"})), TAXONOMY)
+    found = tagging.resolve(prediction(), [], "thing", was_read=False, image_indices=(0,))
+    assert (found.scene.status, tops(found.scene)[0]) == ("suggested", "studio")
+    assert found.image_scenes[0].status == "suggested"
+    proven = Tagging(replace(LABELS, unproven_scenes=frozenset({"indoor"})), TAXONOMY)
+    assert proven.resolve(prediction(), [], "thing", was_read=False, image_indices=(0,)).scene.status == "accepted"
 
 
 # ---- whatever the scores
