@@ -8,10 +8,14 @@ BIN := $(VENV)/bin
 demo: install
 	$(BIN)/hangtag demo --out out
 
-# Tests without servers on every core, one thread each; then those with Kafka and Redis, one after the other.
+# Tests without servers on every core, one thread each. Then those that measure milliseconds, alone. Then all others, two at
+# a time, each of the two with a Kafka and a Redis of its own: most of their time is waiting for processes to start.
+WITHOUT_SERVERS = tests/unit tests/test_architecture.py
+ALONE = tests/contract
 test: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile tests/unit
-	$(BIN)/python -m pytest -q --ignore tests/unit
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile $(WITHOUT_SERVERS)
+	$(BIN)/python -m pytest -q $(ALONE)
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal $(addprefix --ignore ,$(WITHOUT_SERVERS) $(ALONE))
 
 # Kills, cuts, floods and lies. Short form by default; make reliability FULL=1 [SEED=n] [SUITES="kills cache"].
 reliability: install

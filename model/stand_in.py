@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,13 +67,18 @@ class StandInPredictor:
 
 
 class StandInReader:
-    """An OCR engine that finds nothing. See `model.types.TextReader`."""
+    """An OCR engine that finds nothing, and fails on pictures that ``cannot_read``. See `model.types.TextReader`."""
 
     revision = "stand-in"
     engine = "stand-in"
 
+    def __init__(self, cannot_read: Callable[[Pixels], bool] = lambda picture: False) -> None:
+        self._cannot_read = cannot_read
+
     def read(self, pictures: Sequence[Pixels]) -> list[ReadText]:
         """See `model.types.TextReader`."""
+        if any(map(self._cannot_read, pictures)):
+            raise ValueError("the stand-in cannot read this")
         return [ReadText() for _ in pictures]
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import settings as hypothesis_settings
 
 from tests.servers.base import MissingServerError, Server
 from tests.servers.kafka import start_kafka
+from tests.servers.packages import one_at_a_time
 from tests.servers.redis import OwnRedis, start_redis
 from tests.servers.registry import start_registry
 
@@ -20,9 +22,24 @@ hypothesis_settings.load_profile("hangtag")
 HOW_SERVERS_WERE_GOT = pytest.StashKey[list[str]]()
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell what this process used to the one that distributes tests, if there is one."""
+    told = getattr(session.config, "workeroutput", None)
+    if told is not None:
+        told["servers"] = session.config.stash.get(HOW_SERVERS_WERE_GOT, [])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """A process has run its part of the tests (xdist): take in what it used."""
+    told = getattr(node, "workeroutput", {}).get("servers", [])
+    node.config.stash.setdefault(HOW_SERVERS_WERE_GOT, []).extend(told)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Name the servers that the tests ran against."""
-    for line in terminalreporter.config.stash.get(HOW_SERVERS_WERE_GOT, []):
+    used: list[str] = terminalreporter.config.stash.get(HOW_SERVERS_WERE_GOT, [])
+    for line in sorted(used):
         terminalreporter.write_line(line)
 
 
@@ -37,7 +54,8 @@ def _or_skip(start: Callable[[], Server]) -> Server:
 
 
 def _shared(request: pytest.FixtureRequest, name: str, start: Callable[[], Server]) -> Iterator[Server]:
-    server = _or_skip(start)
+    with one_at_a_time():
+        server = _or_skip(start)
     request.config.stash.setdefault(HOW_SERVERS_WERE_GOT, []).append(f"{name}: {server.how}, {server.address}")
     yield server
     server.stop()

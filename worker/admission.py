@@ -51,6 +51,10 @@ class Lease:
         """Hold ``amount`` more; waits until the budget allows it, or at once for the oldest listing."""
         await self._budget.take(self, amount)
 
+    def try_grow(self, amount: int) -> bool:
+        """Hold ``amount`` more if that needs no waiting; says whether it does."""
+        return self._budget.try_take(self, amount)
+
     def shrink(self, amount: int) -> None:
         """Give ``amount`` back."""
         self._budget.give(self, min(amount, self.held))
@@ -83,10 +87,15 @@ class Budget:
         self._live[lease.number] = lease
         return lease
 
+    def try_take(self, lease: Lease, amount: int) -> bool:
+        """See `Lease.try_grow`."""
+        if may_take := self._may_take(lease, amount):
+            self._hold(lease, amount)
+        return may_take
+
     async def take(self, lease: Lease, amount: int) -> None:
         """See `Lease.grow`."""
-        if self._may_take(lease, amount):
-            self._hold(lease, amount)
+        if self.try_take(lease, amount):
             return
         granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._ties += 1

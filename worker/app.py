@@ -160,6 +160,9 @@ class Worker:
             return Verdict(False, "draining")
         if not self._stream.consumer.is_connected:
             return Verdict(False, "not connected to the broker, or not yet a member of the group")
+        reader = self._built.stages.read if self._built is not None else None
+        if reader is not None and reader.is_broken:
+            return Verdict(False, "the OCR engine has failed on every picture of late (read.picture_failed)")
         if self._stream.storm.is_open:
             return Verdict(False, "nearly everything ended as a dead letter; single records probe (storm.*)")
         return Verdict(True)

@@ -22,7 +22,7 @@ from schemas.cloudevents import CloudEvent, trace_headers
 from schemas.deadletter import Reason, SourcePosition, Stage, earlier_trip, time_of
 from schemas.topics import Topics
 from worker.errors import RejectedError
-from worker.item import DecodedImage, FailedImage, Item, OutputRecord, Record
+from worker.item import DecodedImage, FailedImage, Item, OutputRecord, Record, UnreadText
 
 EVENT_ID_NAMESPACE = uuid.UUID("5b1f6a0e-6f0c-5f0e-9d57-8c1d0f8f2a41")
 POLYGON_DIGITS = 4
@@ -30,6 +30,7 @@ _NAMESPACE_BYTES = EVENT_ID_NAMESPACE.bytes
 _VERSION_BITS, _VERSION_5 = 0xF000 << 64 | 0xC000 << 48, 0x5000 << 64 | 0x8000 << 48  # RFC 9562: version, variant
 SCORE_SLACK = 1e-6  # float32 sums and products stray this far past 0 and 1; further is a fault of the model's
 
+Texts = Sequence[results.ReadText | UnreadText | None]  # one per picture; None where nothing was read
 Enriched = tuple[wire.AttributesTagged, wire.SceneTagged, wire.TextRead]
 
 
@@ -60,7 +61,7 @@ class _Facts:
 def build_events(
     item: Item,
     tags: results.ListingTags,
-    texts: Sequence[results.ReadText | None],
+    texts: Texts,
     prices: Sequence[results.Price],
     info: results.ModelInfo,
     topics: Topics,
@@ -83,7 +84,7 @@ def build_events(
 
 def build_text_event(
     item: Item,
-    texts: Sequence[results.ReadText | None],
+    texts: Texts,
     prices: Sequence[results.Price],
     info: results.ModelInfo,
     topics: Topics,
@@ -103,7 +104,7 @@ def build_text_event(
 def build_tag_line(
     item: Item,
     tags: results.ListingTags,
-    texts: Sequence[results.ReadText | None],
+    texts: Texts,
     prices: Sequence[results.Price],
     info: results.ModelInfo,
     *,
@@ -156,7 +157,7 @@ def event_id(event_type: str, item: Item, source: SourcePosition | None, model_r
 def _enrich(
     item: Item,
     tags: results.ListingTags,
-    texts: Sequence[results.ReadText | None],
+    texts: Texts,
     prices: Sequence[results.Price],
     info: results.ModelInfo,
     now: datetime,
@@ -175,14 +176,14 @@ def _broken_schema(error: ValidationError) -> RejectedError:
     return RejectedError(Reason.MODEL_FAILED, Stage.ENRICH, detail)
 
 
-def _check_aligned(item: Item, tags: results.ListingTags, texts: Sequence[results.ReadText | None]) -> None:
+def _check_aligned(item: Item, tags: results.ListingTags, texts: Texts) -> None:
     num_decoded = sum(isinstance(image, DecodedImage) for image in item.images)
     if len(tags.image_scenes) != num_decoded:
         raise ValueError(f"{len(tags.image_scenes)} scenes for {num_decoded} decoded pictures; they must be one each")
     _check_read(item, texts)
 
 
-def _check_read(item: Item, texts: Sequence[results.ReadText | None]) -> None:
+def _check_read(item: Item, texts: Texts) -> None:
     if len(texts) != len(item.images):
         raise ValueError(f"{len(texts)} texts for {len(item.images)} pictures; they must be one each")
 
@@ -296,14 +297,14 @@ def _scene_image(
     return {"url": image.url, "sha256": image.sha256, "scene": _tag(scenes[position]), **size}
 
 
-def _image_error(image: FailedImage) -> wire.ImageError:
-    return wire.ImageError(reason=image.reason, detail=image.detail)
+def _image_error(failed: FailedImage | UnreadText) -> wire.ImageError:
+    return wire.ImageError(reason=failed.reason, detail=failed.detail)
 
 
 # The texts event
 
 
-def _texts(facts: _Facts, texts: Sequence[results.ReadText | None], prices: Sequence[results.Price]) -> wire.TextRead:
+def _texts(facts: _Facts, texts: Texts, prices: Sequence[results.Price]) -> wire.TextRead:
     pairs = zip(facts.item.images, texts, strict=True)
     fields = facts.of(wire.TextRead.event_type)
     fields["images"] = [_text_image(image, text) for image, text in pairs]
@@ -313,9 +314,13 @@ def _texts(facts: _Facts, texts: Sequence[results.ReadText | None], prices: Sequ
     return wire.TextRead.model_validate(fields)
 
 
-def _text_image(image: DecodedImage | FailedImage, text: results.ReadText | None) -> Fields | wire.FailedTextImage:
+def _text_image(
+    image: DecodedImage | FailedImage, text: results.ReadText | UnreadText | None
+) -> Fields | wire.FailedTextImage:
     if isinstance(image, FailedImage):
         return wire.FailedTextImage(url=image.url, error=_image_error(image))
+    if isinstance(text, UnreadText):
+        return wire.FailedTextImage(url=image.url, error=_image_error(text))
     read = text or results.ReadText()
     return {"url": image.url, "truncated": read.truncated, "lines": [_line(line) for line in read.lines]}
 
@@ -324,8 +329,10 @@ def _line(line: results.TextLine) -> Fields:
     return {"text": line.text, "score": _score(line.score), "polygon": _polygon(line.polygon), "role": line.role}
 
 
-def _joined(texts: Sequence[results.ReadText | None], role: results.Role, separator: str) -> str | None:
-    lines = [line.text for text in texts if text is not None for line in text.lines if line.role == role]
+def _joined(texts: Texts, role: results.Role, separator: str) -> str | None:
+    lines = [
+        line.text for text in texts if isinstance(text, results.ReadText) for line in text.lines if line.role == role
+    ]
     return separator.join(lines) if lines else None
 
 

@@ -3,7 +3,8 @@
 Redirects are followed here, by hand, so that each target passes the guard. Bodies are read in steps that admission
 pays for before they are held. Trouble that can heal is tried again with growing, jittered waits until
 ``give_up_seconds`` are over, which bound attempts, waits between them, and waiting for a turn at a host that fails
-(`worker.patience`). A turn at a host that is well is waited for however long it takes.
+(`worker.patience`). A turn at a host that is well is waited for however long it takes, and so is memory of ours
+(`worker.allowance`): neither is the host's fault, and neither uses up its time.
 
 The loop is our own and not stamina's: a wait has to honour the host's Retry-After and the rest its breaker prescribes,
 must not begin if it would end past the limit, and tests drive clock and wait by hand; stamina stops only after it
@@ -25,6 +26,7 @@ from yarl import URL
 
 from schemas.deadletter import Reason, Stage
 from worker.admission import Lease
+from worker.allowance import Allowance, NoRoomError
 from worker.clock import Clock, MonotonicClock
 from worker.dial import GuardedConnector, WireBudget
 from worker.errors import RejectedError
@@ -71,6 +73,16 @@ class _Limit:
 
     seconds: float
     words: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What is asked for, and what it may cost: memory of ours, bytes off the wire, time of its host."""
+
+    url: URL
+    memory: Allowance
+    budget: WireBudget
+    time: asyncio.Timeout
 
 
 class Fetcher:
@@ -144,19 +156,26 @@ class Fetcher:
 
     async def _until_given_up(self, url: str, lease: Lease) -> FetchedImage:
         patience = Patience(self._clock, max(self._policy.give_up_seconds, self._policy.timeout_seconds))
+        memory = Allowance(lease, self._policy.max_bytes)
         cause: RejectedError | None = None
-        for attempt in range(self._policy.max_attempts):
+        num_failed = num_bytes = 0
+        while True:
             try:
-                return await self._attempt(url, lease, patience)
+                return await self._attempt(url, memory, patience)
+            except NoRoomError as error:  # no attempt that failed: there is no fault but ours
+                wait, num_bytes = 0.0, error.num_bytes
             except RetryError as error:
                 if not error.is_rest or cause is None:  # what is wrong with the host says more than that it rests
                     cause = error.rejected
-                wait = max(error.wait_seconds, self._backoff(attempt))
-                if attempt + 1 == self._policy.max_attempts or patience.spent + wait > self._policy.give_up_seconds:
-                    tries = f" ({attempt + 1} attempts)" if attempt else ""
+                wait = max(error.wait_seconds, self._backoff(num_failed))
+                num_failed, num_bytes = num_failed + 1, 0
+                if num_failed == self._policy.max_attempts or patience.spent + wait > self._policy.give_up_seconds:
+                    tries = f" ({num_failed} attempts)" if num_failed > 1 else ""
                     raise RejectedError(cause.reason, Stage.FETCH, cause.detail + tries) from error
-            await self._wait(wait)  # not above, where the error still holds what was read
-        raise AssertionError("the loop ends by return or raise")
+            if num_bytes:  # not above, where the error still holds what was read
+                patience.excuse(await memory.reserve(num_bytes))
+            else:
+                await self._wait(wait)
 
     def _backoff(self, attempt: int) -> float:
         wait = min(_MAX_WAIT_SECONDS, self._policy.first_wait_seconds * 4.0**attempt)
@@ -164,9 +183,17 @@ class Fetcher:
 
     # ---- one attempt --------------------------------------------------------------------------------------------
 
-    async def _attempt(self, url: str, lease: Lease, patience: Patience) -> FetchedImage:
-        """One try, redirects included. Its time runs only while it has a turn at a host."""
-        held_before = lease.held
+    async def _attempt(self, url: str, memory: Allowance, patience: Patience) -> FetchedImage:
+        """One try, redirects included; holds nothing after an error."""
+        memory.kept_seconds = 0.0
+        try:
+            return await self._follow(url, memory, patience)
+        except BaseException:
+            memory.shrink_to(0)
+            raise
+
+    async def _follow(self, url: str, memory: Allowance, patience: Patience) -> FetchedImage:
+        """To wherever it leads. Its time runs only while it has a turn at a host."""
         seconds = self._policy.timeout_seconds
         num_bytes = self._policy.max_bytes + _HEAD_BYTES
         try:
@@ -178,10 +205,12 @@ class Fetcher:
                 try:
                     self._check_rest(slot.host, target)
                     began = self._clock.now()
-                    found = await self._on_host(slot, target, lease, budget, self._limit(slot.host, seconds, patience))
+                    limit = self._limit(slot.host, seconds, patience)
+                    found = await self._on_host(slot, target, memory, budget, limit)
                     seconds -= self._clock.now() - began
                     num_bytes = budget.total
                 finally:
+                    patience.excuse(memory.kept_seconds)
                     slot.leave()
                 if isinstance(found, bytes):
                     return FetchedImage(url, found, hashlib.sha256(found).hexdigest())
@@ -189,11 +218,8 @@ class Fetcher:
         except RefusedError as error:
             self._metrics.fetch_refused.labels(error.rule).inc()
             raise rejected(Reason.URL_REFUSED, f"{shown(url)}: {error.detail}") from error
-        except Exception:
-            lease.shrink(lease.held - held_before)
-            raise
-        limit = self._policy.max_redirects
-        raise rejected(Reason.HTTP_ERROR, f"{shown(url)}: more than {limit} redirects; raise fetch.max_redirects")
+        most = self._policy.max_redirects
+        raise rejected(Reason.HTTP_ERROR, f"{shown(url)}: more than {most} redirects; raise fetch.max_redirects")
 
     async def _wait_for(self, slot: Slot, url: URL, patience: Patience) -> None:
         """Hold the slot at the URL's host, unless the host keeps failing for longer than our patience."""
@@ -224,14 +250,16 @@ class Fetcher:
             detail = f"{shown(url)}: the host failed again and again and is left alone for a moment ({most})"
             raise RetryError(rejected(reason, detail), is_rest=True, wait_seconds=rest)
 
-    async def _on_host(self, slot: Slot, url: URL, lease: Lease, budget: WireBudget, limit: _Limit) -> bytes | URL:
+    async def _on_host(self, slot: Slot, url: URL, memory: Allowance, budget: WireBudget, limit: _Limit) -> bytes | URL:
         """A body, or where the host sends us."""
         try:
             with budget.spent_here():
-                async with asyncio.timeout(limit.seconds):
-                    found = await self._ask(url, lease, budget)
+                async with asyncio.timeout(limit.seconds) as time:
+                    found = await self._ask(_Request(url, memory, budget, time))
         except Exception as error:
             failure = self._overdrawn(url, budget) if budget.is_overdrawn else failure_of(error, url, limit.words)
+            failure = _cut_off(failure, memory) or failure
+            slot.excuse(memory.kept_seconds)
             self._judge(slot, failure, limit)
             try:
                 if failure is error:
@@ -260,44 +288,45 @@ class Fetcher:
         detail = f"{shown(url)}: more than {limit:,} bytes came, redirects and framing included; raise fetch.max_bytes"
         return rejected(Reason.BODY_TOO_LARGE, detail)
 
-    async def _ask(self, url: URL, lease: Lease, budget: WireBudget) -> bytes | URL:
+    async def _ask(self, request: _Request) -> bytes | URL:
         assert self._session is not None  # noqa: S101  # start() comes first
+        url, budget = request.url, request.budget
         budget.allow(_HEAD_BYTES)
         async with self._session.get(url, allow_redirects=False) as response:
             if response.status in _REDIRECTS and (location := response.headers.get("Location")):
                 return self._guard.check_redirect(url, location)
             _check_answer(response, url)
             budget.allow(budget.total)
-            return await self._read(response, url, lease, budget)
+            return await self._read(response, request)
 
-    async def _read(self, response: aiohttp.ClientResponse, url: URL, lease: Lease, budget: WireBudget) -> bytes:
+    async def _read(self, response: aiohttp.ClientResponse, request: _Request) -> bytes:
         limit = self._policy.max_bytes
         if response.content_length is not None and response.content_length > limit:
             told = f"{response.content_length:,} bytes, the limit is {limit:,}; raise fetch.max_bytes"
-            raise rejected(Reason.BODY_TOO_LARGE, f"{shown(url)}: {told}")
+            raise rejected(Reason.BODY_TOO_LARGE, f"{shown(request.url)}: {told}")
         chunks: list[bytes] = []
         try:
-            return await self._read_into(chunks, response, url, lease, budget)
+            return await self._read_into(chunks, response, request)
         except BaseException:
             chunks.clear()  # the error holds this frame for as long as somebody holds the error
             raise
 
-    async def _read_into(
-        self, chunks: list[bytes], response: aiohttp.ClientResponse, url: URL, lease: Lease, budget: WireBudget
-    ) -> bytes:
-        limit, size = self._policy.max_bytes, 0
+    async def _read_into(self, chunks: list[bytes], response: aiohttp.ClientResponse, request: _Request) -> bytes:
+        limit, size, url, memory = self._policy.max_bytes, 0, request.url, request.memory
+        stated = response.content_length or 0
         # A stated length is paid for at once, so that most pictures come in one step; above that, as bytes come.
-        paid = max(_STEP_BYTES, min(response.content_length or 0, _MAX_FIRST_BYTES))
-        await lease.grow(paid)
-        budget.step = max(budget.step, paid)
+        first = max(_STEP_BYTES, min(stated, _MAX_FIRST_BYTES))
+        await memory.grow_to(first, request.time, stated)
+        request.budget.step = max(request.budget.step, first)
+        paid = memory.held  # or more, where it was waited for
         is_known = False
         while num_bytes := await _read_step(response, chunks):
             size += num_bytes
             if size > limit:
                 raise rejected(Reason.BODY_TOO_LARGE, f"{shown(url)}: more than {limit:,} bytes; raise fetch.max_bytes")
             while size > paid:
-                await lease.grow(_STEP_BYTES)
                 paid += _STEP_BYTES
+            await memory.grow_to(paid, request.time, stated)
             if not is_known and size >= HEAD_BYTES:
                 _check_looks_like_image(_start_of(chunks), response, url)
                 is_known = True
@@ -305,8 +334,14 @@ class Fetcher:
             raise rejected(Reason.NOT_AN_IMAGE, f"{shown(url)}: the body is empty")
         if not is_known:
             _check_looks_like_image(_start_of(chunks), response, url)
-        lease.shrink(paid - size)
+        memory.shrink_to(size)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _cut_off(failure: Exception, memory: Allowance) -> NoRoomError | None:
+    """What ended this request, if it may be that the host was kept waiting."""
+    is_cut = isinstance(failure, RetryError) and failure.rejected.reason is Reason.CONNECT_FAILED
+    return memory.cut_off() if is_cut else None
 
 
 async def _read_step(response: aiohttp.ClientResponse, chunks: list[bytes]) -> int:

@@ -168,6 +168,10 @@ class Slot:
         host.began[self] = self._hosts.now()
         self.num_failures_before = host.num_failures
 
+    def excuse(self, seconds: float) -> None:
+        """For so long we were what this request waited for: should it fail, the host was not failing then."""
+        self.host.began[self] += seconds
+
     def leave(self) -> None:
         """Give it back."""
         while self._held:

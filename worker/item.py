@@ -79,6 +79,14 @@ ImageOutcome = DecodedImage | FailedImage
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadText:
+    """Why the text of a picture, which itself is there, could not be read."""
+
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One listing in flight."""
 

@@ -133,6 +133,7 @@ TABLE: tuple[MetricRow, ...] = (
         _OUTCOME,
         *((outcome,) for outcome in ("text", "empty", "failed", "skipped", "remembered", "recalled")),
     ),
+    _gauge("ocr_broken", "bool", "1 while OCR fails on every picture: then listings with such become dead letters."),
     _counter(
         "read_lookups",
         "pictures",
@@ -238,6 +239,7 @@ class Metrics:
     decode_outcomes: Counter  # outcome
     decoder_restarts: Counter
     read_pictures: Counter  # outcome: text | empty | failed | skipped | remembered | recalled
+    ocr_broken: Gauge
     read_lookups: Counter  # outcome: hit | miss | bad_value | timeout | error | breaker_open
     transactions: Counter  # outcome: committed | aborted | unknown | fatal
     transaction_seconds: Histogram

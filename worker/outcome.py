@@ -10,11 +10,12 @@ import structlog
 
 from model.types import ListingTags, ModelInfo, Price, ReadText
 from schemas.cloudevents import TRACE_HEADERS
+from schemas.deadletter import Stage
 from schemas.topics import EVENT_KINDS, Topics
 from worker.deadletter import build_dead_letter
 from worker.enrich import build_events, build_text_event, check_sizes
 from worker.errors import RejectedError
-from worker.item import Finished, Headers, Item, OutputRecord, Record
+from worker.item import Finished, Headers, Item, OutputRecord, Record, UnreadText
 from worker.metrics import Metrics
 
 log = structlog.get_logger(__name__)
@@ -41,7 +42,7 @@ class Outcome:
     listing_id: str | None
     item: Item | None = None
     tags: ListingTags | None = None
-    texts: tuple[ReadText | None, ...] = ()
+    texts: tuple[ReadText | UnreadText | None, ...] = ()
     prices: tuple[Price, ...] = ()
     error: RejectedError | None = None
 
@@ -72,6 +73,8 @@ class Outputs:
     def _events(self, outcome: Outcome, trace: Headers) -> tuple[OutputRecord, ...]:
         item, tags, topics, now = outcome.item, outcome.tags, self._identity.topics, datetime.now(UTC)
         assert item is not None  # noqa: S101  # there is no error
+        if self._identity.kinds == ("texts",):
+            _check_any_read(outcome.texts)
         wanted: tuple[OutputRecord, ...]
         if tags is None:
             wanted = (build_text_event(item, outcome.texts, outcome.prices, self._info, topics, now=now),)
@@ -99,6 +102,13 @@ class Outputs:
             worker_version=self._identity.version, model_revision=self._info.revision,
             failed_at=datetime.now(UTC), max_bytes=self._max_bytes,
         )  # fmt: skip
+
+
+def _check_any_read(texts: Sequence[ReadText | UnreadText | None]) -> None:
+    """Raise RejectedError where texts are all that is asked for and every picture failed: nothing usable is left."""
+    failed = [text for text in texts if isinstance(text, UnreadText)]
+    if failed and not any(isinstance(text, ReadText) for text in texts):
+        raise RejectedError(failed[0].reason, Stage.READ, failed[0].detail)
 
 
 def _carrying(output: OutputRecord, trace: Headers) -> OutputRecord:

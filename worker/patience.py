@@ -2,7 +2,8 @@
 
 ``fetch.give_up_seconds`` are about hosts that stay dead. So attempts count, the waits between them, and waiting for a
 turn at a host that is failing; waiting for a turn at a host that is well does not: a long queue is our own doing, and
-no reason to lose a picture. That wait ends by itself, for such a host answers one after the other.
+no reason to lose a picture. That wait ends by itself, for such a host answers one after the other. Nor does waiting for
+memory of ours (`worker.allowance`).
 """
 
 from __future__ import annotations
@@ -35,6 +36,10 @@ class Patience:
         """Seconds until it is over; below 0 afterwards."""
         return self._seconds - self.spent
 
+    def excuse(self, seconds: float) -> None:
+        """So many do not count."""
+        self._began += seconds
+
     async def wait_for(self, slot: Slot) -> None:
         """Hold the slot. Raises TimeoutError, and holds nothing, once this is over."""
         if slot.is_free:
@@ -47,7 +52,7 @@ class Patience:
                 await slot.enter()
         finally:
             queue.end()
-        self._began += queue.excused_seconds
+        self.excuse(queue.excused_seconds)
 
 
 class _Queueing:

@@ -38,7 +38,7 @@ from worker.errors import RejectedError
 from worker.fetch import Fetcher
 from worker.infer import Infer
 from worker.intake import Intake
-from worker.item import DecodedImage, FailedImage, FetchedImage, Flight, ImageOutcome, Item
+from worker.item import DecodedImage, FailedImage, FetchedImage, Flight, ImageOutcome, Item, UnreadText
 from worker.lanes import Lane
 from worker.metrics import Metrics
 from worker.normalise import normalise_title
@@ -174,7 +174,7 @@ class Tagger:
 
     async def _read_all(
         self, images: Sequence[ImageOutcome], prediction: Prediction | None
-    ) -> Sequence[ReadText | None]:
+    ) -> Sequence[ReadText | UnreadText | None]:
         """After the prediction, which says in which pictures there is something to read; without one, in all."""
         if self._stages.read is None or not self.reads:
             return (None,) * len(images)
@@ -182,7 +182,7 @@ class Tagger:
         chances = [next(says, 1.0) if isinstance(image, DecodedImage) else 0.0 for image in images]
         return await _all([self._read(image, chance) for image, chance in zip(images, chances, strict=True)])
 
-    async def _read(self, image: ImageOutcome, chance: float) -> ReadText | None:
+    async def _read(self, image: ImageOutcome, chance: float) -> ReadText | UnreadText | None:
         if self._stages.read is None or not self.reads or isinstance(image, FailedImage):
             return None
         if chance < self.text_threshold:
@@ -194,7 +194,9 @@ class Tagger:
 
     # ---- enrich -------------------------------------------------------------------------------------------------
 
-    def _resolve(self, item: Item, prediction: Prediction | None, texts: tuple[ReadText | None, ...]) -> Outcome:
+    def _resolve(
+        self, item: Item, prediction: Prediction | None, texts: tuple[ReadText | UnreadText | None, ...]
+    ) -> Outcome:
         """Scores, and what words and pictures state outright, as tags."""
         listing = item.listing
         with self._metrics.stage("enrich"), self.traces.span("enrich"):
@@ -205,11 +207,12 @@ class Tagger:
                 stated.currency if stated else None,
                 Decimal(stated.amount) if stated else None,
             )
-            prices = find_prices(texts, hints)
+            read = tuple(text if isinstance(text, ReadText) else None for text in texts)
+            prices = find_prices(read, hints)
             if prediction is None:
                 return Outcome(item.record, listing.listing_id, item, None, texts, tuple(prices))
-            mentions = self._stages.extractor.extract(listing.title, listing.description or "", texts)
-            was_read = any(text is not None for text in texts)
+            mentions = self._stages.extractor.extract(listing.title, listing.description or "", read)
+            was_read = any(text is not None for text in read)
             decoded = [place for place, image in enumerate(item.images) if isinstance(image, DecodedImage)]
             tags = self._stages.tagging.resolve(
                 prediction, mentions, listing.title, was_read=was_read, image_indices=decoded

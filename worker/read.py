@@ -13,19 +13,21 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from model.errors import OutOfMemoryError
 from model.types import ReadText, TextReader
 from schemas.deadletter import Reason, Stage
 from worker.errors import RejectedError
-from worker.item import DecodedImage
+from worker.item import DecodedImage, UnreadText
 from worker.metrics import Metrics
 from worker.owner_thread import OwnerThread
 from worker.read_memory import ReadMemory
+from worker.reading_streak import ReadingStreak
 from worker.redact import describe
 from worker.shared_texts import SharedTexts
 
 log = structlog.get_logger(__name__)
 
-Answer = ReadText | RejectedError
+Answer = ReadText | UnreadText | RejectedError
 
 
 class Read:
@@ -39,6 +41,7 @@ class Read:
         self._thread = OwnerThread("hangtag-ocr")
         self._reader: TextReader | None = None
         self._remembered = ReadMemory()
+        self._streak = ReadingStreak()
         self._in_flight: dict[str, asyncio.Future[Answer]] = {}
         self._waiting: deque[DecodedImage] = deque()
         self._pump: asyncio.Task[None] | None = None
@@ -54,13 +57,22 @@ class Read:
         """Pictures in the lane, the ones being read included."""
         return len(self._in_flight)
 
+    @property
+    def is_broken(self) -> bool:
+        """Has the engine failed on every picture of late? Until it reads one, failures are the listings' again."""
+        return self._streak.is_broken
+
     async def start(self) -> str:
         """Load the engine; returns its revision."""
         self._thread.start()
         return await self._thread.run(self._open)
 
-    async def read(self, image: DecodedImage) -> ReadText:
-        """The text in a picture. Raises RejectedError (``model_failed``) when the engine fails on this picture."""
+    async def read(self, image: DecodedImage) -> ReadText | UnreadText:
+        """The text in a picture, or why the engine failed on it alone.
+
+        Raises RejectedError (``model_failed``) when that is no fault of the picture's: the engine is broken, or memory
+        has run out.
+        """
         known = self._remembered.get(image.sha256)
         if known is not None:
             self._metrics.read_pictures.labels("remembered").inc()
@@ -126,14 +138,34 @@ class Read:
         self._in_flight.clear()
 
     def _settle(self, sha256: str, answer: Answer) -> None:
+        if not isinstance(answer, RejectedError):
+            answer = self._judged(sha256, answer)
         self._in_flight.pop(sha256).set_result(answer)
-        if isinstance(answer, RejectedError):
+        if not isinstance(answer, ReadText):
             self._metrics.read_pictures.labels("failed").inc()
             return
         self._metrics.read_pictures.labels("text" if answer.lines else "empty").inc()
         self._remembered.keep(sha256, answer)
         if self.shared is not None:
             self.shared.keep(sha256, answer)
+
+    def _judged(self, sha256: str, answer: ReadText | UnreadText) -> Answer:
+        """The same, or the listing's error where it is the engine that fails."""
+        was_broken = self._streak.is_broken
+        if isinstance(answer, ReadText):
+            self._streak.was_read()
+        else:
+            self._streak.failed(sha256)
+        is_broken = self._streak.is_broken
+        if is_broken != was_broken:
+            self._metrics.ocr_broken.set(is_broken)
+            if is_broken:
+                log.error("read.engine_broken", effect="listings whose pictures it fails on become dead letters")
+            else:
+                log.info("read.engine_reads_again")
+        if isinstance(answer, UnreadText) and is_broken:
+            return RejectedError(answer.reason, Stage.READ, f"{answer.detail}; it has failed on all others of late")
+        return answer
 
     # ---- on the OCR thread --------------------------------------------------------------------------------------
 
@@ -148,11 +180,18 @@ class Read:
         except Exception as error:  # whatever the engine raises, it is these pictures' business alone
             if len(images) == 1:
                 log.warning("read.picture_failed", sha256=images[0].sha256, error=describe(error))
-                detail = f"the OCR engine failed on this picture: {describe(error)}"
-                return [RejectedError(Reason.MODEL_FAILED, Stage.READ, detail)]
+                return [_answer_for(error)]
         else:
             if len(texts) == len(images):
                 return list(texts)
             raise RuntimeError(f"the OCR engine returned {len(texts)} results for {len(images)} pictures")
         middle = len(images) // 2
         return self._read_or_split(images[:middle]) + self._read_or_split(images[middle:])
+
+
+def _answer_for(error: Exception) -> UnreadText | RejectedError:
+    """What a failure on one picture alone means: its fault, but for memory, which may be there another time."""
+    detail = f"the OCR engine failed on this picture: {describe(error)}"
+    if isinstance(error, OutOfMemoryError | MemoryError):
+        return RejectedError(Reason.MODEL_FAILED, Stage.READ, detail)
+    return UnreadText(Reason.MODEL_FAILED, detail)

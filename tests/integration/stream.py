@@ -168,7 +168,7 @@ class WorkerProcess:
             self.process.kill()
         await self.ended()
 
-    async def until(self, event: str, within_seconds: float = 60.0) -> bool:
+    async def until(self, event: str, within_seconds: float = 120.0) -> bool:
         """Has it logged this event? Waits for it; False when it ends first or takes too long."""
         deadline = time.monotonic() + within_seconds
         while event not in self.events:

@@ -55,7 +55,7 @@ def run_until_backfilled(arguments: list[str], settings: Mapping[str, str], fold
             log += line
             if any(f'"{event}"' in line for event in _ENDS_OF_A_BACKFILL):
                 worker.send_signal(signal.SIGTERM)
-        return worker.wait(60), log
+        return worker.wait(120), log
 
 
 def test_the_pages_commands_work(kafka: Server, tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_the_pages_commands_work(kafka: Server, tmp_path: Path) -> None:
                 cwd=tmp_path,
                 capture_output=True,
                 text=True,
-                timeout=240,
+                timeout=480,
                 check=False,
             )
             code, log, outputs[" ".join(arguments)] = ended.returncode, ended.stderr, ended.stdout

@@ -22,7 +22,7 @@ from worker.replay import find_plan, make_output_topics, standings
 from worker.replay_plan import Plan, Request
 from worker.settings import Settings
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
 
 _PORT = re.compile(r'"http_port": (\d+)')
 
@@ -96,7 +96,7 @@ async def test_a_backfill_is_done_beside_live_traffic(kafka: Server) -> None:
             assert await worker.until("partition.assigned"), worker.log[-5:]
             await asyncio.to_thread(freeze, stream, "spring")
             stream.send(numbered("live", 60, host))
-            assert await worker.until("backfill.done", within_seconds=90), worker.log[-8:]
+            assert await worker.until("backfill.done", within_seconds=180), worker.log[-8:]
             await until(lambda: outputs_are_clean(stream, stream.topics, 120, 180), worker)
             assert await asyncio.to_thread(metric, worker, "hangtag_backfill_running") == 0
             tagged = 'hangtag_backfill_listings_total{outcome="tagged"}'
@@ -117,15 +117,15 @@ async def test_a_backfill_goes_on_after_a_kill_and_a_stop(kafka: Server) -> None
     async with image_host() as host:
         stream.send(numbered("old", 400, host))
         await asyncio.to_thread(freeze, stream, "again")
-        own = {"BACKFILL__NAME": "again", "BACKFILL__RATE": "40", "KAFKA__START_AT": "latest"}
+        # Slow, so that there is something left to kill and to stop, however late that is noticed.
+        own, before = {"BACKFILL__NAME": "again", "BACKFILL__RATE": "4", "KAFKA__START_AT": "latest"}, 0
         for end in ("kill", "stop", "done"):
             worker = await start(stream, host, {**own, "BACKFILL__RATE": "0"} if end == "done" else own)
             try:
                 assert await worker.until("backfill.started"), worker.log[-8:]
                 if end == "done":
-                    assert await worker.until("backfill.done", within_seconds=90), worker.log[-8:]
+                    assert await worker.until("backfill.done", within_seconds=180), worker.log[-8:]
                 else:
-                    before = await asyncio.to_thread(_num_outputs, stream)
                     await until(lambda before=before: _num_outputs(stream) > before, worker)  # type: ignore[misc]
                 if end == "kill":
                     await worker.kill()
@@ -133,6 +133,7 @@ async def test_a_backfill_goes_on_after_a_kill_and_a_stop(kafka: Server) -> None
                     assert await worker.stop() == 0, worker.log[-8:]
             finally:
                 await worker.kill()
+            before = await asyncio.to_thread(_num_outputs, stream)
     assert outputs_are_clean(stream, shadow(stream), 0, 400)
 
 

@@ -14,7 +14,7 @@ from tests.integration.test_replay import Past
 from tests.servers.base import Server
 from worker.topic_reader import TopicReader
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
 
 _LOAD = """
 import sys

@@ -20,7 +20,7 @@ from tests.integration.stream import Stream
 from tests.program import PROGRAM
 from tests.servers.base import Server
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(480)]
 
 LETTER = DeadLetterHeaders(
     source=SourcePosition("", 0, 0, 1_700_000_000_000), group="g", message="http://shop.example/#abc answered 503",
@@ -120,7 +120,7 @@ def test_killed_redrive_goes_on_where_it_was(kafka: Server) -> None:
     for _ in range(2):
         process = letters.command("redrive", "--rate", "20")
         before = len(letters.redriven())
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while len(letters.redriven()) <= before:
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < deadline

@@ -13,7 +13,7 @@ from tests.reliability.traffic import listings
 from tests.reliability.worker import Faults
 from tests.servers.base import Server
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
 
 
 async def test_at_least_once_loses_nothing_and_repeats_ids(kafka: Server) -> None:
@@ -23,7 +23,7 @@ async def test_at_least_once_loses_nothing_and_repeats_ids(kafka: Server) -> Non
     async with image_host() as host, Fleet(stream, host, {"KAFKA__DELIVERY": "at_least_once"}) as fleet:
         send(stream, list(listings(600, [host.base_url], random.Random(5), keys=600)))
         worker = await fleet.start("one", Faults(die_at="infer", die_after=8))
-        assert await worker.ended(60) == -9
+        assert await worker.ended(120) == -9
         await fleet.start("one")
         assert await fleet.until_done(120), fleet.dying_words()
         assert await fleet.stop() == [0]
@@ -45,12 +45,12 @@ async def test_kill_and_restart_in_other_group_modes(kafka: Server, settings: di
         worker = await fleet.start("one", Faults(die_at="infer", die_after=5))
         while worker.is_running:  # the other one alone may be done with any number before this one joins
             send(stream, list(islice(endless, 300)))
-            assert await fleet.until_done(90), fleet.dying_words()
+            assert await fleet.until_done(120), fleet.dying_words()
         assert await worker.ended() == -9
         worker = await fleet.start("one")
         assert await worker.until("partition.assigned"), fleet.dying_words()
         send(stream, list(islice(endless, 300)))
-        assert await fleet.until_done(90), fleet.dying_words()
+        assert await fleet.until_done(120), fleet.dying_words()
         assert await fleet.stop() == [0, 0]
     report = stream.judge()
     assert report.is_clean, report
@@ -63,11 +63,11 @@ async def test_two_live_workers_with_one_name_end_in_words(kafka: Server) -> Non
     async with image_host() as host, Fleet(stream, host) as fleet:
         send(stream, list(listings(200, [host.base_url], random.Random(7), keys=200)))
         older = await fleet.start("same")
-        assert await fleet.until(1, 60)
+        assert await fleet.until(1, 120)
         newer = await fleet.start("same")
         fleet.workers["older"] = older
         send(stream, list(listings(400, [host.base_url], random.Random(8), keys=200)))
-        assert await older.ended(60) == 1
+        assert await older.ended(120) == 1
         assert any("kafka.instance" in line for line in older.log), older.log[-5:]
         assert await fleet.until_done(120), fleet.dying_words()
         assert await newer.stop() == 0

@@ -50,10 +50,10 @@ def stream(kafka: Server) -> Stream:
 
 @asynccontextmanager
 async def publishing(stream: Stream, watch: Callable[[Step], None]) -> AsyncIterator[TransactionalPublisher]:
-    """A publisher whose calls are overdue after a second."""
+    """A publisher whose calls are overdue after three seconds."""
     reader = Consumer({"bootstrap.servers": stream.servers, "group.id": stream.name})
     config = {"bootstrap.servers": stream.servers, "transactional.id": stream.name, "transaction.timeout.ms": 10_000}
-    policy = PublishPolicy(stream.name, transaction_seconds=1.0, overdue_seconds=0.5)
+    policy = PublishPolicy(stream.name, transaction_seconds=2.0, overdue_seconds=1.0)
     publisher = TransactionalPublisher(config, policy, reader.consumer_group_metadata, watch)
     await publisher.start()
     try:

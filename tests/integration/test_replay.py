@@ -30,7 +30,7 @@ from tests.reliability.worker import VARIABLE, Faults
 from tests.servers.base import Server
 from worker.topic_reader import TopicReader
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
 
 EARLY = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)  # within any retention
 EARLY_MS = millis_of(EARLY)

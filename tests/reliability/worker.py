@@ -34,8 +34,8 @@ class Faults:
     """``die_at``: a stage or a step of a transaction; SIGKILL at its ``die_after``-th passage.
 
     ``killer_title``: a listing with these words kills the process when the model sees it. ``out_of_memory_every``: so
-    many batches of more than one listing bring one failure. ``fixed_seconds`` and ``item_seconds`` are the device's.
-    ``revision`` is the model's.
+    many batches of more than one listing bring one failure. ``cannot_read``: OCR fails on every picture.
+    ``fixed_seconds`` and ``item_seconds`` are the device's. ``revision`` is the model's.
     """
 
     die_at: str = ""
@@ -43,6 +43,7 @@ class Faults:
     killer_title: str = ""
     failing_title: str = ""
     out_of_memory_every: int = 0
+    cannot_read: bool = False
     fixed_seconds: float = 0.002
     item_seconds: float = 0.0005
     rebuild_after_unknown: bool = True
@@ -123,7 +124,7 @@ class FaultyModels:
 
     def open_reader(self) -> TextReader:
         """See `Models`."""
-        return StandInReader()
+        return StandInReader(lambda picture: self.faults.cannot_read)
 
 
 def faults_of_environment() -> Faults:

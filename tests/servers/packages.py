@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 CACHE = Path(__file__).parents[2] / ".cache"
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Only one test process of this checkout is inside: servers are fetched once, and none finds another's port."""
+    CACHE.mkdir(exist_ok=True)
+    with (CACHE / "servers.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def ensure(program: str, package: str) -> str:

@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
+from model.errors import OutOfMemoryError
 from model.types import Pixels, ReadText, TextLine
+from schemas.deadletter import Reason, Stage
 from tests.memory_store import MemoryVectorStore
 from worker.errors import RejectedError
-from worker.item import DecodedImage
+from worker.item import DecodedImage, UnreadText
 from worker.metrics import Metrics
 from worker.read import Read
 from worker.read_memory import ReadMemory
+from worker.reading_streak import MAX_IN_A_ROW
 from worker.shared_texts import SharedTexts
 from worker.text_codec import TextCodec
 
@@ -26,7 +29,10 @@ BAD = 255
 
 
 class Echo:
-    """A reader that reads each picture's first pixel, waits for ``gate``, and fails on pictures that are all white."""
+    """A reader that reads each picture's first pixel, waits for ``gate``, and fails on pictures that are all white.
+
+    ``is_broken``: on all pictures.
+    """
 
     revision = "echo"
     engine = "echo"
@@ -35,13 +41,15 @@ class Echo:
         self.gate = threading.Event()
         self.gate.set()
         self.calls: list[int] = []
+        self.error: Exception = ValueError("cannot read this")
+        self.is_broken = False
 
     def read(self, pictures: Sequence[Pixels]) -> list[ReadText]:
         """One line per picture."""
         self.gate.wait(10)
         self.calls.append(len(pictures))
-        if any(picture[0, 0, 0] == BAD for picture in pictures):
-            raise ValueError("cannot read this")
+        if self.is_broken or any(picture[0, 0, 0] == BAD for picture in pictures):
+            raise self.error
         return [ReadText((TextLine(f"says {picture[0, 0, 0]}", 0.9, SQUARE),)) for picture in pictures]
 
 
@@ -79,8 +87,9 @@ def counts(metrics: Metrics, name: str = "read_pictures") -> dict[str, float]:
     return {key: value for key, value in found.items() if value}
 
 
-def words(text: ReadText) -> list[str]:
+def words(text: ReadText | UnreadText) -> list[str]:
     """What stands there."""
+    assert isinstance(text, ReadText)
     return [line.text for line in text.lines]
 
 
@@ -107,12 +116,46 @@ async def test_pictures_that_wait_are_read_in_one_call(lane: Read, reader: Echo)
     assert reader.calls == [8, 1]
 
 
-async def test_bad_picture_fails_alone(lane: Read, metrics: Metrics) -> None:
-    """Its neighbours in the call keep their text; it is refused, and not remembered."""
-    found = await asyncio.gather(*(lane.read(image(number)) for number in (1, BAD, 3)), return_exceptions=True)
-    assert isinstance(found[1], RejectedError)
-    assert [words(text) for text in found if isinstance(text, ReadText)] == [["says 1"], ["says 3"]]
+async def test_bad_picture_fails_alone(lane: Read, reader: Echo, metrics: Metrics) -> None:
+    """Its neighbours in the call keep their text; it is told why, counted, and asked about again another time."""
+    found = await asyncio.gather(*(lane.read(image(number)) for number in (1, BAD, 3)))
+    assert isinstance(found[1], UnreadText)
+    assert found[1].reason is Reason.MODEL_FAILED
+    assert "cannot read this" in found[1].detail
+    assert [words(text) for text in (found[0], found[2])] == [["says 1"], ["says 3"]]
     assert counts(metrics) == {"text": 2, "failed": 1}
+    num_calls = len(reader.calls)
+    assert isinstance(await lane.read(image(BAD)), UnreadText)
+    assert len(reader.calls) == num_calls + 1
+
+
+@pytest.mark.parametrize("error", [MemoryError("no more"), OutOfMemoryError("no more")])
+async def test_memory_that_ran_out_is_not_the_pictures_fault(lane: Read, reader: Echo, error: Exception) -> None:
+    """It may be there another time, so the listing becomes a dead letter, which can be sent again."""
+    reader.error = error
+    with pytest.raises(RejectedError, match="no more"):
+        await lane.read(image(BAD))
+
+
+async def test_an_engine_that_reads_nothing_is_broken(reader: Echo, metrics: Metrics) -> None:
+    """After so many different pictures in a row failures are the listings'; the first one that it reads ends that."""
+    lane = Read(lambda: reader, metrics)
+    await lane.start()
+    reader.is_broken = True
+    for number in range(MAX_IN_A_ROW - 1):
+        assert isinstance(await lane.read(image(number)), UnreadText)
+        assert isinstance(await lane.read(image(0)), UnreadText)  # again and again the same: nothing new
+    assert (lane.is_broken, metrics.snapshot()["ocr_broken"]) == (False, 0)
+    for number in (100, 101):
+        with pytest.raises(RejectedError, match="all others of late") as caught:
+            await lane.read(image(number))
+        assert (caught.value.reason, caught.value.stage) == (Reason.MODEL_FAILED, Stage.READ)
+        assert (lane.is_broken, metrics.snapshot()["ocr_broken"]) == (True, 1)
+    reader.is_broken = False
+    assert words(await lane.read(image(102))) == ["says 102"]
+    assert (lane.is_broken, metrics.snapshot()["ocr_broken"]) == (False, 0)
+    assert isinstance(await lane.read(image(BAD)), UnreadText)
+    await lane.close()
 
 
 async def test_another_worker_need_not_read_it_again(reader: Echo, metrics: Metrics) -> None:
