@@ -11,6 +11,7 @@ from model.config import ModelConfig
 from model.dataset import Row
 from model.labels import UNTAUGHT
 from model.report import figures_tables
+from model.taxonomy import load_taxonomy
 from model.weights import Vocabulary
 
 _NOTICE = {
@@ -88,13 +89,13 @@ which the curves were fitted.
 - Prices, sizes and text in pictures come from rules and OCR, not from this checkpoint.
 """
 
-_CLAIMED = """- Scenes claimed: {taught}; others without training photos, such as `shop_window`, are never answered. Each
-  comes from one data set or look, so its figure mostly says that the sets can be told apart."""
+_CLAIMED = """- Scenes claimed: {taught}; never answered, as too few training photos show them: {unknown}. Each scene comes from one data
+  set or look, so its figure mostly says that the sets can be told apart."""
 _BY_GROUND = """
 - The head that photos taught scenes is corrected by how even a picture's border is, whatever its colour."""
 _BY_CLASSES = """
-- {strange}: no training photo shows it. The image tower's own classes tell it (a seashore, a street sign), so it is
-  suggested and never accepted: no row says how often that is right."""
+- {strange}: fewer than 20 training photos show it. The image tower's own classes tell it (a seashore, a street sign), so
+  it is suggested and never accepted: no row says how often that is right."""
 
 
 def write_card(
@@ -130,7 +131,8 @@ def write_card(
 def _scenes(config: ModelConfig, values: Sequence[str]) -> str:
     """What is claimed, and on what grounds."""
     taught = ", ".join(f"`{value}`" for value in values if value and value not in config.untaught_scenes) or "none"
-    found = _CLAIMED.format(taught=taught) + (_BY_GROUND if config.ground_dim else "")
+    unknown = ", ".join(f"`{scene}`" for scene in load_taxonomy().scenes if scene not in values) or "none"
+    found = _CLAIMED.format(taught=taught, unknown=unknown) + (_BY_GROUND if config.ground_dim else "")
     strange = ", ".join(f"`{value}`" for value in config.untaught_scenes)
     return found + (_BY_CLASSES.format(strange=strange) if strange else "")
 

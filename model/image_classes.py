@@ -56,7 +56,7 @@ def classes_of(image_tower: str) -> ImageClasses | None:
 
 
 def untaught_scenes(taught: Sequence[str], legal: Sequence[str]) -> tuple[str, ...]:
-    """Those ``legal`` scenes that classes tell and no training photo shows, beside places that some show: without any,
+    """Those ``legal`` scenes that classes tell and that are not ``taught``, beside places that are: without any,
     nothing says how much a place is like one.
     """
     if not any(scene and ground_of(scene) == PLACE for scene in taught):

@@ -66,8 +66,8 @@ class Labels:
     Attributes are ``category``, ``product_type``, ``color``, ``material`` and ``scene``. ``stated[attribute][side]``:
     the weight of a value that words state outright, in the exponent; ``doubts[attribute]``: what is said conflicts with
     the pictures where they alone give it a lower probability than this; ``curves[attribute]``: see ``curve``, by side,
-    for listings whose words state a value with ``_stated`` behind it. ``unproven_scenes``: those that no calibration
-    row showed, so no threshold says how often they are right: they are never accepted.
+    for listings whose words state a value with ``_stated`` behind it. ``unproven_scenes``: those that too
+    few calibration rows showed to say how often they are right: they are never accepted.
     """
 
     values: Mapping[str, tuple[str, ...]]

@@ -110,12 +110,13 @@ class TorchPredictor:
         titles = self._read(listings)
         said = time.perf_counter()
         foregrounds = [[find_foreground(pixels) for pixels in one.images] for one in listings]
+        grounds = self._grounds([one for found in foregrounds for one in found])
         waiting = time.perf_counter()
         pictures = see()  # (P, Di)
         seen = time.perf_counter()
         inputs = self._inputs(listings, pictures, foregrounds, titles)
         logits = self._fusion(inputs)
-        scenes = self._scenes(pictures, [one for found in foregrounds for one in found])
+        scenes = self._scenes(pictures, grounds)
         found = _Found(
             titles,
             self._scores(logits, inputs.has_image, inputs.has_title),
@@ -130,12 +131,15 @@ class TorchPredictor:
         self.timings = Timings({"image": image, "text": text, "heads": time.perf_counter() - started - image - text})
         return _to_predictions(listings, found)
 
-    def _scenes(self, pictures: torch.Tensor, foregrounds: Sequence[Foreground | None]) -> Vector:
+    def _grounds(self, foregrounds: Sequence[Foreground | None]) -> Vector:
+        """(P, K) what is measured of them, where scenes look at it."""
+        if not self._config.ground_dim or not foregrounds:
+            return np.zeros((len(foregrounds), self._config.ground_dim), np.float32)
+        return np.stack([ground_measures(one) for one in foregrounds])
+
+    def _scenes(self, pictures: torch.Tensor, grounds: Vector) -> Vector:
         """(P, V) probabilities."""
-        measures = np.zeros((len(foregrounds), self._config.ground_dim), np.float32)
-        for place, one in enumerate(foregrounds if self._config.ground_dim else ()):
-            measures[place] = ground_measures(one)
-        scores = self._fusion.scenes(pictures, torch.from_numpy(measures).to(self._device))
+        scores = self._fusion.scenes(pictures, torch.from_numpy(grounds).to(self._device))
         found: Vector = torch.softmax(scores / self._vocabulary.scene_temperature, dim=1).cpu().numpy()
         return found[:, :0] if "scene" in self._untaught else found
 

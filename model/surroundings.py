@@ -7,7 +7,7 @@ classes on a million photos, takes the picture for: a seashore is outdoors, a fo
 multiplied. Their weights were chosen on sources left out of training, not fitted: on photos like those of training the
 head alone is right, and would be believed.
 
-A value that no training photo shows is known by the classifier alone (``config.untaught_scenes``).
+A value that fewer than 20 training photos show is known by the classifier alone (``config.untaught_scenes``).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy, log_softmax
+from torch.nn.functional import cross_entropy, log_softmax, softmax
 
 from model.config import ModelConfig
 from model.minimise import minimise
@@ -27,7 +27,8 @@ _GROUND_OF = {"studio": PLAIN, "texture_swatch": FILLED}
 
 _HEAD_WEIGHT, _GROUND_WEIGHT, _CLASSES_WEIGHT = 0.75, 1.0, 1.0
 _LEAST_MASS = 0.02  # of a scene's classes together: below it they say nothing
-_STRANGE = 1.0  # how much the logarithm of a value that no training photo shows is lowered
+_LEAST_CHANCE = 0.02  # of a ground
+_STRANGE = 1.0  # how much the logarithm of an untaught value is lowered
 _DECAY = 1e-3
 
 
@@ -98,15 +99,18 @@ class Surroundings(nn.Module):
         """(P, V) raw scores: of the head's (P, T), features (P, D) and measures (P, K)."""
         scores = _HEAD_WEIGHT * self._by_head(log_softmax(taught, dim=1))
         scores = scores + _GROUND_WEIGHT * self.by_ground(grounds)[:, self.value_grounds]
-        if len(self.class_bias):
+        if (self.class_values >= 0).any():
             scores = scores + _CLASSES_WEIGHT * self._by_classes(images)
         scores[:, self._num_taught :] -= _STRANGE
         return scores
 
     def by_ground(self, measures: torch.Tensor) -> torch.Tensor:
-        """(P, 3) logarithms of how likely each ground is, of measures (P, K)."""
+        """(P, 3) logarithms of how likely each ground is, of measures (P, K); never less than a little, as pictures
+        come that resemble none.
+        """
         crossed = _crossed((measures - self.ground_mean) * self.ground_scale)
-        return log_softmax(crossed @ self.ground_weights.T + self.ground_bias, dim=1)
+        chances = softmax(crossed @ self.ground_weights.T + self.ground_bias, dim=1)
+        return (chances * (1 - 3 * _LEAST_CHANCE) + _LEAST_CHANCE).log()
 
     def _by_head(self, taught: torch.Tensor) -> torch.Tensor:
         """(P, V): a place that the head does not know looks to it like the place that it resembles most."""
@@ -119,7 +123,7 @@ class Surroundings(nn.Module):
 
     def _by_classes(self, images: torch.Tensor) -> torch.Tensor:
         """(P, V) logarithms of what the classes of each scene have together; their mean, where a scene has none."""
-        chances = torch.softmax(images @ self.class_weights.T + self.class_bias, dim=1)
+        chances = softmax(images @ self.class_weights.T + self.class_bias, dim=1)
         members = self.class_values[:, None] == torch.arange(len(self.value_grounds), device=images.device)
         masses, known = chances @ members.to(chances.dtype) + _LEAST_MASS, members.any(dim=0)
         usual = (masses * known).sum(dim=1, keepdim=True) / known.sum()

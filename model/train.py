@@ -33,7 +33,7 @@ from model.fit import Examples, Length, choose_length, examples_of, fit_experts,
 from model.folds import NUM_FOLDS, fold_of_rows
 from model.fusion import ATTRIBUTES, FusionModel
 from model.image import ImageTower
-from model.image_classes import untaught_scenes
+from model.image_classes import scenes_of_classes, untaught_scenes
 from model.labels import UNTAUGHT
 from model.out_of_fold import OutOfFold, ask, together
 from model.parts import all_features
@@ -214,7 +214,8 @@ def _save_int8(out: Path, given: _Given, features: Features, heads: tuple[Fusion
 
 
 def _arrays(data: Examples) -> list[torch.Tensor]:
-    return [data.images, data.colors, data.titles, data.masked, *data.labels.values()]
+    scenes = [data.scenes.measures, data.scenes.backdrops] if data.scenes is not None else []
+    return [data.images, data.colors, data.titles, data.masked, *scenes, *data.labels.values()]
 
 
 def vocabularies(rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:
@@ -246,10 +247,12 @@ def vocabularies(rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:
 def with_untaught(
     values: Mapping[str, tuple[str, ...]], config: ModelConfig
 ) -> tuple[dict[str, tuple[str, ...]], ModelConfig]:
-    """With the scenes that the image tower's own classes tell beside those taught."""
-    legal = load_taxonomy().scenes if config.image_classes else ()
-    others = untaught_scenes(values["scene"], legal)
-    return {**values, "scene": (*values["scene"], *others)}, replace(config, untaught_scenes=others)
+    """With the scenes that the image tower's own classes tell beside those taught; without classes that tell none."""
+    others = untaught_scenes(values["scene"], load_taxonomy().scenes if config.image_classes else ())
+    scenes = (*values["scene"], *others)
+    is_told = not set(scenes).isdisjoint(scenes_of_classes().values())
+    config = replace(config, image_classes=config.image_classes if is_told else 0, untaught_scenes=others)
+    return {**values, "scene": scenes}, config
 
 
 def published_types(rows: Sequence[Row]) -> tuple[str, ...]:
@@ -333,7 +336,8 @@ def _calibrate(
     truth = {name: one.numpy() for name, one in labels.items()}
     scored = scorer.score(pools, found.logits, stated, truth)
     curves, outcomes = honest_outcomes(scored.outcomes())
-    temperature, of_scenes = _scenes(found, recipe.data.labels["scene"][found.scene_rows])
+    num_taught = len(values["scene"]) - len(recipe.config.untaught_scenes)
+    temperature, of_scenes = scene_outcomes(found, recipe.data.labels["scene"][found.scene_rows], num_taught)
     outcomes |= of_scenes
     sides = sides_of(found.vectors, found.logits, pools)
     association = fit_association(sides, labels["product_type"], recipe.seed)
@@ -341,13 +345,19 @@ def _calibrate(
     return Vocabulary(values, published, pools, temperature, association, doubts, curves=curves), outcomes
 
 
-def _scenes(found: OutOfFold, truth: torch.Tensor) -> tuple[float, dict[str, dict[str, Outcomes]]]:
-    """Temperature, and how the top scenes did; as it is, and nothing, where no scene is known."""
+def scene_outcomes(
+    found: OutOfFold, truth: torch.Tensor, num_taught: int
+) -> tuple[float, dict[str, dict[str, Outcomes]]]:
+    """Temperature, and how the top scenes did; as it is, and nothing, where no scene is known. An untaught top is never
+    accepted, so no threshold is bought with it.
+    """
     if not len(truth):
         return 1.0, {}
     temperature = fit_temperature(found.scenes, truth)
     scores = torch.softmax(found.scenes / temperature, dim=1).numpy()
-    by_picture = Outcomes(scores.max(axis=1), scores.argmax(axis=1) == truth.numpy())
+    top = scores.argmax(axis=1)
+    asked = top < num_taught
+    by_picture = Outcomes(scores.max(axis=1)[asked], (top == truth.numpy())[asked])
     return temperature, {"scene": {"fused": by_picture, "image": by_picture}}
 
 

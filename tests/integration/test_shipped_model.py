@@ -223,7 +223,9 @@ def test_another_shops_backdrop_is_a_studio_too(predictor: TorchPredictor) -> No
 
 
 def test_what_is_not_even_is_no_studio(predictor: TorchPredictor) -> None:
-    """Nor a swatch: blocks up to the edges, with a camera's grain, resemble nothing that training saw."""
+    """Nor a swatch: blocks up to the edges resemble nothing that training saw. They have a camera's grain: flat ones
+    are graphics, which are taken for anything.
+    """
     shown = []
     for seed in range(20):
         drawn = np.asarray(Image.fromarray(street(seed)).resize((SIDE, SIDE), Image.Resampling.BICUBIC))

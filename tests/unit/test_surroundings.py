@@ -15,8 +15,11 @@ from model.features import Features, GroundFeatures
 from model.fusion import FusionModel
 from model.ground import NUM_MEASURES
 from model.image_classes import NUM_KEPT, classes_of, scenes_of_classes, untaught_scenes
+from model.labels import UNTAUGHT
+from model.out_of_fold import OutOfFold
 from model.surroundings import PLAIN, ScenePictures, Surroundings
 from model.taxonomy import load_taxonomy
+from model.train import scene_outcomes, with_untaught
 from model.weights import SHIPPED, load
 from tests.unit.scene_samples import SCENES, measures_of, product, street, taught, weave
 
@@ -144,3 +147,41 @@ def test_what_is_never_accepted_counts_as_such_in_figures() -> None:
         asked = Asked(shipped.fusion, shipped.vocabulary, features, [row])
         found = asked.scene(np.zeros(1, np.int64), shipped.outcomes["scene"])["scene"]["fused"]
     assert (found["rows"], found["accuracy"], found["coverage_at_target"]) == (1, 1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("scenes", "num_classes", "others"),
+    [
+        (("studio", "texture_swatch"), 0, ()),  # of neither there is a class
+        (("indoor", "studio"), NUM_KEPT, ("outdoor", "shop_interior")),
+        (UNTAUGHT, 0, ()),
+    ],
+)
+def test_classes_are_asked_where_they_tell_a_scene(
+    scenes: tuple[str, ...], num_classes: int, others: tuple[str, ...]
+) -> None:
+    """A catalogue without places does without them, and its scores are numbers all the same."""
+    config = ModelConfig(image_dim=4, ground_dim=NUM_MEASURES, image_classes=NUM_KEPT)
+    values, found = with_untaught({"scene": scenes}, config)
+    assert (found.image_classes, found.untaught_scenes) == (num_classes, others)
+    assert values["scene"] == (*scenes, *others)
+    asked = Surroundings(found, len(values["scene"]))
+    scores = asked(torch.zeros(1, len(scenes)), torch.zeros(1, 4), torch.zeros(1, NUM_MEASURES))
+    assert torch.isfinite(scores).all()
+
+
+def test_no_ground_is_ever_ruled_out(surroundings: Surroundings) -> None:
+    """However strange a picture's measures: it may be one that training had none of."""
+    strange = torch.full((1, NUM_MEASURES), 1e3)
+    assert surroundings.by_ground(strange).exp().min() > 0.01
+
+
+def test_an_untaught_top_buys_no_threshold() -> None:
+    """Tagging never accepts it, so it neither counts as wrong nor as covered."""
+    none: dict[str, dict[str, torch.Tensor]] = {}
+    sure = torch.tensor([[9.0, 0, 0], [0, 9.0, 0], [0, 0, 9.0]]).repeat(30, 1)
+    found = OutOfFold(torch.zeros(0), none, none, (torch.zeros(0), torch.zeros(0)), torch.arange(90), sure)
+    truth = torch.tensor([0, 1, 0]).repeat(30)  # every third one is taken for the untaught value
+    _, outcomes = scene_outcomes(found, truth, num_taught=2)
+    by_picture = outcomes["scene"]["fused"]
+    assert (len(by_picture.scores), bool(by_picture.right.all())) == (60, True)
