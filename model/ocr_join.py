@@ -42,7 +42,7 @@ def _together(box: TextBox, small: TextBox) -> TextBox | None:
     is_beside = _GAP[0] <= (along.min() - width) / height <= _GAP[1] and along.max() > width
     if not (is_small and is_beside and abs(below.min()) <= _SAME_TOP * height):
         return None
-    return TextBox(frame.box(0, float(along.max()), height), min(box.score, small.score))
+    return TextBox(frame.box(0, float(along.max()), height), max(box.score, small.score))
 
 
 def halves(one: Corners, other: Corners) -> Corners | None:

@@ -18,7 +18,7 @@ from model.ocr_engine import Floats
 SIGNS = "$€£¥￥₹₩₽₺₴₫₪฿₱₦元円"
 _AFTER = "€元円₹"
 _ALIKE = {"天": "₹", "于": "₹"}  # what the recogniser takes a rupee sign for
-_ALIKE_ALONE = {**_ALIKE, "き": "₹", "ぎ": "₹", "手": "₹", "民": "₹"}  # where nothing but a sign can stand
+_ALIKE_ALONE = {**_ALIKE, **dict.fromkeys("きぎ手民良家平", "₹")}  # where nothing but a sign can stand
 _ALIKE_DOUBTED, _DOUBTED = ("R", "F"), 0.5  # letters that are surely read where they are letters
 _SEEN = SIGNS + "".join(_ALIKE)
 _RUPEE = 40  # times what the recogniser gives it: where none stands it gives less than 0.0005
