@@ -169,6 +169,8 @@ def _is_price(line: ReadLine) -> bool:
 def _may_be_halves(*halves_read: ReadLine) -> bool:
     """Could these be halves of one price? Half digits are read as others, and not surely."""
     worse, better = sorted(line.score for line in halves_read)
+    if len({line.text for line in halves_read if _is_price(line)}) > 1:
+        return False
     has_digit = any(character.isdigit() for line in halves_read for character in line.text)
     return has_digit and _are_below(worse, better, *_BAD, _DOUBTED)
 

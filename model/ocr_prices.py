@@ -32,7 +32,7 @@ _LEAST_ALONE = 0.8  # score of a number without a sign that may have raised cent
 _STRAY = 3  # characters
 _DOUBTED, _FEWEST_DIGITS = 0.95, 3  # a line read no better than this may be a price with a line through it
 _MAX_SPANS = 3  # of one line: a line of many prices is a table
-_WORSE = 0.08  # score that a reading without the line may lose against the one with it
+_WORSE, _SURER = 0.08, 0.02  # score that a reading without the line may lose; or must win to change a sign
 
 Read = Callable[[Sequence[Pixels]], list[ReadLine]]
 Spans = tuple[tuple[int, int], ...]
@@ -197,7 +197,13 @@ def _is_better(cleaned: ReadLine, line: ReadLine) -> bool:
         return False
     if _digits(cleaned.text) != _digits(line.text):
         return cleaned.least >= line.least and _open(cleaned.text) <= _open(line.text)
+    if _currencies(cleaned.text) != _currencies(line.text):
+        return cleaned.score >= line.score + _SURER
     return cleaned.score >= line.score - _WORSE
+
+
+def _currencies(text: str) -> list[tuple[str, ...]]:
+    return [form.currencies for form in find_forms(text)]
 
 
 def _open(text: str) -> int:

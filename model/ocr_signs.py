@@ -99,7 +99,7 @@ def _beside_cents(text: str, steps: Floats, at: npt.NDArray[np.intp], columns: d
         bound = _BOUND.match(text, end)
         if (bound and not bound["next"]) or re.search(r"(?:[" + SIGNS + r"]|[A-Z]{3}|Rs\.?)\s?$", text[:start]):
             continue
-        is_junk = start > 0 and bool(_JUNK.match(text[start - 1])) and not (start > 1 and text[start - 2].isalnum())
+        is_junk = start > 0 and bool(_JUNK.match(text[start - 1])) and not _ends_a_word(text, start - 1)
         first = start - 1 if is_junk else start
         before = _before(text, steps, at, (first, start), columns, _SEEN if is_junk else SIGNS)
         if before is not None and before.weight >= (_LEAST_FOR_JUNK if is_junk else _LEAST):
@@ -115,6 +115,11 @@ def _beside_cents(text: str, steps: Floats, at: npt.NDArray[np.intp], columns: d
         after = _best(steps, (int(at[end - 1]) + 1, high), columns, _AFTER, (end, end))
         if after is not None and after.weight >= _LEAST:
             yield after
+
+
+def _ends_a_word(text: str, index: int) -> bool:
+    """Is the character part of what stands before it? Where rupees are stated, what one is taken for is not."""
+    return index > 0 and text[index - 1].isalnum() and not (text[index] in _ALIKE and "₹" in text)
 
 
 def _is_whole_word(text: str, start: int) -> bool:

@@ -300,6 +300,15 @@ def test_any_crop_is_looked_at_without_fault(seed: int, height: int, width: int)
         assert without(noise, strike).shape == scaled(noise).shape
 
 
+@pytest.mark.parametrize(("score", "text"), [(0.96, "₹29.99"), (0.99, "€29.99")])
+def test_a_sign_is_changed_only_for_a_surer_reading(score: float, text: str) -> None:
+    """Taking the line out takes parts of signs out too."""
+    drawn = draw("₹29.99", strike=(0.5, 0.5))
+    read_again = partial(_always, ReadLine("€29.99", score, drawn.places))
+    (seen,) = look_again([drawn.pixels], [ReadLine("₹29.99", 0.95, drawn.places)], read_again)
+    assert seen.text == text
+
+
 @pytest.mark.parametrize(
     ("read", "said", "text"),
     [

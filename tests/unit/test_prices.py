@@ -98,7 +98,7 @@ def test_both_ends_of_a_range(text: str, amounts: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("text", "amount", "per"),
-    [("1.99/kg", "1.99", "kg"), ("0,89 per 100 g", "0.89", "100g"), ("$4.50/l", "4.50", "l"), ("$4.50/1", "4.50", "l"), ("2,49 €/100 ml", "2.49", "100ml")],
+    [("1.99/kg", "1.99", "kg"), ("0,89 per 100 g", "0.89", "100g"), ("$4.50/l", "4.50", "l"), ("$4.50/1", "4.50", "l"), ("1.88/", "1.88", "l"), ("2,49 €/100 ml", "2.49", "100ml")],
 )  # fmt: skip
 def test_unit_prices(text: str, amount: str, per: str) -> None:
     """With a sign or without, what a price is per is said."""

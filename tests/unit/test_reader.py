@@ -125,6 +125,14 @@ def test_halves_that_look_like_lines_are_made_whole_if_that_is_read_better(score
     assert [line.text for line in found.lines] == texts
 
 
+def test_two_prices_are_no_halves() -> None:
+    """However close they stand, and however badly they were read."""
+    boxes = Boxes((110, 170, 280, 200), (116, 196, 280, 221))
+    reader = RapidReader(boxes, Saying({30: _line("$476.99", 0.93), 25: _line("$820.25", 0.93)}), "", 9)
+    (found,) = reader.read([np.full((300, 300, 3), 200, np.uint8)])
+    assert [line.text for line in found.lines] == ["$476.99", "$820.25"]
+
+
 @pytest.mark.parametrize(
     ("line", "width", "texts"),
     [
