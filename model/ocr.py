@@ -99,7 +99,8 @@ class RapidReader:
         read = self._recogniser.read([crop.pixels for *_, crop in pairs]) if pairs else []
         for (index, other, crop), line in zip(pairs, read, strict=True):
             worse, better = sorted((found[index].score, found[other].score))
-            least = _LEAST_WHOLE if _are_below(worse, better, *_BAD) else max(_LEAST_WHOLE, better)
+            is_bad = _are_below(worse, better, *_BAD) or _digits(found[index]) == _digits(found[other])
+            least = _LEAST_WHOLE if is_bad else max(_LEAST_WHOLE, better)
             if not {index, other} & gone and line.score >= least and has_price(line.text):
                 crops[index], found[index] = crop, line
                 gone.add(other)
@@ -169,10 +170,16 @@ def _is_price(line: ReadLine) -> bool:
 def _may_be_halves(*halves_read: ReadLine) -> bool:
     """Could these be halves of one price? Half digits are read as others, and not surely."""
     worse, better = sorted(line.score for line in halves_read)
-    if len({line.text for line in halves_read if _is_price(line)}) > 1:
+    digits = set(map(_digits, halves_read))
+    if len(digits) == 1:  # the same price, found twice
+        return bool(digits.pop())
+    if all(map(_is_price, halves_read)):
         return False
-    has_digit = any(character.isdigit() for line in halves_read for character in line.text)
-    return has_digit and _are_below(worse, better, *_BAD, _DOUBTED)
+    return any(digits) and _are_below(worse, better, *_BAD, _DOUBTED)
+
+
+def _digits(line: ReadLine) -> str:
+    return "".join(character for character in line.text if character.isdigit())
 
 
 def _are_below(worse: float, better: float, *bounds: tuple[float, float]) -> bool:

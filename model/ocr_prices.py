@@ -134,7 +134,8 @@ def _before_amount(crop: Pixels, before: ReadLine, line: SeenLine) -> Pixels | N
     if match["junk"]:
         end = (before.places[start - 1] * crop.shape[1] + middle) / 2
     elif middle >= _ROOM * crop.shape[0]:
-        end = middle - _HALF * crop.shape[0]
+        second = before.places[start + 1] if match["amount"][1:2].isdigit() else 1.0
+        end = middle - min(_HALF * crop.shape[0], (second * crop.shape[1] - middle) / 2)
     else:
         return None
     return crop[:, : round(end)] if end > crop.shape[0] // 4 else None
@@ -196,7 +197,8 @@ def _is_better(cleaned: ReadLine, line: ReadLine) -> bool:
     if _signs(cleaned.text) < _signs(line.text):
         return False
     if _digits(cleaned.text) != _digits(line.text):
-        return cleaned.least >= line.least and _open(cleaned.text) <= _open(line.text)
+        is_whole = len(_digits(cleaned.text)) >= len(_digits(line.text))
+        return is_whole and cleaned.least >= line.least and _open(cleaned.text) <= _open(line.text)
     if _currencies(cleaned.text) != _currencies(line.text):
         return cleaned.score >= line.score + _SURER
     return cleaned.score >= line.score - _WORSE

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from model.currencies import CODES
 from model.ocr_engine import Floats
 
 SIGNS = "$€£¥￥₹₩₽₺₴₫₪฿₱₦元円"
@@ -36,6 +37,7 @@ _WHOLE = re.compile(
 _LEAST_FOR_WHOLE = 0.06
 _OTHERS = "$€£¥￥"  # what a rupee sign is taken for as well; of a true one nothing else is thought
 _JUNK = re.compile(r"[^\d\s.,:;/%+\-–()xX×°#" + SIGNS + "]")
+_SAID = re.compile(rf"(?:[{SIGNS}]|\b(?:{'|'.join(sorted(CODES))})|Rs\.?)\s?$")
 _BOUND = re.compile(r"\s?(?:[" + SIGNS + r"](?P<next>\s?\d)?|[A-Z]{3}\b|kr|zł|Fr|Rs)")
 
 
@@ -97,7 +99,7 @@ def _beside_cents(text: str, steps: Floats, at: npt.NDArray[np.intp], columns: d
     for match in _AMOUNT.finditer(text):
         start, end = match.span()
         bound = _BOUND.match(text, end)
-        if (bound and not bound["next"]) or re.search(r"(?:[" + SIGNS + r"]|[A-Z]{3}|Rs\.?)\s?$", text[:start]):
+        if (bound and not bound["next"]) or _SAID.search(text[:start]):
             continue
         is_junk = start > 0 and bool(_JUNK.match(text[start - 1])) and not _ends_a_word(text, start - 1)
         first = start - 1 if is_junk else start

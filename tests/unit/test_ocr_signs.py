@@ -9,7 +9,7 @@ from model.ocr_engine import Floats
 from model.ocr_recognise import Recogniser
 from model.ocr_signs import lone_sign
 
-ALPHABET = ("", *"0123456789.,/%$€£¥₹天fF-Now ")
+ALPHABET = ("", *"0123456789.,/%$€£¥₹天fF-NowRPUSD ")
 
 
 class Spoken:
@@ -69,6 +69,12 @@ def test_a_sign_is_seen_on_either_side_of_a_blank() -> None:
     """``₹ 93.05``: a blank read between the sign and its amount does not hide it."""
     assert read("_ 93.05", {0: ("₹", 0.15)})[0] == "₹ 93.05"
     assert read("No _93.05", {3: ("₹", 0.15)})[0] == "No ₹93.05"
+
+
+def test_three_capitals_are_a_currency_only_if_one_is_called_so() -> None:
+    """``RRP`` says that a price follows, not in what."""
+    assert read("R_RP_506.49", {4: ("₹", 0.15)})[0] == "RRP₹506.49"
+    assert read("USD_506.49", {3: ("₹", 0.15)})[0] == "USD506.49"
 
 
 def test_an_f_before_a_number_may_be_a_pound() -> None:

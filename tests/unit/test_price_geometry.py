@@ -425,6 +425,7 @@ def test_a_misreading_without_the_line_is_not_taken() -> None:
     for worse in (
         ReadLine("S/A", 0.99, (0.2, 0.5, 0.7)), ReadLine("$20.00", 0.99, drawn.places, 0.4),
         ReadLine("$20.99", 0.99, drawn.places, 1.0), ReadLine("$29.90", 0.99, drawn.places, 1.0),
+        ReadLine("$9.99", 0.99, drawn.places[1:], 1.0),
     ):  # fmt: skip
         read_again = partial(_always, worse)
         (seen,) = look_again([drawn.pixels], [ReadLine("$29.99", 0.97, drawn.places)], read_again)

@@ -125,6 +125,14 @@ def test_halves_that_look_like_lines_are_made_whole_if_that_is_read_better(score
     assert [line.text for line in found.lines] == texts
 
 
+def test_a_price_that_was_found_twice_is_read_as_one() -> None:
+    """A line through it parts it into boxes that overlap, and each shows enough of it."""
+    boxes = Boxes((110, 170, 280, 200), (116, 196, 280, 221))
+    says = {30: _line("￥49.50", 0.98), 25: _line("£4950", 0.99), 51: _line("£49.50", 0.97)}
+    (found,) = RapidReader(boxes, Saying(says), "", 9).read([np.full((300, 300, 3), 200, np.uint8)])
+    assert [line.text for line in found.lines] == ["£49.50"]
+
+
 def test_two_prices_are_no_halves() -> None:
     """However close they stand, and however badly they were read."""
     boxes = Boxes((110, 170, 280, 200), (116, 196, 280, 221))
