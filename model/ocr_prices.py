@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from model import raised
 from model.ocr_ink import HEIGHT
 from model.ocr_recognise import ReadLine
-from model.ocr_signs import lone_sign
+from model.ocr_signs import SIGNS, lone_sign
 from model.price_forms import RAISED, find_forms, find_loose
 from model.strikes import Strike, find_strike, without
 from model.types import Pixels
@@ -28,6 +28,7 @@ _LACKING = re.compile(
     r"(?=\s*$|\s?[-–—/])"
 )
 _ROOM, _HALF = 0.65, 0.25  # heights from a crop's edge to its first digit's middle: more than a digit needs; its half
+_RIM = 0.1  # of a crop's height
 _LEAST_ALONE = 0.8  # score of a number without a sign that may have raised cents: texture is read as numbers too
 _STRAY = 3  # characters
 _DOUBTED, _FEWEST_DIGITS = 0.95, 3  # a line read no better than this may be a price with a line through it
@@ -106,10 +107,30 @@ def _with_signs(
         line, sign = looked[index], lone_sign(said.text, said.score)
         if _is_false_digit(line):
             if said.text.strip() and not _digits(said.text):
-                found[index] = _moved(line, line.text[1:], -1)
+                bare = _moved(line, line.text[1:], -1)
+                found[index] = bare if sign is None else _signed(bare, sign, said.score)
         elif sign is not None:
             found[index] = _signed(line, sign, said.score)
+    open_ones = [index for index in cut if found[index] is looked[index] and _is_false_digit(looked[index])]
+    for index, said in zip(
+        open_ones, read([_tight(crops[index]) for index in open_ones]) if open_ones else [], strict=True
+    ):
+        found[index] = _with_first(looked[index], said)
     return found
+
+
+def _tight(crop: Pixels) -> Pixels:
+    """The crop without its rim: larger letters are read, and the line through them lies lower in it."""
+    rim = round(_RIM * crop.shape[0])
+    return crop[rim : crop.shape[0] - rim]
+
+
+def _with_first(line: SeenLine, said: ReadLine) -> SeenLine:
+    """The line with the sign that another reading has in place of its first character, if all else is the same."""
+    rest = line.text[1:]
+    if said.text[:1] not in SIGNS or not rest or said.text[1:].strip() != rest.strip():
+        return line
+    return _signed(_moved(line, rest, -1), said.text[0], said.score)
 
 
 def _cut(crop: Pixels, before: ReadLine, line: SeenLine) -> Pixels | None:

@@ -204,6 +204,22 @@ def test_a_crossed_out_sign_is_no_digit(said: str, text: str, struck: tuple[tupl
     assert asked[1] < asked[0] / 3, "the second time only the first character is asked for"
 
 
+@pytest.mark.parametrize(
+    ("tight", "text"), [("$31.99", "$31.99"), ("531.99", "531.99"), ("$81.99", "531.99"), ("", "531.99")]
+)
+def test_a_crossed_out_sign_is_read_in_a_tighter_crop(tight: str, text: str) -> None:
+    """Alone the sign looks like a digit as well; with larger letters it does not, and all else stays."""
+    drawn = draw("531.99", strike=(0.5, 0.5))
+    said = iter(("", "5", tight))
+
+    def read(crops: Sequence[Pixels]) -> list[ReadLine]:
+        one = next(said)
+        return [ReadLine(one, 0.97, (0.5,) * len(one)) for _ in crops]
+
+    (seen,) = look_again([drawn.pixels], [ReadLine("531.99", 0.93, drawn.places)], read)
+    assert seen.text == text
+
+
 def test_first_digits_of_other_amounts_are_not_doubted() -> None:
     """Without a line through them, or with their sign, they cost no second reading."""
     for text in ("786.95", "$86.95", "786 x 95"):

@@ -136,6 +136,15 @@ def test_a_crossed_out_amount_beside_a_price_is_an_old_price() -> None:
     assert find_prices([ReadText((TextLine("489.95 mm", 1.0, SQUARE, struck=((0, 6),)),))], NOTHING) == []
 
 
+def test_a_crossed_out_amount_on_its_own_line_is_an_old_price_too() -> None:
+    """Whatever its struck sign was taken for, if another line states a price."""
+    crossed = TextLine("71,99 G", 1.0, SQUARE, struck=((0, 5),))
+    old, new = find_prices([ReadText((crossed, TextLine("41,99 €", 1.0, SQUARE)))], NOTHING)
+    assert (old.amount, old.currency, old.struck_out, new.kind) == ("71.99", "EUR", True, "sale")
+    for line in (TextLine("71,99 G", 1.0, SQUARE), TextLine("WH-1299", 1.0, SQUARE, struck=((0, 7),))):
+        assert len(find_prices([ReadText((line, TextLine("41,99 €", 1.0, SQUARE)))], NOTHING)) == 1
+
+
 @pytest.mark.parametrize(
     ("old", "currency", "is_inferred"), [("¥16.25", "INR", True), ("€16.25", "INR", True), ("₹16.25", "INR", False)]
 )
