@@ -50,7 +50,7 @@ def find_prices(texts: Sequence[ReadText | None], hints: PriceHints) -> list[Pri
         if text is not None:
             forms = [_forms(line) for line in text.lines]
             if any(form.currencies for line in forms for form in line):
-                forms = [one or _crossed(line, one) for one, line in zip(forms, text.lines, strict=True)]
+                forms = [one or _crossed_alone(line) for one, line in zip(forms, text.lines, strict=True)]
             here = [
                 price
                 for index, (line, one) in enumerate(zip(text.lines, forms, strict=True))
@@ -76,8 +76,14 @@ def _forms(line: TextLine) -> list[PriceForm]:
 
 
 def _crossed(line: TextLine, forms: Sequence[PriceForm]) -> list[PriceForm]:
-    """Amounts outside ``forms`` with a line through them: prices, if there is a price in the same picture."""
+    """Amounts outside ``forms`` with a line through them."""
     return [form for form in find_loose(line.text, forms) if _is_crossed(form, line)]
+
+
+def _crossed_alone(line: TextLine) -> list[PriceForm]:
+    """An amount with a line through it, and beside it at most one character: its sign, whatever that was taken for."""
+    found = _crossed(line, ())
+    return found if found and len(line.text.replace(" ", "")) <= found[0].end - found[0].start + 1 else []
 
 
 def _in_line(
