@@ -35,6 +35,7 @@ _WHOLE = re.compile(
     r"(?=\s*$|\s?[-–—]\s?[^\W\d_]?₹?\d+\s*$)"
 )
 _LEAST_FOR_WHOLE = 0.06
+_LEAST_FOR_DIGIT = 4  # a lone digit is mostly texture, or a clock's
 _OTHERS = "$€£¥￥"  # what a rupee sign is taken for as well; of a true one nothing else is thought
 _JUNK = re.compile(r"[^\d\s.,:;/%+\-–()xX×°#" + SIGNS + "]")
 _SAID = re.compile(rf"(?:[{SIGNS}]|\b(?:{'|'.join(sorted(CODES))})|Rs\.?)\s?$")
@@ -91,7 +92,8 @@ def _beside_whole(text: str, steps: Floats, at: npt.NDArray[np.intp], columns: d
         start = match.start("amount")
         first = match.start("junk") if match["junk"] else start
         before = _before(text, steps, at, (first, start), columns, "₹£" if match["junk"] else "₹")
-        if before is not None and before.weight >= _LEAST_FOR_WHOLE:
+        least = _LEAST_FOR_DIGIT if len(text.strip()) == 1 else _LEAST_FOR_WHOLE
+        if before is not None and before.weight >= least:
             yield before
 
 
