@@ -159,7 +159,7 @@ def _before_amount(crop: Pixels, before: ReadLine, line: SeenLine) -> Pixels | N
         end = middle - min(_HALF * crop.shape[0], (second * crop.shape[1] - middle) / 2)
     else:
         return None
-    return crop[:, : round(end)] if end > crop.shape[0] // 4 else None
+    return crop[:, : round(end)] if round(end) > crop.shape[0] // 4 else None
 
 
 def _is_false_digit(line: SeenLine) -> bool:

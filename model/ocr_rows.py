@@ -112,7 +112,7 @@ def raised_after(small: Pixels, first: float) -> tuple[Pixels, float] | None:
     behind = np.flatnonzero(has_foot[last + 1 + int(_INSIDE_BEHIND * tall) :])
     end = last + 1 + int(_INSIDE_BEHIND * tall) + int(behind[0]) if len(behind) else width
     end = min(end, int(last + _REACH_BEHIND * tall))
-    if end - last < _LEAST_BEHIND * tall:
+    if end - last - 1 < max(1.0, _LEAST_BEHIND * tall):
         return None
     return small[max(0, int(top + _HUNG[0] * tall)) : int(top + _HUNG[1] * tall), last + 1 : end], last / width
 
