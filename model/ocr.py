@@ -31,7 +31,8 @@ _LEAST_WHOLE = (
     0.7  # score of the whole; if the halves are not bad, no less than theirs: two lines as one are read worse
 )
 _CUT_OFF = re.compile(r"[$€£₹¥]\s?\d[\d.,]*[.,]\d\s*$")
-_BEYOND = 0.9  # of a line's height: where its last digit may be
+_BARE = re.compile(r"\s*(?:\d{1,3}(?:[., '’]?\d{3})*[.,]\d{2}|\d{3,5}|\d{1,4}\s?[-–]\s?\d{2,4})\s*")
+_BEYOND = 0.9  # of a line's height: where its last digit or its sign may be
 _MAX_FAINT = 6  # boxes of a picture
 _WIDE, _LEAST_HEIGHT = 1.5, 10  # of a faint one: heights, and pixels
 _SURE = 0.8  # score of a price read in it
@@ -112,17 +113,18 @@ class RapidReader:
         return [crops[index] for index in kept], [found[index] for index in kept]
 
     def _widen(self, crops: list[_Crop], found: list[ReadLine], pictures: Sequence[Pixels]) -> None:
-        """Prices with one digit of cents, of which the detector may have cut off the other, are read to their end."""
+        """Prices of which the detector may have cut off the last digit or the sign are read to their ends."""
         wide: dict[int, _Crop] = {}
         for index, (crop, line) in enumerate(zip(crops, found, strict=True)):
-            frame = Frame.of(crop.corners) if _CUT_OFF.search(line.text) else None
+            is_bare = bool(_BARE.fullmatch(line.text))
+            frame = Frame.of(crop.corners) if is_bare or _CUT_OFF.search(line.text) else None
             if frame is not None:
-                corners = frame.box(0, frame.width + _BEYOND * frame.height, frame.height)
+                beyond = _BEYOND * frame.height
+                corners = frame.box(-beyond if is_bare else 0, frame.width + beyond, frame.height)
                 wide[index] = _Crop(crop.picture, *crop_of(pictures[crop.picture], corners))
         read = self._recogniser.read([crop.pixels for crop in wide.values()]) if wide else []
         for (index, crop), line in zip(wide.items(), read, strict=True):
-            end = line.text.removeprefix(found[index].text.rstrip())
-            if len(end) == 1 and end.isdigit() and line.score >= _LEAST_WHOLE:
+            if line.score >= _LEAST_WHOLE and _is_more(line.text, found[index].text):
                 crops[index], found[index] = crop, line
 
     def _upright(self, crops: Sequence[_Crop]) -> tuple[list[_Crop], list[ReadLine]]:
@@ -164,7 +166,19 @@ def _is_wide(box: TextBox) -> bool:
 
 def _is_price(line: ReadLine) -> bool:
     """Is it surely a price? Faint text that is none is mostly texture."""
-    return line.score >= _SURE and any(form.currencies for form in find_forms(line.text))
+    return line.score >= _SURE and _is_signed(line.text)
+
+
+def _is_signed(text: str) -> bool:
+    return any(form.currencies for form in find_forms(text))
+
+
+def _is_more(wide: str, text: str) -> bool:
+    """Is ``wide`` the same with one more digit behind a sign's amount, or with a sign?"""
+    wide, text = "".join(wide.split()), "".join(text.split())
+    if _BARE.fullmatch(text):
+        return wide != text and (wide[1:] == text or wide[:-1] == text) and _is_signed(wide)
+    return wide[:-1] == text and wide[-1:].isdigit()
 
 
 def _may_be_halves(*halves_read: ReadLine) -> bool:

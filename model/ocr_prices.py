@@ -24,7 +24,7 @@ _UNMEASURED = 0.85  # of the score, where raised cents cannot be ruled out
 _AMOUNT = re.compile(r"\d[\d.,'’]*[.,]\d{2}(?!\d)")
 _TWO_DIGITS = re.compile(r"\d{2}[\d,'’]*[.,]\d{2}")
 _LACKING = re.compile(
-    rf"(?P<junk>[^\W\d_])?(?P<amount>\d{{1,3}}(?:[.,'’]\d{{3}})+|\d{{1,6}})(?:[.,]\d{{2}}|[{RAISED}]{{2}})?"
+    rf"(?P<junk>[^\W\d_]|[(<{{*])?(?P<amount>\d{{1,3}}(?:[.,'’]\d{{3}})+|\d{{1,6}})(?:[.,]\d{{2}}|[{RAISED}]{{2}})?"
     r"(?=\s*$|\s?[-–—/])"
 )
 _ROOM, _HALF = 0.65, 0.25  # heights from a crop's edge to its first digit's middle: more than a digit needs; its half
@@ -172,7 +172,7 @@ def _is_false_digit(line: SeenLine) -> bool:
 
 def _signed(line: SeenLine, sign: str, score: float) -> SeenLine:
     bare = stripped(line)
-    if bare.text[0].isalpha():  # the sign was read as a letter
+    if not bare.text[0].isdigit():  # the sign was read as a letter
         bare = _moved(bare, bare.text[1:], -1)
     signed = _moved(bare, sign + bare.text, 1)
     return replace(signed, score=(line.score * len(bare.text) + score) / len(signed.text))

@@ -38,6 +38,7 @@ _LEAST_FOR_WHOLE = 0.06
 _LEAST_FOR_DIGIT = 4  # a lone digit is mostly texture, or a clock's
 _OTHERS = "$€£¥￥"  # what a rupee sign is taken for as well; of a true one nothing else is thought
 _JUNK = re.compile(r"[^\d\s.,:;/%+\-–()xX×°#" + SIGNS + "]")
+_AWAY = re.compile(rf"(?:^|\s)[{''.join(_ALIKE)}] $")
 _SAID = re.compile(rf"(?:[{SIGNS}]|\b(?:{'|'.join(sorted(CODES))})|Rs\.?)\s?$")
 _BOUND = re.compile(r"\s?(?:[" + SIGNS + r"](?P<next>\s?\d)?|[A-Z]{3}\b|kr|zł|Fr|Rs)")
 
@@ -105,6 +106,8 @@ def _beside_cents(text: str, steps: Floats, at: npt.NDArray[np.intp], columns: d
             continue
         is_junk = start > 0 and bool(_JUNK.match(text[start - 1])) and not _ends_a_word(text, start - 1)
         first = start - 1 if is_junk else start
+        if _AWAY.search(text[:start]):  # "天 56.50"
+            first, is_junk = start - 2, True
         before = _before(text, steps, at, (first, start), columns, _SEEN if is_junk else SIGNS)
         if before is not None and before.weight >= (_LEAST_FOR_JUNK if is_junk else _LEAST):
             yield before

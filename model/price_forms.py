@@ -22,7 +22,7 @@ _WORD = "|".join(re.escape(word) for word in _WORDS)
 _SIGN = "|".join(re.escape(mark) for mark in _MARKS) + rf"|(?<![\w-])(?:{_WORD}|{_CODE})(?![A-Za-z])"
 _AFTER_SIGN = "|".join(re.escape(mark) for mark in _MARKS) + rf"|(?:{_WORD}|{_CODE})(?![A-Za-z])"
 _DASH = "[-–—]"
-_TAIL = rf"(?:[.,]?{_DASH}(?!\d))?"
+_TAIL = rf"(?:[.,]?{_DASH}(?!\d)|\.)?"
 _PRICE = re.compile(
     rf"(?P<before>{_SIGN})\s?(?P<first>{_NUMBER})(?:[.,]{_DASH}+)?(?![\d{RAISED}])"
     rf"|(?<![\d.,])(?P<second>{_NUMBER})(?:{_TAIL}\s?)(?P<after>(?:{_AFTER_SIGN}))"

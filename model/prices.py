@@ -81,9 +81,9 @@ def _crossed(line: TextLine, forms: Sequence[PriceForm]) -> list[PriceForm]:
 
 
 def _crossed_alone(line: TextLine) -> list[PriceForm]:
-    """An amount with a line through it, and beside it at most one character: its sign, whatever that was taken for."""
+    """A line's amount with a line through it, and behind it at most one character: its sign, read as anything."""
     found = _crossed(line, ())
-    return found if found and len(line.text.replace(" ", "")) <= found[0].end - found[0].start + 1 else []
+    return found if found and found[0].start == 0 and len(line.text.replace(" ", "")) <= found[0].end + 1 else []
 
 
 def _in_line(

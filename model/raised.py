@@ -24,6 +24,7 @@ _LEAST_CENTS, _SMALL = 0.3, 0.82  # cents' height, of the digits' before them
 _ALOFT = 0.18  # how far their feet stand above the others', of the same
 _SAME_TOP = 0.25
 _WHOLE = 0.85  # of the tallest glyphs found: less is parts of glyphs
+_EDGE = 0.05  # of the crop's height
 _BARE_BELOW, _BARE_FEET = 0.4, 0.2  # see ``_by_rows``: at most this much ink, feet at least this far up
 _MISREAD = f"[\\d{RAISED}º°]"
 _NO_UNIT = r"(?! ?(?:%|(?!(?:[A-Z]{3}|kr|zł)\b)[a-zA-Z]))"
@@ -88,7 +89,8 @@ def cents_crop(crop: Pixels, text: str, places: Sequence[float], amount: tuple[i
     if found is None:
         return None
     pixels, foot = found
-    first = next((index for index in range(start, end) if places[index] > foot), end)
+    inside = foot - _EDGE * small.shape[0] / small.shape[1]  # a large digit's middle is left of its foot's end
+    first = next((index for index in range(start, end) if places[index] > inside), end)
     if first == start or not 1 <= end - first <= 2:
         return None
     wide = pixels.shape[1] / small.shape[1]

@@ -135,6 +135,7 @@ def test_a_doubted_letter_in_a_signs_place_is_a_rupee() -> None:
 def test_a_look_alike_alone_is_a_rupee() -> None:
     """A character that rupee signs are taken for, right before digits, is one; behind digits only beside another."""
     assert read("天3_3", {})[0] == "₹33"
+    assert read("天 56.50", {})[0] == "₹56.50"
     assert read("₹24.0_0天20.9_9", {})[0] == "₹24.00₹20.99"
     assert read("24.0_0天20.9_9", {})[0] == "24.00天20.99"
 

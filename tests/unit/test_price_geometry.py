@@ -383,7 +383,7 @@ def test_raised_cents_are_written_raised(alone: ReadLine) -> None:
     ("whole", "cents", "read", "text"),
     [
         ("$61", "90", "$619", "$61⁹⁰"), ("$396", "00", "$3960", "$396⁰⁰"), ("$161", "95", "$16105", "$161⁹⁵"),
-        ("$61", "90", "$6190", "$61⁹⁰"),
+        ("$61", "90", "$6190", "$61⁹⁰"), ("$4", "99", "$499", "$4⁹⁹"),
     ],
 )  # fmt: skip
 def test_raised_cents_are_read_alone(whole: str, cents: str, read: str, text: str) -> None:
