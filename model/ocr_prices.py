@@ -28,6 +28,7 @@ _LACKING = re.compile(
     r"(?=\s*$|\s?[-–—/])"
 )
 _ROOM, _HALF = 0.65, 0.25  # heights from a crop's edge to its first digit's middle: more than a digit needs; its half
+_LEAST_SIGN = 0.1  # score of a sign read alone: texture may look like one, but hardly
 _RIM = 0.1  # of a crop's height
 _LEAST_ALONE = 0.8  # score of a number without a sign that may have raised cents: texture is read as numbers too
 _STRAY = 3  # characters
@@ -109,7 +110,7 @@ def _with_signs(
             if said.text.strip() and not _digits(said.text):
                 bare = _moved(line, line.text[1:], -1)
                 found[index] = bare if sign is None else _signed(bare, sign, said.score)
-        elif sign is not None:
+        elif sign is not None and said.score >= _LEAST_SIGN:
             found[index] = _signed(line, sign, said.score)
     open_ones = [index for index in cut if found[index] is looked[index] and _is_false_digit(looked[index])]
     for index, said in zip(

@@ -350,6 +350,15 @@ def test_a_letter_before_an_amount_may_be_a_sign(said: str, text: str) -> None:
     assert seen.text == text
 
 
+def test_a_sign_hardly_seen_alone_is_none() -> None:
+    """It is texture beside a number."""
+    drawn = draw("₹788")
+    (seen,) = look_again(
+        [drawn.pixels], [ReadLine("788", 0.96, drawn.places[1:])], partial(_always, ReadLine("₹", 0.05, (0.5,)))
+    )
+    assert seen.text == "788"
+
+
 def test_without_room_nothing_is_looked_for() -> None:
     """The crop begins at the first digit."""
     drawn = draw("2.90")
