@@ -27,9 +27,7 @@ _MAX_SIDE = 1536
 _MIN_SCORE = 0.5
 _BAD, _DOUBTED = ((0.8, 0.95), (0.6, 0.98)), (0.95, 0.97)  # scores of the worse and the better half of a line
 _NEAREST = 3  # lines further on, in reading order, among which the lower half of one is looked for
-_LEAST_WHOLE = (
-    0.7  # score of the whole; if the halves are not bad, no less than theirs: two lines as one are read worse
-)
+_LEAST_WHOLE = 0.7  # score of the whole; and that of the halves, if they are not bad: lines mixed are read worse
 _CUT_OFF = re.compile(r"[$€£₹¥]\s?\d[\d.,]*[.,]\d\s*$")
 _BARE = re.compile(r"\s*(?:\d{1,3}(?:[., '’]?\d{3})*[.,]\d{2}|\d{3,5}|\d{1,4}\s?[-–]\s?\d{2,4})\s*")
 _BEYOND = 0.9  # of a line's height: where its last digit or its sign may be

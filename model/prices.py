@@ -17,7 +17,7 @@ from model.currencies import currency_in_title, currency_of
 from model.price_forms import PriceForm, Reading, find_forms, find_loose
 from model.types import Price, PriceAlternative, ReadText, TextLine
 
-PRICES_VERSION = "3"
+PRICES_VERSION = "4"
 _BARE_FORM = 0.5  # a number with cents and no sign
 _UNIT_FORM = 0.85  # a number with cents and a unit, and no sign
 _BY_FEED = 0.97  # a reading that the feed states too
