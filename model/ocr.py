@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,22 +11,29 @@ import cv2
 import numpy as np
 
 from model.ocr_beside import PlacedLine, with_lone_signs
-from model.ocr_detect import Corners, Detector
+from model.ocr_detect import Corners, Detector, TextBox
 from model.ocr_engine import bundled_files, files_digest
+from model.ocr_frame import Frame
 from model.ocr_join import halves, joined
 from model.ocr_networks import OcrEngine, choose_engine, open_networks
 from model.ocr_prices import LOOK_VERSION, look_again, stripped
 from model.ocr_recognise import ReadLine, Recogniser, crop_of
-from model.price_forms import has_price
+from model.price_forms import find_forms, has_price
 from model.roles import ROLES_VERSION, assign_roles
 from model.types import Pixels, ReadText, TextLine
 
 _SIDE = 480  # shorter side at which text is looked for; 736 finds the same on product photos and takes twice as long
 _MAX_SIDE = 1536
 _MIN_SCORE = 0.5
-_BAD = 0.8, 0.95  # scores of the worse and the better half of a line
+_BAD, _DOUBTED = ((0.8, 0.95), (0.6, 0.98)), (0.95, 0.97)  # scores of the worse and the better half of a line
 _NEAREST = 3  # lines further on, in reading order, among which the lower half of one is looked for
-_LEAST_WHOLE = 0.7  # score of the whole
+_LEAST_WHOLE = 0.7  # score of the whole; and that of the halves, if they are not bad: lines mixed are read worse
+_CUT_OFF = re.compile(r"[$€£₹¥]\s?\d[\d.,]*[.,]\d\s*$")
+_BARE = re.compile(r"\s*(?:\d{1,3}(?:[., '’]?\d{3})*[.,]\d{2}|\d{3,5}|\d{1,4}\s?[-–]\s?\d{2,4})\s*")
+_BEYOND = 0.9  # of a line's height: where its last digit or its sign may be
+_MAX_FAINT = 6  # boxes of a picture
+_WIDE, _LEAST_HEIGHT = 1.5, 10  # of a faint one: heights, and pixels
+_SURE = 0.8  # score of a price read in it
 _FOR_A_PRICE = 0.15  # score by which the way up that states a price may be less sure
 
 
@@ -36,6 +44,7 @@ class _Crop:
     picture: int
     pixels: Pixels
     corners: Corners
+    is_faint: bool = False
 
 
 class RapidReader:
@@ -55,16 +64,18 @@ class RapidReader:
         crops: list[_Crop] = []
         truncated = []
         for index, picture in enumerate(pictures):
-            boxes = joined(self._detector.find(picture, _SIDE, _MAX_SIDE)) if picture.size else []
+            boxes = _promising(joined(self._detector.find(picture, _SIDE, _MAX_SIDE))) if picture.size else []
+            if len(boxes) > self._max_lines:
+                boxes = [box for box in boxes if not box.is_faint]
             truncated.append(len(boxes) > self._max_lines)
-            for box in boxes[: self._max_lines]:
-                pixels, corners = crop_of(picture, box.corners)
-                crops.append(_Crop(index, pixels, corners))
+            kept = boxes[: self._max_lines]
+            crops += (_Crop(index, *crop_of(picture, box.corners), box.is_faint) for box in kept)
         lines = self._read(crops, pictures)
         return [ReadText(assign_roles(found), cut) for found, cut in zip(lines, truncated, strict=True)]
 
     def _read(self, crops: Sequence[_Crop], pictures: Sequence[Pixels]) -> list[list[TextLine]]:
         upright, found = self._whole(*self._upright(crops), pictures)
+        self._widen(upright, found, pictures)
         seen = look_again([crop.pixels for crop in upright], found, self._recogniser.read)
         placed: list[list[PlacedLine]] = [[] for _ in pictures]
         for crop, line in zip(upright, map(stripped, seen), strict=True):
@@ -79,18 +90,40 @@ class RapidReader:
         for index, upper in enumerate(crops):
             for other in range(index + 1, min(index + 1 + _NEAREST, len(crops))):
                 lower = crops[other]
-                if upper.picture == lower.picture and _are_bad(found[index], found[other]):
+                if upper.picture == lower.picture and _may_be_halves(found[index], found[other]):
                     corners = halves(upper.corners, lower.corners)
                     if corners is not None:
                         pairs.append((index, other, _Crop(upper.picture, *crop_of(pictures[upper.picture], corners))))
         gone: set[int] = set()
         read = self._recogniser.read([crop.pixels for *_, crop in pairs]) if pairs else []
         for (index, other, crop), line in zip(pairs, read, strict=True):
-            if not {index, other} & gone and line.score >= _LEAST_WHOLE and has_price(line.text):
+            worse, better = sorted((found[index].score, found[other].score))
+            is_bad = _are_below(worse, better, *_BAD) or _digits(found[index]) == _digits(found[other])
+            least = _LEAST_WHOLE if is_bad else max(_LEAST_WHOLE, better)
+            if not {index, other} & gone and line.score >= least and has_price(line.text):
                 crops[index], found[index] = crop, line
                 gone.add(other)
-        kept = [index for index in range(len(crops)) if index not in gone]
+        kept = [
+            index
+            for index, (crop, line) in enumerate(zip(crops, found, strict=True))
+            if index not in gone and (not crop.is_faint or _is_price(line))
+        ]
         return [crops[index] for index in kept], [found[index] for index in kept]
+
+    def _widen(self, crops: list[_Crop], found: list[ReadLine], pictures: Sequence[Pixels]) -> None:
+        """Prices of which the detector may have cut off the last digit or the sign are read to their ends."""
+        wide: dict[int, _Crop] = {}
+        for index, (crop, line) in enumerate(zip(crops, found, strict=True)):
+            is_bare = bool(_BARE.fullmatch(line.text))
+            frame = Frame.of(crop.corners) if is_bare or _CUT_OFF.search(line.text) else None
+            if frame is not None:
+                beyond = _BEYOND * frame.height
+                corners = frame.box(-beyond if is_bare else 0, frame.width + beyond, frame.height)
+                wide[index] = _Crop(crop.picture, *crop_of(pictures[crop.picture], corners))
+        read = self._recogniser.read([crop.pixels for crop in wide.values()]) if wide else []
+        for (index, crop), line in zip(wide.items(), read, strict=True):
+            if line.score >= _LEAST_WHOLE and _is_more(line.text, found[index].text):
+                crops[index], found[index] = crop, line
 
     def _upright(self, crops: Sequence[_Crop]) -> tuple[list[_Crop], list[ReadLine]]:
         """Crops the right way up and what they say. What seems to stand on its head is read both ways."""
@@ -118,11 +151,51 @@ def open_reader(*, num_threads: int = 1, max_lines: int = 200, engine: OcrEngine
     return RapidReader(Detector(networks.detector), recogniser, revision, max_lines, chosen)
 
 
-def _are_bad(*halves_read: ReadLine) -> bool:
+def _promising(boxes: Sequence[TextBox]) -> list[TextBox]:
+    """The boxes in their order, of faint ones only those that are as wide as a price, and no more than a few."""
+    faint = sorted((box for box in boxes if box.is_faint and _is_wide(box)), key=lambda box: -box.score)[:_MAX_FAINT]
+    return [box for box in boxes if not box.is_faint or any(box is one for one in faint)]
+
+
+def _is_wide(box: TextBox) -> bool:
+    frame = Frame.of(box.corners)
+    return frame is not None and frame.width >= _WIDE * frame.height >= _WIDE * _LEAST_HEIGHT
+
+
+def _is_price(line: ReadLine) -> bool:
+    """Is it surely a price? Faint text that is none is mostly texture."""
+    return line.score >= _SURE and _is_signed(line.text)
+
+
+def _is_signed(text: str) -> bool:
+    return any(form.currencies for form in find_forms(text))
+
+
+def _is_more(wide: str, text: str) -> bool:
+    """Is ``wide`` the same with one more digit behind a sign's amount, or with a sign?"""
+    wide, text = "".join(wide.split()), "".join(text.split())
+    if _BARE.fullmatch(text):
+        return wide != text and (wide[1:] == text or wide[:-1] == text) and _is_signed(wide)
+    return wide[:-1] == text and wide[-1:].isdigit()
+
+
+def _may_be_halves(*halves_read: ReadLine) -> bool:
     """Could these be halves of one price? Half digits are read as others, and not surely."""
-    scores = [line.score for line in halves_read]
-    has_digit = any(character.isdigit() for line in halves_read for character in line.text)
-    return has_digit and min(scores) < _BAD[0] and max(scores) < _BAD[1]
+    worse, better = sorted(line.score for line in halves_read)
+    digits = set(map(_digits, halves_read))
+    if len(digits) == 1:  # the same price, found twice
+        return bool(digits.pop())
+    if all(map(_is_price, halves_read)):
+        return False
+    return any(digits) and _are_below(worse, better, *_BAD, _DOUBTED)
+
+
+def _digits(line: ReadLine) -> str:
+    return "".join(character for character in line.text if character.isdigit())
+
+
+def _are_below(worse: float, better: float, *bounds: tuple[float, float]) -> bool:
+    return any(worse < low and better < high for low, high in bounds)
 
 
 def _kept(lines: Sequence[PlacedLine], picture: Pixels) -> list[TextLine]:

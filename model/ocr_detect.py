@@ -15,6 +15,7 @@ Corners = npt.NDArray[np.float32]
 
 _TEXT_LEVEL = 0.3  # a pixel is text above this probability
 _BOX_LEVEL = 0.5  # a box is text above this mean probability
+_FAINT_LEVEL = 0.4  # above this one, it may be text: crossed-out prices often are
 _GROW = 1.6  # the network marks shrunk lines: area over perimeter times this grows them back
 _MIN_MARK = 3.0  # pixels of the map, shorter side of a mark
 _MAX_MARKS = 1000
@@ -27,6 +28,11 @@ class TextBox:
 
     corners: Corners
     score: float
+
+    @property
+    def is_faint(self) -> bool:
+        """Is it text only if what is read in it says so?"""
+        return self.score < _BOX_LEVEL
 
 
 class Detector:
@@ -41,7 +47,10 @@ class Detector:
         return np.asarray(self._network(as_input(resized)[None])[0, 0], np.float32)
 
     def find(self, picture: Pixels, side: int, max_side: int) -> list[TextBox]:
-        """Boxes in reading order, looked for with the shorter side at ``side``, the longer one at most ``max_side``."""
+        """Boxes in reading order, faint ones among them.
+
+        Looked for with the shorter side at ``side``, the longer one at most ``max_side``.
+        """
         height, width = grid_size(picture.shape[0], picture.shape[1], side, max_side)
         return boxes_in(self.probabilities(picture, height, width), picture.shape[0], picture.shape[1])
 
@@ -77,7 +86,7 @@ def _box_of(outline: npt.NDArray[np.int32], probability: Floats) -> TextBox | No
     if min(size) < _MIN_MARK:
         return None
     score = _mean_inside(np.asarray(cv2.boxPoints((center, size, angle)), np.float32), probability)
-    if score < _BOX_LEVEL:
+    if score < _FAINT_LEVEL:
         return None
     grow = size[0] * size[1] * _GROW / (2 * (size[0] + size[1]))
     grown = (size[0] + 2 * grow, size[1] + 2 * grow)

@@ -15,7 +15,7 @@ _WIDEST = 1.4  # two digits are no wider
 _SAME_TOP = 0.3
 _ALIKE = 0.6  # least height of one half, of the other's
 _SHARED = (0.7, 0.5)  # width that both have, of the narrower and the wider half
-_SEAM = (-0.45, 0.1)  # between them, in heights of the lower half; lines of a paragraph stand farther apart
+_SEAM = (-0.55, 0.1)  # between them, in heights of the lower half; lines of a paragraph stand farther apart
 
 
 def joined(boxes: Sequence[TextBox]) -> list[TextBox]:
@@ -42,7 +42,7 @@ def _together(box: TextBox, small: TextBox) -> TextBox | None:
     is_beside = _GAP[0] <= (along.min() - width) / height <= _GAP[1] and along.max() > width
     if not (is_small and is_beside and abs(below.min()) <= _SAME_TOP * height):
         return None
-    return TextBox(frame.box(0, float(along.max()), height), min(box.score, small.score))
+    return TextBox(frame.box(0, float(along.max()), height), max(box.score, small.score))
 
 
 def halves(one: Corners, other: Corners) -> Corners | None:

@@ -27,6 +27,7 @@ _FAINT = 0.25  # of the edges in a character's busiest column
 _INSIDE = 0.3  # of a character's height: columns without edges that are still inside it
 _HUNG = (-0.15, 0.72)  # rows of what is raised beside a character, of its height
 _REACH, _LEAST_REACH = 0.75, 0.15  # columns of it, of the same
+_REACH_BEHIND, _LEAST_BEHIND, _INSIDE_BEHIND = 1.5, 0.4, 0.75  # the same for two digits behind it; feet may be narrow
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,34 @@ def raised_before(small: Pixels, middles: Sequence[float]) -> Pixels | None:
     if left - 1 - start < _LEAST_REACH * tall:
         return None
     return small[max(0, int(top + _HUNG[0] * tall)) : int(top + _HUNG[1] * tall), start : left - 1]
+
+
+def raised_after(small: Pixels, first: float) -> tuple[Pixels, float] | None:
+    """What hangs behind the characters that begin at column ``first``, cut out of ``small``, and where they end.
+
+    None if nothing hangs there: edges near the foot go on to the end.
+    """
+    edges = _edges(small)
+    height, width = edges.shape
+    start = max(0, int(first - _WIDEST[0] * height / 2))
+    found = _extent(_smooth(edges[:, start : int(first + _WIDEST[0] * height / 2) + 1].mean(axis=1)))
+    if found is None:
+        return None
+    top, tall = found[0], found[1] - found[0]
+    foot = _smooth(edges[int(top + _FOOT * tall) : found[1]].mean(axis=0))
+    has_foot = foot >= _FAINT * foot[start : int(first + _WIDEST[0] * height / 2) + 1].max()
+    last = int(first)
+    for column in range(last, width):
+        if has_foot[column]:
+            if column - last > _INSIDE_BEHIND * tall:
+                break
+            last = column
+    behind = np.flatnonzero(has_foot[last + 1 + int(_INSIDE_BEHIND * tall) :])
+    end = last + 1 + int(_INSIDE_BEHIND * tall) + int(behind[0]) if len(behind) else width
+    end = min(end, int(last + _REACH_BEHIND * tall))
+    if end - last - 1 < max(1.0, _LEAST_BEHIND * tall):
+        return None
+    return small[max(0, int(top + _HUNG[0] * tall)) : int(top + _HUNG[1] * tall), last + 1 : end], last / width
 
 
 def _edges(small: Pixels) -> npt.NDArray[np.float32]:

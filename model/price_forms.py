@@ -22,7 +22,7 @@ _WORD = "|".join(re.escape(word) for word in _WORDS)
 _SIGN = "|".join(re.escape(mark) for mark in _MARKS) + rf"|(?<![\w-])(?:{_WORD}|{_CODE})(?![A-Za-z])"
 _AFTER_SIGN = "|".join(re.escape(mark) for mark in _MARKS) + rf"|(?:{_WORD}|{_CODE})(?![A-Za-z])"
 _DASH = "[-–—]"
-_TAIL = rf"(?:[.,]?{_DASH}(?!\d))?"
+_TAIL = rf"(?:[.,]?{_DASH}(?!\d)|\.)?"
 _PRICE = re.compile(
     rf"(?P<before>{_SIGN})\s?(?P<first>{_NUMBER})(?:[.,]{_DASH}+)?(?![\d{RAISED}])"
     rf"|(?<![\d.,])(?P<second>{_NUMBER})(?:{_TAIL}\s?)(?P<after>(?:{_AFTER_SIGN}))"
@@ -41,7 +41,8 @@ _BARE = re.compile(
 _LOOSE = re.compile(r"(?<![\d.,])\d{1,3}(?:(?:[.,'’]\d{3})+|\d{0,3})[.,]\d{2}(?![\d%])")
 _UNSIGNED = re.compile(r"(?<![\d.,'’/])(?P<number>\d{1,4}[.,]\d{2})(?=\s?(?:/|per\b|pro\b|je\b))")
 _PER = re.compile(
-    r"\s*(?:/|per\b|pro\b|je\b|par\b|por\b|al\b|每)\s*(?P<per>1?00\s?g|1?00\s?ml|kg|g|lb|oz|l|ml|m²|m2|m|stk|st|pc|piece|each|unit|个|件"
+    r"\s*/\s*$"
+    r"|\s*(?:/|per\b|pro\b|je\b|par\b|por\b|al\b|每)\s*(?P<per>1?00\s?g|1?00\s?ml|kg|g|lb|oz|l|ml|m²|m2|m|stk|st|pc|piece|each|unit|个|件"
     r"|[1I|](?=\s*$))(?![A-Za-z\d])",
     re.IGNORECASE,
 )
@@ -127,11 +128,11 @@ def _unsigned(text: str) -> Iterator[PriceForm]:
 
 
 def _per(text: str, end: int) -> tuple[str | None, int]:
-    """The unit after a price, and where it ends. A lone ``1`` there is a misread ``l``."""
+    """The unit after a price, and where it ends. A lone ``1`` there is a misread ``l``, and nothing a lost one."""
     match = _PER.match(text, end)
     if match is None:
         return None, end
-    unit = match["per"].lower().replace(" ", "")
+    unit = (match["per"] or "l").lower().replace(" ", "")
     return ("l" if unit in ("1", "i", "|") else unit), match.end()
 
 

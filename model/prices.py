@@ -17,7 +17,7 @@ from model.currencies import currency_in_title, currency_of
 from model.price_forms import PriceForm, Reading, find_forms, find_loose
 from model.types import Price, PriceAlternative, ReadText, TextLine
 
-PRICES_VERSION = "3"
+PRICES_VERSION = "4"
 _BARE_FORM = 0.5  # a number with cents and no sign
 _UNIT_FORM = 0.85  # a number with cents and a unit, and no sign
 _BY_FEED = 0.97  # a reading that the feed states too
@@ -48,7 +48,14 @@ def find_prices(texts: Sequence[ReadText | None], hints: PriceHints) -> list[Pri
     found: list[Price] = []
     for image, text in enumerate(texts):
         if text is not None:
-            here = [price for index, line in enumerate(text.lines) for price in _in_line(line, image, index, hints)]
+            forms = [_forms(line) for line in text.lines]
+            if any(form.currencies for line in forms for form in line):
+                forms = [one or _crossed_alone(line) for one, line in zip(forms, text.lines, strict=True)]
+            here = [
+                price
+                for index, (line, one) in enumerate(zip(text.lines, forms, strict=True))
+                for price in _in_line(line, one, image, index, hints)
+            ]
             found += _as_sales(_with_shared_currency(here))
     return found[:_MAX_PRICES]
 
@@ -62,14 +69,27 @@ class _Stated:
     is_crossed: bool
 
 
-def _in_line(line: TextLine, image: int, index: int, hints: PriceHints) -> Iterator[_Stated]:
-    """The prices of one line; the words between two prices belong to the second.
-
-    Beside a price with a sign, a crossed-out amount is an old price, though the line may have hidden its sign.
-    """
+def _forms(line: TextLine) -> list[PriceForm]:
+    """What the line states. Beside a price with a sign a crossed-out amount is an old price, whose sign is hidden."""
     forms = find_forms(line.text)
-    if any(form.currencies for form in forms):
-        forms += [form for form in find_loose(line.text, forms) if _is_crossed(form, line)]
+    return forms + _crossed(line, forms) if any(form.currencies for form in forms) else forms
+
+
+def _crossed(line: TextLine, forms: Sequence[PriceForm]) -> list[PriceForm]:
+    """Amounts outside ``forms`` with a line through them."""
+    return [form for form in find_loose(line.text, forms) if _is_crossed(form, line)]
+
+
+def _crossed_alone(line: TextLine) -> list[PriceForm]:
+    """A line's amount with a line through it, and behind it at most one character: its sign, read as anything."""
+    found = _crossed(line, ())
+    return found if found and found[0].start == 0 and len(line.text.replace(" ", "")) <= found[0].end + 1 else []
+
+
+def _in_line(
+    line: TextLine, forms: Sequence[PriceForm], image: int, index: int, hints: PriceHints
+) -> Iterator[_Stated]:
+    """The prices of one line; the words between two prices belong to the second."""
     end = 0
     for form in sorted(forms, key=lambda one: one.start):
         price = _price(form, line, image, index, line.text[end : form.start], hints)

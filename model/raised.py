@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from model.ocr_ink import Glyph, glyphs_at, inks, scaled
-from model.ocr_rows import raised_before, rows_of
+from model.ocr_rows import raised_after, raised_before, rows_of
 from model.price_forms import RAISED
 from model.types import Pixels
 
-_TO_RAISED = str.maketrans("0123456789oOº°", RAISED + "⁰⁰⁰⁰")
+TO_RAISED = str.maketrans("0123456789oOº°", RAISED + "⁰⁰⁰⁰")
 _TO_PLAIN = str.maketrans(RAISED + "º°", "012345678900")
 _LEAST_CENTS, _SMALL = 0.3, 0.82  # cents' height, of the digits' before them
 _ALOFT = 0.18  # how far their feet stand above the others', of the same
 _SAME_TOP = 0.25
 _WHOLE = 0.85  # of the tallest glyphs found: less is parts of glyphs
+_EDGE = 0.05  # of the crop's height
 _BARE_BELOW, _BARE_FEET = 0.4, 0.2  # see ``_by_rows``: at most this much ink, feet at least this far up
 _MISREAD = f"[\\d{RAISED}º°]"
 _NO_UNIT = r"(?! ?(?:%|(?!(?:[A-Z]{3}|kr|zł)\b)[a-zA-Z]))"
@@ -64,6 +66,35 @@ def sign_crop(crop: Pixels, text: str, places: Sequence[float]) -> Pixels | None
     small = scaled(crop)
     digits = [index for index, one in enumerate(text) if one not in _SMALL_INK]
     return raised_before(small, [places[index] * small.shape[1] for index in digits[:-2]])
+
+
+@dataclass(frozen=True, slots=True)
+class Hung:
+    """What hangs behind an amount: its pixels, the characters that were read there, and two digits' places."""
+
+    pixels: Pixels
+    start: int
+    end: int
+    places: tuple[float, float]
+
+
+def cents_crop(crop: Pixels, text: str, places: Sequence[float], amount: tuple[int, int, int]) -> Hung | None:
+    """The raised digits of ``amount`` (see ``candidates``), cut out, if all before them stand on the line's foot.
+
+    One of them may not have been read; then the last of the large digits was taken for a small one.
+    """
+    start, _, end = amount
+    small = scaled(crop)
+    found = raised_after(small, places[start] * small.shape[1])
+    if found is None:
+        return None
+    pixels, foot = found
+    inside = foot - _EDGE * small.shape[0] / small.shape[1]  # a large digit's middle is left of its foot's end
+    first = next((index for index in range(start, end) if places[index] > inside), end)
+    if first == start or not 1 <= end - first <= 2:
+        return None
+    wide = pixels.shape[1] / small.shape[1]
+    return Hung(pixels, first, end, (foot + wide / 4, min(1.0, foot + wide * 3 / 4)))
 
 
 def judge(crop: Pixels, text: str, places: Sequence[float], amount: tuple[int, int, int]) -> Found:
@@ -125,7 +156,7 @@ def _compare(before: Sequence[Glyph], cents: Sequence[Glyph]) -> Found:
 def written(text: str, amount: tuple[int, int, int]) -> str:
     """``text`` with those cents as raised digits."""
     _, cents, end = amount
-    return text[:cents].rstrip(" '’") + text[cents:end].translate(_TO_RAISED) + text[end:]
+    return text[:cents].rstrip(" '’") + text[cents:end].translate(TO_RAISED) + text[end:]
 
 
 def with_zeros(text: str) -> str:

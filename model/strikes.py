@@ -41,8 +41,8 @@ def find_strike(crop: Pixels, start: float, end: float) -> Strike | None:
     left, right = max(0, int(start * small.shape[1])), min(small.shape[1], int(np.ceil(end * small.shape[1])))
     if right - left < HEIGHT // 2:
         return None
-    for ink in inks(small):
-        strike = _in_ink(ink[:, left:right], left, right)
+    for ink in inks(small[:, left:right]):
+        strike = _in_ink(ink, left, right)
         if strike is not None:
             return strike
     return None

@@ -99,6 +99,16 @@ def edged_plate(words: Size, _: Size, choose: random.Random) -> Ground:
     return Ground(Image.new("RGBA", size, (*paper, 255)), margin, ink, edge)
 
 
+def edged_glass(words: Size, _: Size, choose: random.Random) -> Ground:
+    """Letters with an edge on tinted glass: the photo shows between them and the line through them."""
+    paper, ink = _pair(choose)
+    edge = choose.choice((*_DARK, *_RED) if sum(ink) > 380 else _LIGHT)
+    margin = (words[1] // 5 + 6, words[1] // 6 + 5)
+    size = (words[0] + 2 * margin[0], words[1] + 2 * margin[1])
+    layer = Image.new("RGBA", size, (*paper, choose.randint(50, 130)))
+    return Ground(layer, margin, ink, edge, angle=choose.choice((0.0, choose.uniform(-5, 5))))
+
+
 def shadowed(words: Size, _: Size, choose: random.Random) -> Ground:
     """Nothing but a soft shadow or glow."""
     is_light = choose.random() < 0.5
@@ -151,7 +161,7 @@ def outlined(words: Size, _: Size, choose: random.Random) -> Ground:
 
 
 LAYOUTS: dict[Part, tuple[Layout, ...]] = {
-    "development": (plate, top_band, shadowed, tilted_plate, veil, rimmed, edged_plate),
+    "development": (plate, top_band, shadowed, tilted_plate, veil, rimmed, edged_plate, edged_glass),
     "test": (hang_tag, round_sticker, translucent_band, outlined),
 }
 

@@ -9,7 +9,7 @@ from model.ocr_engine import Floats
 from model.ocr_recognise import Recogniser
 from model.ocr_signs import lone_sign
 
-ALPHABET = ("", *"0123456789.,/%$€£¥₹天fF-Now ")
+ALPHABET = ("", *"0123456789.,/%$€£¥₹天fF-NowRPUSD ")
 
 
 class Spoken:
@@ -71,25 +71,45 @@ def test_a_sign_is_seen_on_either_side_of_a_blank() -> None:
     assert read("No _93.05", {3: ("₹", 0.15)})[0] == "No ₹93.05"
 
 
+def test_three_capitals_are_a_currency_only_if_one_is_called_so() -> None:
+    """``RRP`` says that a price follows, not in what."""
+    assert read("R_RP_506.49", {4: ("₹", 0.15)})[0] == "RRP₹506.49"
+    assert read("USD_506.49", {3: ("₹", 0.15)})[0] == "USD506.49"
+
+
 def test_an_f_before_a_number_may_be_a_pound() -> None:
     """Only if a pound was seen there as well."""
     assert read("f48", {0: ("£", 0.2)})[0] == "£48"
     assert read("f48", {})[0] == "f48"
 
 
+@pytest.mark.parametrize(("sign", "text"), [("₹", "₹3.49"), ("$", "3.49")])
+def test_a_rupee_counts_where_it_is_hardly_seen(sign: str, text: str) -> None:
+    """The recogniser knows the other signs: what it gives them hardly any chance is none of them."""
+    assert read("_3.49", {0: (sign, 0.002)})[0] == text
+
+
 @pytest.mark.parametrize(
     ("own", "rupee", "text"),
-    [(0.06, 0.04, "₹59.95"), (0.06, 0.01, "¥59.95"), (0.5, 0.2, "¥59.95"), (1.0, 0.0, "¥59.95")],
+    [(0.06, 0.04, "₹59.95"), (0.4, 0.02, "₹59.95"), (0.4, 0.002, "59.95"), (1.0, 0.0, "59.95")],
 )
-def test_a_doubted_yen_is_a_rupee(own: float, rupee: float, text: str) -> None:
-    """If it is itself hardly seen, and a rupee is as well; a true one is sure, or shared with its wide form only."""
-    network = Spoken("¥59.95", {})
+@pytest.mark.parametrize("sign", "¥€£")
+def test_a_doubted_sign_is_a_rupee(sign: str, own: float, rupee: float, text: str) -> None:
+    """If a rupee was seen there as well, however little: of another sign that is one the recogniser thinks no such."""
+    network = Spoken(f"{sign}59.95", {})
     steps = network(np.zeros((1, 3, 48, 320), np.float32))
-    steps[0, 0, ALPHABET.index("¥")], steps[0, 0, ALPHABET.index("₹")] = own, rupee
+    steps[0, 0, ALPHABET.index(sign)], steps[0, 0, ALPHABET.index("₹")] = own, rupee
     (line,) = Recogniser(lambda batch: np.repeat(steps, len(batch), axis=0), network, ALPHABET).read(
         [np.zeros((48, 320, 3), np.uint8)]
     )
-    assert line.text == text
+    assert line.text == (text if text[0] == "₹" else sign + text)
+
+
+@pytest.mark.parametrize(("rupee", "text"), [(0.05, "₹121.90"), (0.005, "3121.90")])
+def test_a_first_digit_may_be_a_rupee(rupee: float, text: str) -> None:
+    """A line through ``₹`` makes a 3 or a 7 of it, of which the recogniser is not sure."""
+    assert read("3121.90", {0: ("₹", rupee)})[0] == text
+    assert read("3.90", {0: ("₹", 0.4)})[0] == "3.90"
 
 
 def test_a_sign_of_the_next_amount_is_not_this_ones() -> None:
@@ -113,17 +133,20 @@ def test_a_doubted_letter_in_a_signs_place_is_a_rupee() -> None:
 
 
 def test_a_look_alike_alone_is_a_rupee() -> None:
-    """A character that rupee signs are taken for, right before digits, is one."""
+    """A character that rupee signs are taken for, right before digits, is one; behind digits only beside another."""
     assert read("天3_3", {})[0] == "₹33"
+    assert read("天 56.50", {})[0] == "₹56.50"
+    assert read("₹24.0_0天20.9_9", {})[0] == "₹24.00₹20.99"
+    assert read("24.0_0天20.9_9", {})[0] == "24.00天20.99"
 
 
 @pytest.mark.parametrize(
     ("words", "second"),
     [
-        ("_34.95", {0: ("₹", 0.01)}), ("_34_", {0: ("$", 0.3)}), ("_34_", {0: ("₹", 0.005)}),
+        ("_34.95", {0: ("₹", 0.0005)}), ("_34_", {0: ("$", 0.3)}), ("_34_", {0: ("₹", 0.001)}),
         ("_34 %", {0: ("₹", 0.3)}), ("_34/35", {0: ("₹", 0.3)}), ("wo_34", {1: ("₹", 0.3)}),
         ("$34_.95", {3: ("₹", 0.3)}), ("_34.95%", {0: ("$", 0.3)}),
-        ("_3.5", {0: ("$", 0.3)}), ("Now", {0: ("$", 0.4)}),
+        ("_3.5", {0: ("$", 0.3)}), ("Now", {0: ("$", 0.4)}), ("_1", {0: ("₹", 0.05)}),
     ],
 )  # fmt: skip
 def test_no_sign_is_made_up(words: str, second: dict[int, tuple[str, float]]) -> None:

@@ -20,7 +20,7 @@ from model.ocr_ink import HEIGHT, glyphs_at, inks, scaled
 from model.ocr_join import joined
 from model.ocr_prices import look_again, stripped
 from model.ocr_recognise import ReadLine
-from model.ocr_rows import raised_before, rows_of
+from model.ocr_rows import raised_after, raised_before, rows_of
 from model.strikes import find_strike, without
 from model.types import Pixels
 
@@ -141,12 +141,12 @@ def test_a_raised_sign_is_read_by_itself(said: str, text: str) -> None:
 
     def read(crops: Sequence[Pixels]) -> list[ReadLine]:
         asked.extend(crops)
-        return [ReadLine(said, 0.6, (0.5,) * len(said))]
+        return [ReadLine("88", 0.6, (0.3, 0.6)) if len(asked) == 1 else ReadLine(said, 0.6, (0.5,) * len(said))]
 
     (seen,) = look_again([drawn.pixels], [ReadLine("3688", 0.95, drawn.places)], read)
     assert seen.text == text
     assert seen.score <= 0.95
-    (crop,) = asked
+    (_, crop) = asked
     small = scaled(drawn.pixels)
     assert crop.shape[1] < drawn.places[0] * small.shape[1]
     assert crop.min() < 80, "the sign is in it"
@@ -156,8 +156,15 @@ def test_before_an_amount_without_room_no_sign_is_looked_for() -> None:
     """The crop begins with the first digit."""
     drawn = draw("36", "88")
     places = tuple((place * drawn.pixels.shape[1] - 12) / (drawn.pixels.shape[1] - 12) for place in drawn.places)
-    (seen,) = look_again([drawn.pixels[:, 12:]], [ReadLine("3688", 0.95, places)], _never)
+    asked: list[Pixels] = []
+
+    def read(crops: Sequence[Pixels]) -> list[ReadLine]:
+        asked.extend(crops)
+        return [ReadLine("88", 0.99, (0.3, 0.6))]
+
+    (seen,) = look_again([drawn.pixels[:, 12:]], [ReadLine("3688", 0.95, places)], read)
     assert seen.text == "36⁸⁸"
+    assert len(asked) == 1, "the cents, but no sign"
 
 
 @given(hnp.arrays(np.uint8, (HEIGHT, 90, 3)), st.lists(st.floats(0, 90), min_size=1, max_size=4))
@@ -195,6 +202,22 @@ def test_a_crossed_out_sign_is_no_digit(said: str, text: str, struck: tuple[tupl
     (seen,) = look_again([drawn.pixels], [ReadLine("786.95", 0.93, drawn.places)], read)
     assert (seen.text, seen.struck) == (text, struck)
     assert asked[1] < asked[0] / 3, "the second time only the first character is asked for"
+
+
+@pytest.mark.parametrize(
+    ("tight", "text"), [("$31.99", "$31.99"), ("531.99", "531.99"), ("$81.99", "531.99"), ("", "531.99")]
+)
+def test_a_crossed_out_sign_is_read_in_a_tighter_crop(tight: str, text: str) -> None:
+    """Alone the sign looks like a digit as well; with larger letters it does not, and all else stays."""
+    drawn = draw("531.99", strike=(0.5, 0.5))
+    said = iter(("", "5", tight))
+
+    def read(crops: Sequence[Pixels]) -> list[ReadLine]:
+        one = next(said)
+        return [ReadLine(one, 0.97, (0.5,) * len(one)) for _ in crops]
+
+    (seen,) = look_again([drawn.pixels], [ReadLine("531.99", 0.93, drawn.places)], read)
+    assert seen.text == text
 
 
 def test_first_digits_of_other_amounts_are_not_doubted() -> None:
@@ -293,6 +316,56 @@ def test_any_crop_is_looked_at_without_fault(seed: int, height: int, width: int)
         assert without(noise, strike).shape == scaled(noise).shape
 
 
+@pytest.mark.parametrize(("score", "text"), [(0.96, "₹29.99"), (0.99, "€29.99")])
+def test_a_sign_is_changed_only_for_a_surer_reading(score: float, text: str) -> None:
+    """Taking the line out takes parts of signs out too."""
+    drawn = draw("₹29.99", strike=(0.5, 0.5))
+    read_again = partial(_always, ReadLine("€29.99", score, drawn.places))
+    (seen,) = look_again([drawn.pixels], [ReadLine("₹29.99", 0.95, drawn.places)], read_again)
+    assert seen.text == text
+
+
+@pytest.mark.parametrize(
+    ("read", "said", "text"),
+    [
+        ("2.90", "民", "₹2.90"), ("788", "₹", "₹788"), ("21-213", "手", "₹21-213"), ("2.90", "R", "2.90"),
+        ("2.90 €", None, "2.90 €"), ("2 x 90", None, "2 x 90"),
+    ],
+)  # fmt: skip
+def test_room_before_an_amount_without_a_sign_is_read_alone(read: str, said: str | None, text: str) -> None:
+    """More room than a digit needs: something stands there that was not read with the line."""
+    drawn = draw("₹" + read)
+    look = _never if said is None else partial(_always, ReadLine(said, 0.9, (0.5,)))
+    (seen,) = look_again([drawn.pixels], [ReadLine(read, 0.96, drawn.places[1:])], look)
+    assert seen.text == text
+
+
+@pytest.mark.parametrize(("said", "text"), [("民", "₹3,746"), ("R", "R3,746")])
+def test_a_letter_before_an_amount_may_be_a_sign(said: str, text: str) -> None:
+    """Alone it is read as what rupee signs are taken for."""
+    drawn = draw("R3,746")
+    (seen,) = look_again(
+        [drawn.pixels], [ReadLine("R3,746", 0.96, drawn.places)], partial(_always, ReadLine(said, 0.9, (0.5,)))
+    )
+    assert seen.text == text
+
+
+def test_a_sign_hardly_seen_alone_is_none() -> None:
+    """It is texture beside a number."""
+    drawn = draw("₹788")
+    (seen,) = look_again(
+        [drawn.pixels], [ReadLine("788", 0.96, drawn.places[1:])], partial(_always, ReadLine("₹", 0.05, (0.5,)))
+    )
+    assert seen.text == "788"
+
+
+def test_without_room_nothing_is_looked_for() -> None:
+    """The crop begins at the first digit."""
+    drawn = draw("2.90")
+    (seen,) = look_again([drawn.pixels], [ReadLine("2.90", 0.96, drawn.places)], _never)
+    assert seen.text == "2.90"
+
+
 def _never(_: object) -> list[ReadLine]:
     raise AssertionError("nothing had to be read again")
 
@@ -304,12 +377,53 @@ def test_lines_without_prices_are_left_as_they_are() -> None:
     assert (seen.text, seen.score, seen.struck) == ("organic", 0.9, ())
 
 
-def test_raised_cents_are_written_raised() -> None:
-    """The second look changes ``$29990`` to what stands there."""
+@pytest.mark.parametrize(
+    "alone", [ReadLine("90", 0.99, (0.3, 0.7)), ReadLine("", 0.0, ()), ReadLine("96", 0.6, (0.3, 0.7))]
+)
+def test_raised_cents_are_written_raised(alone: ReadLine) -> None:
+    """The second look changes ``$29990`` to what stands there, whether or not the cents alone are read surely."""
     drawn = draw("$299", "90")
-    (seen,) = look_again([drawn.pixels], [ReadLine("$29990", 0.99, drawn.places)], _never)
+    (seen,) = look_again([drawn.pixels], [ReadLine("$29990", 0.99, drawn.places)], partial(_always, alone))
     assert seen.text == "$299⁹⁰"
     assert seen.score == 0.99
+
+
+@pytest.mark.parametrize(
+    ("whole", "cents", "read", "text"),
+    [
+        ("$61", "90", "$619", "$61⁹⁰"), ("$396", "00", "$3960", "$396⁰⁰"), ("$161", "95", "$16105", "$161⁹⁵"),
+        ("$61", "90", "$6190", "$61⁹⁰"), ("$4", "99", "$499", "$4⁹⁹"),
+    ],
+)  # fmt: skip
+def test_raised_cents_are_read_alone(whole: str, cents: str, read: str, text: str) -> None:
+    """In the line they are so small that one is lost or misread."""
+    drawn = draw(whole, cents)
+    asked: list[Pixels] = []
+
+    def look(crops: Sequence[Pixels]) -> list[ReadLine]:
+        asked.extend(crops)
+        return [ReadLine(cents, 0.98, (0.3, 0.7))]
+
+    (seen,) = look_again([drawn.pixels], [ReadLine(read, 0.95, drawn.places[: len(read)])], look)
+    assert seen.text == text
+    small = scaled(drawn.pixels)
+    assert asked[0].shape[0] < 0.7 * small.shape[0]
+    assert asked[0].shape[1] < 0.5 * small.shape[1]
+
+
+@pytest.mark.parametrize("text", ["$1.07588", "29990", "£788", "$7,477", "$111"])
+def test_level_digits_have_no_cents_behind_them(text: str) -> None:
+    """Feet may be narrow or far apart: no part of such an amount is read alone."""
+    drawn = draw(text)
+    for amount in raised.candidates(text):
+        assert raised.cents_crop(drawn.pixels, text, drawn.places, amount) is None
+
+
+@given(hnp.arrays(np.uint8, (HEIGHT, 90, 3)), st.floats(0, 89))
+def test_what_hangs_behind_any_pixels_is_cut_out_without_fault(pixels: Pixels, first: float) -> None:
+    """A part of the picture with rows and columns, or nothing."""
+    found = raised_after(pixels, first)
+    assert found is None or min(found[0].shape[:2]) >= 1
 
 
 def test_struck_prices_are_read_again_without_the_line() -> None:
@@ -336,6 +450,7 @@ def test_a_misreading_without_the_line_is_not_taken() -> None:
     for worse in (
         ReadLine("S/A", 0.99, (0.2, 0.5, 0.7)), ReadLine("$20.00", 0.99, drawn.places, 0.4),
         ReadLine("$20.99", 0.99, drawn.places, 1.0), ReadLine("$29.90", 0.99, drawn.places, 1.0),
+        ReadLine("$9.99", 0.99, drawn.places[1:], 1.0),
     ):  # fmt: skip
         read_again = partial(_always, worse)
         (seen,) = look_again([drawn.pixels], [ReadLine("$29.99", 0.97, drawn.places)], read_again)

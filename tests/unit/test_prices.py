@@ -98,7 +98,7 @@ def test_both_ends_of_a_range(text: str, amounts: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("text", "amount", "per"),
-    [("1.99/kg", "1.99", "kg"), ("0,89 per 100 g", "0.89", "100g"), ("$4.50/l", "4.50", "l"), ("$4.50/1", "4.50", "l"), ("2,49 €/100 ml", "2.49", "100ml")],
+    [("1.99/kg", "1.99", "kg"), ("0,89 per 100 g", "0.89", "100g"), ("$4.50/l", "4.50", "l"), ("$4.50/1", "4.50", "l"), ("1.88/", "1.88", "l"), ("2,49 €/100 ml", "2.49", "100ml")],
 )  # fmt: skip
 def test_unit_prices(text: str, amount: str, per: str) -> None:
     """With a sign or without, what a price is per is said."""
@@ -133,7 +133,18 @@ def test_a_crossed_out_amount_beside_a_price_is_an_old_price() -> None:
     assert (old.amount, old.currency, old.struck_out, old.currency_inferred) == ("489.95", "INR", True, True)
     assert (new.amount, new.kind) == ("348.99", "sale")
     assert [price.amount for price in read("489.95 Now ₹348.99")] == ["348.99"]
+    assert [price.amount for price in read("383,95.€.")] == ["383.95"]
     assert find_prices([ReadText((TextLine("489.95 mm", 1.0, SQUARE, struck=((0, 6),)),))], NOTHING) == []
+
+
+def test_a_crossed_out_amount_on_its_own_line_is_an_old_price_too() -> None:
+    """Whatever its struck sign was taken for, if another line states a price."""
+    crossed = TextLine("71,99 G", 1.0, SQUARE, struck=((0, 5),))
+    old, new = find_prices([ReadText((crossed, TextLine("41,99 €", 1.0, SQUARE)))], NOTHING)
+    assert (old.amount, old.currency, old.struck_out, new.kind) == ("71.99", "EUR", True, "sale")
+    times, model = (TextLine(text, 1.0, SQUARE, struck=((0, 5),)) for text in ("16.45 Uhr", "V1.19"))
+    for line in (TextLine("71,99 G", 1.0, SQUARE), times, model):
+        assert len(find_prices([ReadText((line, TextLine("41,99 €", 1.0, SQUARE)))], NOTHING)) == 1
 
 
 @pytest.mark.parametrize(

@@ -70,14 +70,15 @@ def test_the_way_up_that_states_a_price_may_be_less_sure(lying: ReadLine, turned
 class Boxes(Detector):
     """Finds the boxes that it was told: left, top, right, foot."""
 
-    def __init__(self, *boxes: tuple[float, float, float, float]) -> None:
+    def __init__(self, *boxes: tuple[float, float, float, float], score: float = 0.6) -> None:
         super().__init__(_nothing)
         self._boxes = boxes
+        self._score = score
 
     def find(self, picture: Pixels, side: int, max_side: int) -> list[TextBox]:
         """In the order told."""
         return [
-            TextBox(np.array([[left, top], [right, top], [right, foot], [left, foot]], np.float32), 0.6)
+            TextBox(np.array([[left, top], [right, top], [right, foot], [left, foot]], np.float32), self._score)
             for left, top, right, foot in self._boxes
         ]
 
@@ -102,7 +103,7 @@ class Saying(Recogniser):
     ("whole", "texts"),
     [
         (_line("$118.95", 0.9), ["$118.95", "New"]), (_line("11895", 0.9), ["+1100F", "CT1", "New"]),
-        (_line("$118.95", 0.6), ["+1100F", "CT1", "New"]),
+        (_line("$118.95", 0.6), ["+1100F", "CT1", "New"]), (_line("$118.95", 0.8), ["$118.95", "New"]),
     ],
 )  # fmt: skip
 def test_halves_of_a_crossed_out_price_are_made_whole(whole: ReadLine, texts: list[str]) -> None:
@@ -113,6 +114,80 @@ def test_halves_of_a_crossed_out_price_are_made_whole(whole: ReadLine, texts: li
     )
     (found,) = reader.read([np.full((300, 300, 3), 200, np.uint8)])
     assert [line.text for line in found.lines] == texts
+
+
+@pytest.mark.parametrize(("score", "texts"), [(0.99, ["$126.79"]), (0.9, ["+12670", "Φ120.7"])])
+def test_halves_that_look_like_lines_are_made_whole_if_that_is_read_better(score: float, texts: list[str]) -> None:
+    """Two lines taken for one are read worse than either."""
+    boxes = Boxes((110, 170, 280, 200), (116, 196, 280, 221))
+    says = {30: _line("+12670", 0.92), 25: _line("Φ120.7", 0.84), 51: _line("$126.79", score)}
+    (found,) = RapidReader(boxes, Saying(says), "", 9).read([np.full((300, 300, 3), 200, np.uint8)])
+    assert [line.text for line in found.lines] == texts
+
+
+def test_a_price_that_was_found_twice_is_read_as_one() -> None:
+    """A line through it parts it into boxes that overlap, and each shows enough of it."""
+    boxes = Boxes((110, 170, 280, 200), (116, 196, 280, 221))
+    says = {30: _line("￥49.50", 0.98), 25: _line("£4950", 0.99), 51: _line("£49.50", 0.97)}
+    (found,) = RapidReader(boxes, Saying(says), "", 9).read([np.full((300, 300, 3), 200, np.uint8)])
+    assert [line.text for line in found.lines] == ["£49.50"]
+
+
+def test_two_prices_are_no_halves() -> None:
+    """However close they stand, and however badly they were read."""
+    boxes = Boxes((110, 170, 280, 200), (116, 196, 280, 221))
+    reader = RapidReader(boxes, Saying({30: _line("$476.99", 0.93), 25: _line("$820.25", 0.93)}), "", 9)
+    (found,) = reader.read([np.full((300, 300, 3), 200, np.uint8)])
+    assert [line.text for line in found.lines] == ["$476.99", "$820.25"]
+
+
+@pytest.mark.parametrize(
+    ("line", "width", "texts"),
+    [
+        (_line("$19.49", 0.95), 100, ["$19.49"]), (_line("$19.49", 0.7), 100, []), (_line("19.49", 0.99), 100, []),
+        (_line("SOLIMO", 0.99), 100, []), (_line("$19.49", 0.99), 40, []),
+    ],
+)  # fmt: skip
+def test_faint_text_counts_if_it_is_surely_a_price(line: ReadLine, width: int, texts: list[str]) -> None:
+    """The detector doubts prices with a line through them, and textures: only the former state a price."""
+    reader = RapidReader(Boxes((10, 10, 10 + width, 40), score=0.45), Saying({30: line}), "", 9)
+    (found,) = reader.read([np.full((300, 300, 3), 200, np.uint8)])
+    assert [one.text for one in found.lines] == texts
+
+
+def test_no_more_than_a_few_faint_boxes_are_read() -> None:
+    """A texture may have hundreds."""
+    boxes = Boxes(*((10, 40 * row, 110, 40 * row + 30) for row in range(12)), score=0.45)
+    reader = RapidReader(boxes, Saying({30: _line("$19.49", 0.95)}), "", 9)
+    (found,) = reader.read([np.full((600, 300, 3), 200, np.uint8)])
+    assert len(found.lines) == 6
+    assert not found.truncated
+
+
+@pytest.mark.parametrize(
+    ("cut", "wide", "text"),
+    [
+        ("$206.8", _line("$206.88", 0.95), "$206.88"), ("$206.8", _line("$206.8", 0.95), "$206.8"),
+        ("$206.8", _line("$206.8l", 0.95), "$206.8"), ("$206.8", _line("$206.88", 0.5), "$206.8"),
+        ("206.8", _line("206.88", 0.95), "206.8"), ("$206.88", _line("$206.889", 0.95), "$206.88"),
+        ("388", _line("388 €", 0.95), "388 €"), ("388", _line("388", 0.95), "388"), ("388", _line("3885", 0.95), "388"),
+        ("28 147,79", _line("28 147,79€", 0.95), "28 147,79€"), ("11", _line("11€", 0.95), "11"),
+        ("74.95", _line("₹74.95", 0.85), "₹74.95"), ("74.95", _line("174.95", 0.99), "74.95"),
+    ],
+)  # fmt: skip
+def test_prices_that_were_cut_off_are_read_to_their_end(cut: str, wide: ReadLine, text: str) -> None:
+    """One digit of cents is rarely all that stands there."""
+    boxes = Boxes((10, 10, 110, 40))
+
+    class Widening(Saying):
+        """Says more of a wider crop."""
+
+        def read(self, crops: Sequence[Pixels]) -> list[ReadLine]:
+            """By width."""
+            return [wide if crop.shape[1] > 110 else _line(cut, 0.99) for crop in crops]
+
+    (found,) = RapidReader(boxes, Widening({}), "", 9).read([np.full((300, 300, 3), 200, np.uint8)])
+    assert [line.text for line in found.lines] == [text]
 
 
 def test_lines_that_were_read_well_are_not_put_together() -> None:
