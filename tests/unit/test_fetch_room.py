@@ -11,6 +11,7 @@ import pytest
 from schemas.deadletter import Reason
 from tests.virtual_time import LoopClock, in_virtual_time, passes
 from worker.admission import Budget, Lease
+from worker.allowance import HOLD_SECONDS
 from worker.errors import RejectedError
 from worker.fetch import Fetcher, FetchPolicy
 from worker.metrics import Metrics
@@ -118,6 +119,42 @@ def test_a_full_budget_costs_no_picture_and_blames_no_host(num_bytes: int) -> No
     ends, seconds = in_virtual_time(play())
     assert ends == ["fetched"] * 60
     assert seconds < 1.0
+
+
+@pytest.mark.parametrize("num_fresh", [20, 100])
+def test_what_is_paid_for_does_not_queue_behind_what_is_not(num_fresh: int) -> None:
+    """A few downloads get the memory that they gave their turns back for, while a backlog queues at their host: they
+    go next. Behind it, each two would wait two seconds for memory that the few hold, and nothing would finish.
+    """
+
+    async def play() -> tuple[list[float], list[str]]:
+        budget, loop = Budget(4 << 20), asyncio.get_running_loop()
+        oldest, full, done = budget.lease(), budget.lease(), []
+        await oldest.grow(1)
+        await full.grow(budget.limit - 1)
+
+        async def end(fetcher: Fetcher, url: str) -> str:
+            lease = budget.lease()
+            try:
+                return await fetched(fetcher, url, lease)
+            finally:
+                lease.release()
+                done.append(loop.time())
+
+        async with fetching(PlayedHost(sends(900 * KIB)), max_per_host=2) as (fetcher, url):
+            early = [asyncio.create_task(end(fetcher, url)) for _ in range(8)]
+            await passes(20.0)  # they have all given back their turns
+            fresh = [asyncio.create_task(end(fetcher, url)) for _ in range(num_fresh)]
+            await passes(0.0)
+            began = loop.time()
+            full.release()
+            ends = await asyncio.gather(*early, *fresh)
+            return [when - began for when in done], ends
+
+    seconds, ends = in_virtual_time(play())
+    assert ends == ["fetched"] * (8 + num_fresh)
+    assert seconds[0] <= HOLD_SECONDS + 0.1  # which those hold their turns that had them when there was no room
+    assert seconds[-1] <= HOLD_SECONDS + 1.0
 
 
 def test_a_host_that_trickles_still_runs_out_of_time() -> None:
