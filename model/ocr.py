@@ -15,6 +15,7 @@ from model.ocr_detect import Corners, Detector, TextBox
 from model.ocr_engine import bundled_files, files_digest
 from model.ocr_frame import Frame
 from model.ocr_join import halves, joined
+from model.ocr_memory import telling_memory
 from model.ocr_networks import OcrEngine, choose_engine, open_networks
 from model.ocr_prices import LOOK_VERSION, look_again, stripped
 from model.ocr_recognise import ReadLine, Recogniser, crop_of
@@ -59,6 +60,7 @@ class RapidReader:
         self.revision = revision
         self.engine = engine
 
+    @telling_memory()
     def read(self, pictures: Sequence[Pixels]) -> list[ReadText]:
         """See `model.types.TextReader`. Crops of all pictures are read together."""
         crops: list[_Crop] = []

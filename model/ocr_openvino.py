@@ -25,9 +25,14 @@ class OpenVinoNetwork:
             "ENABLE_CPU_PINNING": False,  # the cores are shared with the model and the decoders
             "CPU_RUNTIME_CACHE_CAPACITY": 64,  # shapes vary: each kept kernel costs memory
         }
-        self._request = open_core().compile_model(str(path), "CPU", config).create_infer_request()
+        self._model = open_core().compile_model(str(path), "CPU", config)
+        self._request: Any = self._model.create_infer_request()
 
     def __call__(self, batch: Floats) -> Floats:
         """Run the network; see `model.ocr_engine.Network`."""
-        self._request.infer({0: batch})
-        return cast(Floats, np.array(self._request.get_output_tensor(0).data, np.float32))
+        request = self._request or self._model.create_infer_request()
+        self._request = None  # one that has failed is asked no more: after running out of memory it ends the process
+        request.infer({0: batch})
+        found = cast(Floats, np.array(request.get_output_tensor(0).data, np.float32))
+        self._request = request
+        return found

@@ -133,7 +133,9 @@ class TextReader(Protocol):
     engine: str  # what its networks run on
 
     def read(self, pictures: Sequence[Pixels]) -> list[ReadText]:
-        """One result per picture, in order; pictures are (H, W, 3) uint8 sRGB of any size."""
+        """One result per picture, in order; pictures are (H, W, 3) uint8 sRGB of any size. Raises OutOfMemoryError when
+        it may work another time; anything else is these pictures' fault, or the engine's.
+        """
         ...
 
 

@@ -20,8 +20,10 @@ class Limits:
 
     ``max_pixels`` counts decoded pictures, both copies; ``pixels_per_picture`` is held while one is decoded, when its
     size is not known yet. ``max_started`` bounds listings past decoding, so that few have to be drained or redone.
-    A listing that has been fetching for ``park_seconds``, or waits for an earlier one of its key, holds next to nothing
-    and no longer counts among ``max_listings``, up to ``max_parked`` of them: a dead image host stops nobody else.
+    A listing that has been fetching for ``park_seconds``, or waits for an earlier one of its key, no longer counts
+    among ``max_listings``, up to ``max_parked`` of them: a dead image host fills no places. What the first kind holds
+    still counts in ``max_bytes``: pictures that have come, and room that was waited for (`worker.allowance`), at most
+    ``fetch.max_bytes`` a picture.
     ``max_unpublished_bytes`` are results that wait for their transaction.
     """
 

@@ -3,7 +3,8 @@
 While a download waits for memory of ours, its host's time stands still. Not for long, though: it holds a turn at that
 host, and the listing that would give memory back may be waiting for just this turn. So after ``hold_seconds`` it gives
 back turn and memory (`NoRoomError`), waits with empty hands until all that it may need is there (`reserve`), and asks
-the host again. Whoever waits then holds nothing of its own that others wait for. Owner: the event loop.
+the host again, before those that hold nothing (`worker.hosts`): behind them it would keep from them what they wait for
+in the turns before its own. Owner: the event loop.
 """
 
 from __future__ import annotations

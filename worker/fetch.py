@@ -200,7 +200,7 @@ class Fetcher:
             target = self._guard.check_url(url)
             for _ in range(self._policy.max_redirects + 1):
                 budget = WireBudget(num_bytes)
-                slot = self._hosts.slot(str(target.origin()), is_spare=self._is_spare)
+                slot = self._hosts.slot(str(target.origin()), is_spare=self._is_spare, is_paid=memory.held > 0)
                 await self._wait_for(slot, target, patience)
                 try:
                     self._check_rest(slot.host, target)

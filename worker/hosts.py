@@ -7,12 +7,16 @@ Requests that were open together fail once: it takes one that began after a fail
 
 A backfill's requests (``is_spare``) count in the same limits, so that a host sees no more of us for two streams than
 for one; they are let in after those of live listings, and hold half of a host's slots and of all at most.
+
+Of each kind those whose memory is paid for (`worker.allowance`) are let in first. Others would take the turns, find no
+memory, which these hold, and wait for it in vain, one after the other.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, deque
+import heapq
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -23,19 +27,21 @@ from worker.pace import Pace
 _MAX_HOSTS = 4096
 _FIRST_SLOTS = 2
 _MAX_REST_SECONDS = 60.0
+_Turn = tuple[bool, int, "asyncio.Future[None]"]  # has it still to be paid for; its number; who waits for it
 
 
 class Gate:
     """A semaphore whose size may change while it is held; first come, first served, but live requests before spare
-    ones, which hold half of the places at most, and one at least.
+    ones, which hold half of the places at most, and one at least; and of each kind those first that are paid for.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._num_inside = 0
         self._num_spare = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
-        self._spare: deque[asyncio.Future[None]] = deque()
+        self._waiting: list[_Turn] = []  # heaps
+        self._spare: list[_Turn] = []
+        self._num_turns = 0
 
     @property
     def limit(self) -> int:
@@ -53,14 +59,15 @@ class Gate:
             return False
         return not is_spare or (not self._spare and self._num_spare < self._most_spare)
 
-    async def enter(self, *, is_spare: bool = False) -> None:
+    async def enter(self, *, is_spare: bool = False, is_paid: bool = False) -> None:
         """Wait for a place and hold it until ``leave``."""
         if self.has_place(is_spare=is_spare):
             self._num_inside += 1
             self._num_spare += is_spare
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        (self._spare if is_spare else self._waiting).append(turn)
+        self._num_turns += 1
+        heapq.heappush(self._spare if is_spare else self._waiting, (not is_paid, self._num_turns, turn))
         self._wake()
         try:
             if not turn.done():
@@ -82,11 +89,12 @@ class Gate:
 
     def _wake(self) -> None:
         while self._waiting and self._num_inside < self._limit:
-            self._let_in(self._waiting.popleft(), is_spare=False)
+            self._let_in(heapq.heappop(self._waiting), is_spare=False)
         while self._spare and self._num_inside < self._limit and self._num_spare < self._most_spare:
-            self._let_in(self._spare.popleft(), is_spare=True)
+            self._let_in(heapq.heappop(self._spare), is_spare=True)
 
-    def _let_in(self, turn: asyncio.Future[None], *, is_spare: bool) -> None:
+    def _let_in(self, waiting: _Turn, *, is_spare: bool) -> None:
+        *_, turn = waiting
         if not turn.done():
             self._num_inside += 1
             self._num_spare += is_spare
@@ -129,12 +137,13 @@ class Slot:
     A request that need not wait costs no task, no timer and no future: most are of that kind.
     """
 
-    __slots__ = ("_held", "_hosts", "_is_spare", "host", "num_failures_before")
+    __slots__ = ("_held", "_hosts", "_is_paid", "_is_spare", "host", "num_failures_before")
 
-    def __init__(self, hosts: Hosts, host: Host, is_spare: bool) -> None:
+    def __init__(self, hosts: Hosts, host: Host, is_spare: bool, is_paid: bool) -> None:
         self._hosts = hosts
         self.host = host
         self._is_spare = is_spare
+        self._is_paid = is_paid
         self._held: list[Gate] = []
         self.num_failures_before = 0  # of the host, when this got its turn
 
@@ -181,7 +190,7 @@ class Slot:
         self._hosts.forget_idle()
 
     async def _enter(self, gate: Gate) -> None:
-        await gate.enter(is_spare=self._is_spare)
+        await gate.enter(is_spare=self._is_spare, is_paid=self._is_paid)
         self._held.append(gate)
 
 
@@ -206,13 +215,15 @@ class Hosts:
         self._all = Gate(max_connections)
         self._in_trouble = Gate(max(1, max_connections // 4))
 
-    def slot(self, name: str, *, is_spare: bool = False) -> Slot:
-        """One of the host's request slots, and one of all. ``is_spare``: let live requests go first."""
+    def slot(self, name: str, *, is_spare: bool = False, is_paid: bool = False) -> Slot:
+        """One of the host's request slots, and one of all. ``is_spare``: let live requests go first; ``is_paid``: its
+        memory is held already, so let it go before others of its kind.
+        """
         host = self._hosts.get(name)
         if host is None:
             host = self._hosts[name] = Host(Gate(min(_FIRST_SLOTS, self._max_per_host)), Pace(self._pacing.rate))
         self._hosts.move_to_end(name)
-        return Slot(self, host, is_spare)
+        return Slot(self, host, is_spare, is_paid)
 
     def gates(self, host: Host) -> tuple[Gate, Gate] | tuple[Gate, Gate, Gate]:
         """What a request to this host has to pass, in this order."""

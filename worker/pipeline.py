@@ -375,7 +375,7 @@ class Pipeline:
             self._loop.call_at(due, self._park_slow)
 
     def _park(self, flight: Flight) -> None:
-        """It holds next to nothing and waits for others: let more start."""
+        """It only waits for others: let more start."""
         if flight.stage in (Stage.FETCH, Stage.PUBLISH):
             self._parked.add(flight)
             self._committer.changed.set()

@@ -16,6 +16,7 @@ import structlog
 from model.errors import OutOfMemoryError
 from model.types import ReadText, TextReader
 from schemas.deadletter import Reason, Stage
+from worker.clock import Clock, MonotonicClock
 from worker.errors import RejectedError
 from worker.item import DecodedImage, UnreadText
 from worker.metrics import Metrics
@@ -33,9 +34,12 @@ Answer = ReadText | UnreadText | RejectedError
 class Read:
     """The OCR thread, its queue, and what was read lately."""
 
-    def __init__(self, load: Callable[[], TextReader], metrics: Metrics, *, max_batch: int = 8) -> None:
+    def __init__(
+        self, load: Callable[[], TextReader], metrics: Metrics, *, max_batch: int = 8, clock: Clock | None = None
+    ) -> None:
         self._load = load
         self._metrics = metrics
+        self._clock = clock or MonotonicClock()
         self._max_batch = max_batch
         self.shared: SharedTexts | None = None  # what other workers read; set before the first picture
         self._thread = OwnerThread("hangtag-ocr")
@@ -155,7 +159,7 @@ class Read:
         if isinstance(answer, ReadText):
             self._streak.was_read()
         else:
-            self._streak.failed(sha256)
+            self._streak.failed(sha256, self._clock.now())
         is_broken = self._streak.is_broken
         if is_broken != was_broken:
             self._metrics.ocr_broken.set(is_broken)

@@ -2,30 +2,36 @@
 
 One picture that the engine fails on says nothing of the engine. So many different ones in a row, with none read in
 between, say that the engine is broken: then it is not the pictures' fault, and no listing may lose its texts by it.
+Only those of the last hour count. Where most pictures are known already the engine reads few, and rare ones that cannot
+be read would add up over days.
 """
 
 from __future__ import annotations
 
 MAX_IN_A_ROW = 20
+COUNTED_SECONDS = 3600.0
 
 
 class ReadingStreak:
-    """Different pictures that the engine failed on since it last read one."""
+    """Different pictures that the engine failed on since it last read one. ``now`` is in seconds, on any clock."""
 
-    def __init__(self, most: int = MAX_IN_A_ROW) -> None:
+    def __init__(self, most: int = MAX_IN_A_ROW, counted_seconds: float = COUNTED_SECONDS) -> None:
         self._most = most
-        self._failed: set[str] = set()
+        self._counted_seconds = counted_seconds
+        self._failed: dict[str, float] = {}  # when, by content hash
 
     @property
     def is_broken(self) -> bool:
-        """Has the engine failed on so many that it must be the engine?"""
+        """Has the engine failed on so many that it must be the engine? However long ago, until it reads one."""
         return len(self._failed) >= self._most
 
     def was_read(self) -> None:
         """The engine has read a picture."""
         self._failed.clear()
 
-    def failed(self, sha256: str) -> None:
+    def failed(self, sha256: str, now: float) -> None:
         """It failed on this one; again on the same one is nothing new."""
-        if not self.is_broken:
-            self._failed.add(sha256)
+        if self.is_broken:
+            return
+        self._failed = {one: when for one, when in self._failed.items() if now - when < self._counted_seconds}
+        self._failed[sha256] = now

@@ -29,3 +29,11 @@ def test_redis_keeps_what_it_is_given(redis: Server) -> None:
     client.set("hangtag-test", b"\x00\xff")
     assert client.get("hangtag-test") == b"\x00\xff"
     client.close()
+
+
+@pytest.mark.kafka
+@pytest.mark.redis
+def test_a_container_is_told_by_its_image(kafka: Server, redis: Server) -> None:
+    """The summary says which servers the tests ran against."""
+    for server, image in ((kafka, "kafka"), (redis, "redis")):
+        assert not server.how.startswith("container ") or image in server.how

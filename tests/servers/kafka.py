@@ -47,8 +47,8 @@ def _container() -> Server:
     container.with_env("KAFKA_TRANSACTION_STATE_LOG_MIN_ISR", "1")
     container.with_env("KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR", "1")
     container.with_env("KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS", "0")
-    for name, value in _CONSUMER_GROUPS.items():
-        container.with_env(f"KAFKA_{name.replace('.', '_').upper()}", str(value))
+    for setting, value in _CONSUMER_GROUPS.items():
+        container.with_env(f"KAFKA_{setting.replace('.', '_').upper()}", str(value))
     container.start()
     return Server(container.get_bootstrap_server(), f"container {name}", container.stop)
 

@@ -11,6 +11,7 @@ import pytest
 from schemas.deadletter import Reason
 from tests.virtual_time import LoopClock, in_virtual_time, passes
 from worker.admission import Budget, Lease
+from worker.allowance import HOLD_SECONDS
 from worker.errors import RejectedError
 from worker.fetch import Fetcher, FetchPolicy
 from worker.metrics import Metrics
@@ -64,20 +65,28 @@ class PlayedHost:
 
 
 @asynccontextmanager
-async def fetching(host: PlayedHost, **limits: float) -> AsyncIterator[tuple[Fetcher, str]]:
-    """A fetcher in the loop's time, and where the host is."""
+async def serving(host: PlayedHost) -> AsyncIterator[str]:
+    """Where it is."""
     server = await asyncio.start_server(host.serve, "127.0.0.1", 0, backlog=512)
-    endpoint = "{}:{}".format(*server.sockets[0].getsockname())
-    known = {"timeout_seconds": TIMEOUT, "give_up_seconds": GIVE_UP, **limits}
-    policy = FetchPolicy(allow_endpoints=(endpoint,), **known)  # type: ignore[arg-type]
-    fetcher = Fetcher(policy, Metrics(), clock=LoopClock())
-    await fetcher.start()
     try:
-        yield fetcher, f"http://{endpoint}/a.jpg"
+        yield "{}:{}".format(*server.sockets[0].getsockname())
     finally:
-        await fetcher.close()
         server.close()
         await host.ended()
+
+
+@asynccontextmanager
+async def fetching(host: PlayedHost, *others: str, **limits: float) -> AsyncIterator[tuple[Fetcher, str]]:
+    """A fetcher in the loop's time, which may ask ``others`` too, and where the host's picture is."""
+    async with serving(host) as endpoint:
+        known = {"timeout_seconds": TIMEOUT, "give_up_seconds": GIVE_UP, **limits}
+        policy = FetchPolicy(allow_endpoints=(endpoint, *others), **known)  # type: ignore[arg-type]
+        fetcher = Fetcher(policy, Metrics(), clock=LoopClock())
+        await fetcher.start()
+        try:
+            yield fetcher, f"http://{endpoint}/a.jpg"
+        finally:
+            await fetcher.close()
 
 
 async def fetched(fetcher: Fetcher, url: str, lease: Lease) -> str:
@@ -118,6 +127,83 @@ def test_a_full_budget_costs_no_picture_and_blames_no_host(num_bytes: int) -> No
     ends, seconds = in_virtual_time(play())
     assert ends == ["fetched"] * 60
     assert seconds < 1.0
+
+
+@pytest.mark.parametrize("num_fresh", [20, 100])
+def test_what_is_paid_for_does_not_queue_behind_what_is_not(num_fresh: int) -> None:
+    """A few downloads get the memory that they gave their turns back for, while a backlog queues at their host: they
+    go next. Behind it, each two would wait two seconds for memory that the few hold, and nothing would finish.
+    """
+
+    async def play() -> tuple[list[float], list[str]]:
+        budget, loop = Budget(4 << 20), asyncio.get_running_loop()
+        oldest, full, done = budget.lease(), budget.lease(), []
+        await oldest.grow(1)
+        await full.grow(budget.limit - 1)
+
+        async def end(fetcher: Fetcher, url: str) -> str:
+            lease = budget.lease()
+            try:
+                return await fetched(fetcher, url, lease)
+            finally:
+                lease.release()
+                done.append(loop.time())
+
+        async with fetching(PlayedHost(sends(900 * KIB)), max_per_host=2) as (fetcher, url):
+            early = [asyncio.create_task(end(fetcher, url)) for _ in range(8)]
+            await passes(20.0)  # they have all given back their turns
+            fresh = [asyncio.create_task(end(fetcher, url)) for _ in range(num_fresh)]
+            await passes(0.0)
+            began = loop.time()
+            full.release()
+            ends = await asyncio.gather(*early, *fresh)
+            return [when - began for when in done], ends
+
+    seconds, ends = in_virtual_time(play())
+    assert ends == ["fetched"] * (8 + num_fresh)
+    assert seconds[0] <= HOLD_SECONDS + 0.1  # which those hold their turns that had them when there was no room
+    assert seconds[-1] <= HOLD_SECONDS + 1.0
+
+
+@pytest.mark.parametrize("num_queued", [8, 60])
+def test_a_host_that_dies_gives_back_what_is_reserved_for_it(num_queued: int) -> None:
+    """Its downloads got all memory and now get no answer. Others' pictures wait for a few time-outs, however many queue
+    there: each attempt that fails gives back what it held, and when the host rests all of them fail at once.
+    """
+
+    async def hang(writer: asyncio.StreamWriter) -> None:
+        await passes(3600.0)
+        writer.transport.abort()
+
+    async def play() -> tuple[list[str], float]:
+        budget, loop = Budget(4 << 20), asyncio.get_running_loop()
+        oldest, full = budget.lease(), budget.lease()
+        await oldest.grow(1)
+        await full.grow(budget.limit - 1)
+
+        async def end(fetcher: Fetcher, url: str) -> str:
+            lease = budget.lease()
+            try:
+                return await fetched(fetcher, url, lease)
+            finally:
+                lease.release()
+
+        dying = PlayedHost(sends(900 * KIB))
+        async with serving(PlayedHost(sends(900 * KIB))) as well, fetching(dying, well) as (fetcher, url):
+            early = [asyncio.create_task(end(fetcher, url)) for _ in range(num_queued)]
+            await passes(num_queued * HOLD_SECONDS)  # they have all given back their turns
+            dying.send = hang
+            later = [asyncio.create_task(end(fetcher, f"http://{well}/a.jpg")) for _ in range(20)]
+            began = loop.time()
+            full.release()
+            ends = await asyncio.gather(*later)
+            seconds = loop.time() - began
+            assert set(await asyncio.gather(*early)) == {Reason.FETCH_TIMEOUT.value}
+            return ends, seconds
+
+    ends, seconds = in_virtual_time(play())
+    assert ends == ["fetched"] * 20
+    assert seconds < 6 * TIMEOUT
 
 
 def test_a_host_that_trickles_still_runs_out_of_time() -> None:

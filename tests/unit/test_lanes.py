@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,9 +15,9 @@ from worker.lanes import Turnstile
 
 
 @asynccontextmanager
-async def place(gate: Gate, *, is_spare: bool = False) -> AsyncIterator[None]:
+async def place(gate: Gate, *, is_spare: bool = False, is_paid: bool = False) -> AsyncIterator[None]:
     """Wait for a place at the gate and hold it."""
-    await gate.enter(is_spare=is_spare)
+    await gate.enter(is_spare=is_spare, is_paid=is_paid)
     try:
         yield
     finally:
@@ -109,6 +110,26 @@ async def test_live_requests_enter_a_host_before_spare_ones() -> None:
     assert spares[2].is_inside and not spares[3].is_inside
     for one in spares:
         await one.leave()
+
+
+@pytest.mark.parametrize("is_spare", [False, True])
+async def test_who_has_paid_enters_a_host_first(is_spare: bool) -> None:
+    """First come, first served among themselves; then the others of their kind. Spare ones pass no live one."""
+    gate, came = Gate(1), []
+    held = Visitor(place(gate))
+    await settled()
+
+    async def come(name: str, is_spare: bool, is_paid: bool) -> None:
+        async with place(gate, is_spare=is_spare, is_paid=is_paid):
+            came.append(name)
+
+    kinds = [("a", is_spare, False), ("b", is_spare, True), ("live", False, False), ("c", is_spare, True)]
+    tasks = [asyncio.create_task(come(*kind)) for kind in kinds]
+    await settled()
+    assert not came
+    await held.leave()
+    await asyncio.gather(*tasks)
+    assert came == (["live", "b", "c", "a"] if is_spare else ["b", "c", "a", "live"])
 
 
 async def test_a_host_in_trouble_is_asked_by_one_of_all() -> None:

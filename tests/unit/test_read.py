@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import threading
 from collections.abc import AsyncIterator, Sequence
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from worker.item import DecodedImage, UnreadText
 from worker.metrics import Metrics
 from worker.read import Read
 from worker.read_memory import ReadMemory
-from worker.reading_streak import MAX_IN_A_ROW
+from worker.reading_streak import COUNTED_SECONDS, MAX_IN_A_ROW
 from worker.shared_texts import SharedTexts
 from worker.text_codec import TextCodec
 
@@ -155,6 +156,43 @@ async def test_an_engine_that_reads_nothing_is_broken(reader: Echo, metrics: Met
     assert words(await lane.read(image(102))) == ["says 102"]
     assert (lane.is_broken, metrics.snapshot()["ocr_broken"]) == (False, 0)
     assert isinstance(await lane.read(image(BAD)), UnreadText)
+    await lane.close()
+
+
+class HandClock:
+    """Moves when told."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def now(self) -> float:
+        """Seconds since some fixed moment."""
+        return self.seconds
+
+
+@pytest.mark.parametrize(("apart", "is_broken"), [(COUNTED_SECONDS / MAX_IN_A_ROW, True), (4 * 3600.0, False)])
+async def test_rare_pictures_that_cannot_be_read_do_not_add_up(
+    reader: Echo, metrics: Metrics, apart: float, is_broken: bool
+) -> None:
+    """Others are known already, so nothing is read between them for days; so many within an hour are the engine's."""
+    clock = HandClock()
+    lane = Read(lambda: reader, metrics, clock=clock)
+    await lane.start()
+    assert words(await lane.read(image(200))) == ["says 200"]
+    reader.is_broken = True
+    for number in range(MAX_IN_A_ROW - 1):
+        assert isinstance(await lane.read(image(number)), UnreadText)
+        assert words(await lane.read(image(200))) == ["says 200"]  # remembered
+        clock.seconds += apart
+    try:
+        assert isinstance(await lane.read(image(100)), UnreadText)
+    except RejectedError:
+        assert is_broken
+    assert (lane.is_broken, metrics.snapshot()["ocr_broken"]) == (is_broken, int(is_broken))
+    clock.seconds += 10 * COUNTED_SECONDS
+    with pytest.raises(RejectedError) if is_broken else nullcontext():  # once broken it stays so until it reads
+        await lane.read(image(101))
+    assert lane.is_broken == is_broken
     await lane.close()
 
 
