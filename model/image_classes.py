@@ -44,8 +44,7 @@ def classes_of(image_tower: str) -> ImageClasses | None:
     """Of a tower that comes from a package, None of any other. Raises CheckpointError when the package is missing."""
     if image_tower not in PACKAGES:
         return None
-    path = next((package_folder(PACKAGES[image_tower]) / "models").glob("*.pth"), None)
-    found = torch.load(path, map_location="cpu", weights_only=True) if path is not None else {}
+    found = package_weights(PACKAGES[image_tower])
     weights, bias = found.get("_fc.weight"), found.get("_fc.bias")
     if weights is None or bias is None or len(weights) != _NUM_CLASSES or bias.shape != (_NUM_CLASSES,):
         raise CheckpointError(
@@ -53,6 +52,17 @@ def classes_of(image_tower: str) -> ImageClasses | None:
         )
     kept, scenes = [one for one in range(_NUM_CLASSES) if one not in _BREEDS], scenes_of_classes()
     return ImageClasses(weights[kept], bias[kept], tuple(scenes.get(one, "") for one in kept))
+
+
+def package_weights(package: str) -> dict[str, torch.Tensor]:
+    """All tensors of a package that carries an image tower, under its own names, in their order. Raises CheckpointError
+    when it is missing or empty.
+    """
+    path = next((package_folder(package) / "models").glob("*.pth"), None)
+    if path is None:
+        raise CheckpointError(f"{package} holds no weights; install it again")
+    found: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    return found
 
 
 def untaught_scenes(taught: Sequence[str], legal: Sequence[str]) -> tuple[str, ...]:

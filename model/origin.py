@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from model.errors import CheckpointError
-from model.image_classes import PACKAGES
+from model.image_classes import PACKAGES, package_weights
 from model.towers.source import package_folder, save_half
 
 IMAGE_PACKAGE = PACKAGES["tf_efficientnet_lite0"]
@@ -51,12 +51,9 @@ def import_text(out: Path) -> dict[str, str]:
 
 def image_weights(package: str = IMAGE_PACKAGE, architecture: str = "tf_efficientnet_lite0") -> dict[str, torch.Tensor]:
     """The package's tensors under timm's names: both list the same modules in the same order, which is checked."""
-    path = next((package_folder(package) / "models").glob("*.pth"), None)
-    if path is None:
-        raise CheckpointError(f"{package} holds no weights; install it again")
-    theirs = list(torch.load(path, map_location="cpu", weights_only=True).items())
+    theirs = list(package_weights(package).items())
     ours = list(timm.create_model(architecture, pretrained=False).state_dict().items())
     if [value.shape for _, value in theirs] != [value.shape for _, value in ours]:
-        raise CheckpointError(f"{path.name} does not have the layout of {architecture}; install a known version")
+        raise CheckpointError(f"{package} does not have the layout of {architecture}; install a known version")
     renamed = {name: value for (name, _), (_, value) in zip(ours, theirs, strict=True)}
     return {name: value for name, value in renamed.items() if not name.startswith("classifier.")}

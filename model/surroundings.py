@@ -99,7 +99,7 @@ class Surroundings(nn.Module):
         """(P, V) raw scores: of the head's (P, T), features (P, D) and measures (P, K)."""
         scores = _HEAD_WEIGHT * self._by_head(log_softmax(taught, dim=1))
         scores = scores + _GROUND_WEIGHT * self.by_ground(grounds)[:, self.value_grounds]
-        if (self.class_values >= 0).any():
+        if len(self.class_bias):
             scores = scores + _CLASSES_WEIGHT * self._by_classes(images)
         scores[:, self._num_taught :] -= _STRANGE
         return scores
@@ -122,12 +122,14 @@ class Surroundings(nn.Module):
         return torch.cat([taught, strange.expand(-1, num_strange)], dim=1)
 
     def _by_classes(self, images: torch.Tensor) -> torch.Tensor:
-        """(P, V) logarithms of what the classes of each scene have together; their mean, where a scene has none."""
+        """(P, V) logarithms of what the classes of each scene have together; their mean, where a scene has none; the
+        same for all, where no class tells a scene.
+        """
         chances = softmax(images @ self.class_weights.T + self.class_bias, dim=1)
         members = self.class_values[:, None] == torch.arange(len(self.value_grounds), device=images.device)
         masses, known = chances @ members.to(chances.dtype) + _LEAST_MASS, members.any(dim=0)
-        usual = (masses * known).sum(dim=1, keepdim=True) / known.sum()
-        return torch.where(known, masses, usual).log()
+        usual = (masses * known).sum(dim=1, keepdim=True) / known.sum().clamp(min=1)
+        return torch.where(known, masses, usual.clamp(min=_LEAST_MASS)).log()
 
     def know_classes(self, weights: torch.Tensor, bias: torch.Tensor, values: Sequence[int]) -> None:
         """Take over the tower's classifier: (C, D), (C,), and each class's scene, -1 where it tells none."""

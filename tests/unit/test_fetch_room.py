@@ -101,6 +101,24 @@ async def fetched(fetcher: Fetcher, url: str, lease: Lease) -> str:
     return "fetched"
 
 
+async def fetched_alone(fetcher: Fetcher, url: str, budget: Budget) -> str:
+    """How the only picture of a listing ended, which then gives back what it holds."""
+    lease = budget.lease()
+    try:
+        return await fetched(fetcher, url, lease)
+    finally:
+        lease.release()
+
+
+async def full_budget() -> tuple[Budget, Lease]:
+    """4 MiB without room, and the lease whose release makes some; the oldest one, which never waits, is another."""
+    budget = Budget(4 << 20)
+    await budget.lease().grow(1)
+    full = budget.lease()
+    await full.grow(budget.limit - 1)
+    return budget, full
+
+
 @pytest.mark.parametrize("num_bytes", [20 * KIB, 900 * KIB])
 def test_a_full_budget_costs_no_picture_and_blames_no_host(num_bytes: int) -> None:
     """It is full for many times as long as a host has; then all come at once, as from a host that never failed."""
@@ -136,18 +154,13 @@ def test_what_is_paid_for_does_not_queue_behind_what_is_not(num_fresh: int) -> N
     """
 
     async def play() -> tuple[list[float], list[str]]:
-        budget, loop = Budget(4 << 20), asyncio.get_running_loop()
-        oldest, full, done = budget.lease(), budget.lease(), []
-        await oldest.grow(1)
-        await full.grow(budget.limit - 1)
+        (budget, full), loop = await full_budget(), asyncio.get_running_loop()
+        done: list[float] = []
 
         async def end(fetcher: Fetcher, url: str) -> str:
-            lease = budget.lease()
-            try:
-                return await fetched(fetcher, url, lease)
-            finally:
-                lease.release()
-                done.append(loop.time())
+            found = await fetched_alone(fetcher, url, budget)
+            done.append(loop.time())
+            return found
 
         async with fetching(PlayedHost(sends(900 * KIB)), max_per_host=2) as (fetcher, url):
             early = [asyncio.create_task(end(fetcher, url)) for _ in range(8)]
@@ -176,24 +189,13 @@ def test_a_host_that_dies_gives_back_what_is_reserved_for_it(num_queued: int) ->
         writer.transport.abort()
 
     async def play() -> tuple[list[str], float]:
-        budget, loop = Budget(4 << 20), asyncio.get_running_loop()
-        oldest, full = budget.lease(), budget.lease()
-        await oldest.grow(1)
-        await full.grow(budget.limit - 1)
-
-        async def end(fetcher: Fetcher, url: str) -> str:
-            lease = budget.lease()
-            try:
-                return await fetched(fetcher, url, lease)
-            finally:
-                lease.release()
-
+        (budget, full), loop = await full_budget(), asyncio.get_running_loop()
         dying = PlayedHost(sends(900 * KIB))
         async with serving(PlayedHost(sends(900 * KIB))) as well, fetching(dying, well) as (fetcher, url):
-            early = [asyncio.create_task(end(fetcher, url)) for _ in range(num_queued)]
+            early = [asyncio.create_task(fetched_alone(fetcher, url, budget)) for _ in range(num_queued)]
             await passes(num_queued * HOLD_SECONDS)  # they have all given back their turns
             dying.send = hang
-            later = [asyncio.create_task(end(fetcher, f"http://{well}/a.jpg")) for _ in range(20)]
+            later = [asyncio.create_task(fetched_alone(fetcher, f"http://{well}/a.jpg", budget)) for _ in range(20)]
             began = loop.time()
             full.release()
             ends = await asyncio.gather(*later)

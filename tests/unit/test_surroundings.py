@@ -21,7 +21,7 @@ from model.surroundings import PLAIN, ScenePictures, Surroundings
 from model.taxonomy import load_taxonomy
 from model.train import scene_outcomes, with_untaught
 from model.weights import SHIPPED, load
-from tests.unit.scene_samples import SCENES, measures_of, product, street, taught, weave
+from tests.unit.scene_samples import CONFIG, SCENES, measures_of, product, street, taught, weave
 
 STUDIO, OUTDOOR = SCENES.index("studio"), SCENES.index("outdoor")
 
@@ -74,6 +74,14 @@ def test_without_classes_no_other_scene_is_told() -> None:
     scores = plain(torch.zeros(2, 3), torch.zeros(2, 4), measures)
     assert scores.shape == (2, 3)
     assert [SCENES[place] for place in scores.argmax(dim=1).tolist()] == ["indoor", "studio"]
+
+
+def test_classes_that_tell_no_scene_say_nothing() -> None:
+    """They leave the head's order as it is, and every score a number."""
+    silent = Surroundings(CONFIG, len(SCENES))
+    scores = silent(torch.tensor([[1.0, 2.0, 0.0]]), torch.eye(4)[:1], torch.zeros(1, NUM_MEASURES))
+    assert torch.isfinite(scores).all()
+    assert int(scores.argmax()) == STUDIO
 
 
 def test_a_checkpoint_from_before_asks_its_head_alone() -> None:
