@@ -19,12 +19,13 @@ from model.ocr_memory import telling_memory
 from model.ocr_networks import OcrEngine, choose_engine, open_networks
 from model.ocr_prices import LOOK_VERSION, look_again, stripped
 from model.ocr_recognise import ReadLine, Recogniser, crop_of
+from model.ocr_scout import Scout, thresholds_of
 from model.price_forms import find_forms, has_price
 from model.roles import ROLES_VERSION, assign_roles
 from model.types import Pixels, ReadText, TextLine
 
-_SIDE = 480  # shorter side at which text is looked for; 736 finds the same on product photos and takes twice as long
-_MAX_SIDE = 1536
+SIDE = 480  # shorter side at which text is looked for; 736 finds the same on product photos and takes twice as long
+MAX_SIDE = 1536
 _MIN_SCORE = 0.5
 _BAD, _DOUBTED = ((0.8, 0.95), (0.6, 0.98)), (0.95, 0.97)  # scores of the worse and the better half of a line
 _NEAREST = 3  # lines further on, in reading order, among which the lower half of one is looked for
@@ -66,7 +67,7 @@ class RapidReader:
         crops: list[_Crop] = []
         truncated = []
         for index, picture in enumerate(pictures):
-            boxes = _promising(joined(self._detector.find(picture, _SIDE, _MAX_SIDE))) if picture.size else []
+            boxes = _promising(joined(self._detector.find(picture, SIDE, MAX_SIDE))) if picture.size else []
             if len(boxes) > self._max_lines:
                 boxes = [box for box in boxes if not box.is_faint]
             truncated.append(len(boxes) > self._max_lines)
@@ -139,18 +140,22 @@ class RapidReader:
         return chosen[: len(crops)], found[: len(crops)]
 
 
-def open_reader(*, num_threads: int = 1, max_lines: int = 200, engine: OcrEngine = "auto") -> RapidReader:
-    """Load the networks inside the rapidocr wheel. Raises CheckpointError when they, or the engine, are not there."""
+def open_reader(
+    *, num_threads: int = 1, max_lines: int = 200, engine: OcrEngine = "auto", looks_everywhere: bool = False
+) -> RapidReader:
+    """Load the networks inside the rapidocr wheel, and the scout unless the reader is to look everywhere.
+
+    Raises CheckpointError when they, or the engine, are not there.
+    """
     files = bundled_files()
     chosen = choose_engine(engine)
     cv2.setNumThreads(num_threads)  # it would take every core it sees, beside the networks
     networks = open_networks(files, chosen, num_threads)
     recogniser = Recogniser(networks.recogniser, networks.classifier, networks.alphabet)
-    rules = (
-        f"{files_digest(files)} {_SIDE} {_MAX_SIDE} {_MIN_SCORE} {max_lines} {ROLES_VERSION} {LOOK_VERSION} {chosen}"
-    )
+    rules = f"{files_digest(files)} {SIDE} {MAX_SIDE} {_MIN_SCORE} {max_lines} {ROLES_VERSION} {LOOK_VERSION} {chosen}"
     revision = hashlib.sha256(rules.encode()).hexdigest()[:16]
-    return RapidReader(Detector(networks.detector), recogniser, revision, max_lines, chosen)
+    scout = None if looks_everywhere else Scout(networks.scout, thresholds_of(files.scout))
+    return RapidReader(Detector(networks.detector, scout), recogniser, revision, max_lines, chosen)
 
 
 def _promising(boxes: Sequence[TextBox]) -> list[TextBox]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.ocr_engine import Floats, Network
+from model.ocr_scout import Part, Scout
 from model.types import Pixels
 
 Corners = npt.NDArray[np.float32]
@@ -36,23 +38,39 @@ class TextBox:
 
 
 class Detector:
-    """Finds lines of text."""
+    """Finds lines of text. Without a ``scout`` every picture is looked through, and every box is one."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, scout: Scout | None = None) -> None:
         self._network = network
-
-    def probabilities(self, picture: Pixels, height: int, width: int) -> Floats:
-        """Text probability (height, width) of ``picture`` (H, W, 3) sRGB, resized to that multiple of 32."""
-        resized = np.asarray(cv2.resize(picture, (width, height)), np.uint8)
-        return np.asarray(self._network(as_input(resized)[None])[0, 0], np.float32)
+        self._scout = scout
 
     def find(self, picture: Pixels, side: int, max_side: int) -> list[TextBox]:
         """Boxes in reading order, faint ones among them.
 
         Looked for with the shorter side at ``side``, the longer one at most ``max_side``.
         """
-        height, width = grid_size(picture.shape[0], picture.shape[1], side, max_side)
-        return boxes_in(self.probabilities(picture, height, width), picture.shape[0], picture.shape[1])
+        height, width = picture.shape[:2]
+        batch = _resized(picture, *grid_size(height, width, side, max_side))
+        if self._scout is None:
+            return boxes_in(self._probabilities(batch, [Part(0, 0, *batch.shape[2:])]), height, width)
+        heat = self._scout.heat(batch)
+        parts = self._scout.parts(heat)
+        boxes = boxes_in(self._probabilities(batch, parts), height, width) if parts else []
+        size = np.array([width, height], np.float32)
+        return [box for box in boxes if self._scout.is_text(heat, box.corners / size)]
+
+    def _probabilities(self, batch: Floats, parts: Sequence[Part]) -> Floats:
+        """Text probability (H, W) of one picture (1, 3, H, W); outside of ``parts`` 0."""
+        found = np.zeros(batch.shape[2:], np.float32)
+        for part in parts:
+            rows, columns = slice(part.top, part.foot), slice(part.left, part.right)
+            found[rows, columns] = self._network(np.ascontiguousarray(batch[:, :, rows, columns]))[0, 0]
+        return found
+
+
+def _resized(picture: Pixels, height: int, width: int) -> Floats:
+    """(1, 3, height, width), as the networks take it."""
+    return as_input(np.asarray(cv2.resize(picture, (width, height)), np.uint8))[None]
 
 
 def as_input(picture: Pixels) -> Floats:

@@ -1,4 +1,4 @@
-"""Where OCR's networks lie and what they are: the PP-OCRv6 files inside the rapidocr wheel.
+"""Where OCR's networks lie and what they are: the PP-OCRv6 files inside the rapidocr wheel, and our own scout.
 
 The wheel's own Python code is not imported: it would install a log handler and may download.
 """
@@ -19,6 +19,8 @@ from model.onnx_metadata import read_metadata
 
 Floats = npt.NDArray[np.float32]
 
+SCOUT_FILE = Path(__file__).parent / "text_scout.onnx"
+
 
 class Network(Protocol):
     """A network with one input and one output."""
@@ -30,11 +32,17 @@ class Network(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OcrFiles:
-    """The three networks: text detector, line recogniser, upside-down classifier."""
+    """The networks: text detector, line recogniser, upside-down classifier, and what says where to look at all."""
 
     detector: Path
     recogniser: Path
     classifier: Path
+    scout: Path = SCOUT_FILE
+
+    @property
+    def all(self) -> tuple[Path, ...]:
+        """Each of them."""
+        return self.detector, self.recogniser, self.classifier, self.scout
 
 
 def bundled_files() -> OcrFiles:
@@ -48,16 +56,16 @@ def bundled_files() -> OcrFiles:
         folder / "PP-OCRv6_rec_small.onnx",
         folder / "ch_ppocr_mobile_v2.0_cls_mobile.onnx",
     )
-    for path in (files.detector, files.recogniser, files.classifier):
+    for path in files.all:
         if not path.is_file():
-            raise CheckpointError(f"rapidocr's wheel holds no {path.name}; install rapidocr>=3.10,<4")
+            raise CheckpointError(f"there is no {path.name}; install rapidocr>=3.10,<4 and hangtag again")
     return files
 
 
 def files_digest(files: OcrFiles) -> str:
-    """SHA-256 over the three files, hex."""
+    """SHA-256 over the files, hex."""
     digest = hashlib.sha256()
-    for path in (files.detector, files.recogniser, files.classifier):
+    for path in files.all:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 

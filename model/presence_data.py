@@ -35,7 +35,7 @@ def learn_presence(images: Floats, rows: Sequence[Row], see: See, cache: Path) -
     made = [*rendered(rows, "train", cache), *rendered(rows, "calibrate", cache)]
     has_text = np.concatenate([characters[photos] > 0, np.ones(len(made), np.bool_)])
     features = np.concatenate([images[photos], see(made)])
-    splits = np.array([_part(row) for row in (*(rows[place] for place in photos), *made)])
+    splits = np.array([part_of(row) for row in (*(rows[place] for place in photos), *made)])
     head = fit_presence(features, has_text, splits == "calibrate")
     held = head.probabilities(features[(splits == "calibrate") & has_text])
     is_photo = np.arange(len(held)) < int((has_text & (splits == "calibrate"))[: len(photos)].sum())
@@ -58,14 +58,15 @@ def evaluate_presence(
 
 def rendered(rows: Sequence[Row], split: Part, cache: Path) -> list[Row]:
     """Pictures with text made from rows of one split: training sees nothing of what it is measured on."""
-    own = choose([row for row in rows if _part(row) == split], NUM_RENDERED[split])
+    own = choose([row for row in rows if part_of(row) == split], NUM_RENDERED[split])
     return write_rendered(own, cache / "rendered-text" / split)
 
 
-def _part(row: Row) -> Part:
+def part_of(row: Row) -> Part:
+    """What a row is for, where reading is learned: by its family, so variants stay together."""
     return row.split if row.split == "test" or family_share(row.family) >= _CALIBRATION_SHARE else "calibrate"
 
 
 def _places(rows: Sequence[Row], characters: npt.NDArray[np.int64], *splits: Part) -> npt.NDArray[np.int64]:
-    known = [place for place, row in enumerate(rows) if characters[place] >= 0 and _part(row) in splits]
+    known = [place for place, row in enumerate(rows) if characters[place] >= 0 and part_of(row) in splits]
     return np.array(known, np.int64)

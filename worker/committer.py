@@ -2,12 +2,17 @@
 
 Everything that finished since the last transaction goes into the next one, in order, together with the positions of
 the partitions it touches. Partitions whose `Mark` has to be written (just assigned, about to be handed over, a record
-about to run alone) ride along. Owner: the event loop.
+about to run alone) ride along.
+
+The next one begins as soon as the last has ended, unless listings were under way for long. Then there is a backlog, and
+fewer, larger transactions leave it more of the processors, the broker's as well; what a listing waits for that is a
+small share of the time that it took anyhow. Owner: the event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Iterable, Sequence
 
@@ -27,6 +32,7 @@ from worker.yielding import Recent
 log = structlog.get_logger(__name__)
 
 _FIRST_BACKOFF_SECONDS, _MAX_BACKOFF_SECONDS = 0.01, 1.0
+_SHARE, _MOST_SECONDS = 0.05, 0.2  # from one transaction's begin to the next: of the time that a listing took; at most
 
 
 class Committer:
@@ -45,6 +51,7 @@ class Committer:
         self._bytes = 0
         self._bytes_taken = 0
         self.last_movement = asyncio.get_running_loop().time()
+        self._begun = 0.0  # the last transaction
         self.is_committing = False
         self.recent = Recent()  # seconds from a record's start to its commit
         self._has_results = False
@@ -76,13 +83,27 @@ class Committer:
             if not self._outbox and not marks:
                 await wake.wait()
                 continue
+            if not marks and (seconds := self._wait_seconds()) > 0:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(seconds):
+                        await wake.wait()
+                continue
             taken = self._take()
             self.is_committing = True
+            self._begun = asyncio.get_running_loop().time()
             await self._commit(self._current(taken), marks)
             self.is_committing = False
             self._num_taken = 0
             self._bytes -= self._bytes_taken
             self.changed.set()
+
+    def _wait_seconds(self) -> float:
+        """How long the next transaction may wait for more results; not at all when they keep new work out."""
+        if not self.has_room or len(self._outbox) >= self._limits.max_outputs_per_commit:
+            return 0.0
+        first, _ = self._outbox[0]
+        due = (self._begun - _SHARE * first.began) / (1 - _SHARE)  # when that share of its time has passed since
+        return min(due, self._begun + _MOST_SECONDS) - asyncio.get_running_loop().time()
 
     def _take(self) -> list[Finished]:
         taken: list[Finished] = []

@@ -11,6 +11,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from tests.bench.figure import Figure
 
 FOLDER = Path(__file__).parents[2] / "docs" / "results"
@@ -33,7 +35,8 @@ def write(name: str, title: str, command: str, figures: Sequence[Figure], second
     FOLDER.mkdir(parents=True, exist_ok=True)
     path = FOLDER / f"{stem}.json"
     known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    on = f"{os.cpu_count()} cores, load {os.getloadavg()[1]:.0f}, {seconds:.0f} s"
+    wide = torch.backends.cpu.get_cpu_capability()  # what engines are worth to each other depends on it most
+    on = f"{os.cpu_count()} cores ({wide}), load {os.getloadavg()[1]:.0f}, {seconds:.0f} s"
     run = f"`{command}`, {datetime.now(UTC):%Y-%m-%d}, {on}"
     known[name] = {"title": title, "run": run, "figures": [asdict(figure) for figure in figures]}
     path.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

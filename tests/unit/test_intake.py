@@ -71,14 +71,19 @@ class Bench:
     """An intake and a committer on fakes, driven by hand."""
 
     def __init__(
-        self, outcomes: Sequence[Outcome] = (), policy: IntakePolicy | None = None, find: FindSuperseded | None = None
+        self,
+        outcomes: Sequence[Outcome] = (),
+        policy: IntakePolicy | None = None,
+        find: FindSuperseded | None = None,
+        limits: Limits | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
         self.intake = Intake(TOPIC, policy or IntakePolicy(drain_seconds=2.0), lambda error: None, find)
         self.doors = Doors()
         self.intake.consumer = cast(Consumer, self.doors)
-        self.ledger = Ledger(list(outcomes))
+        self.ledger = ledger or Ledger(list(outcomes))
         self.metrics = Metrics()
-        self.committer = Committer(self.intake, self.ledger, Limits(), self.metrics)
+        self.committer = Committer(self.intake, self.ledger, limits or Limits(), self.metrics)
         self.loop = asyncio.create_task(self.committer.run())
 
     async def assign(
@@ -111,7 +116,8 @@ class Bench:
 
     async def finish(self, journey: Journey) -> None:
         """It is done and published."""
-        self.committer.add(Finished(journey.origin, (OutputRecord("out", b"k", b"v", ()),), None, 0.5))
+        began = asyncio.get_running_loop().time()
+        self.committer.add(Finished(journey.origin, (OutputRecord("out", b"k", b"v", ()),), None, 0.5, began))
         self.intake.end(journey, has_result=True)
         await settle()
 
