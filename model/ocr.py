@@ -19,7 +19,7 @@ from model.ocr_memory import telling_memory
 from model.ocr_networks import OcrEngine, choose_engine, open_networks
 from model.ocr_prices import LOOK_VERSION, look_again, stripped
 from model.ocr_recognise import ReadLine, Recogniser, crop_of
-from model.ocr_scout import Scout, thresholds_of
+from model.ocr_scout import SCOUT_VERSION, Scout, thresholds_of
 from model.price_forms import find_forms, has_price
 from model.roles import ROLES_VERSION, assign_roles
 from model.types import Pixels, ReadText, TextLine
@@ -147,14 +147,16 @@ def open_reader(
 
     Raises CheckpointError when they, or the engine, are not there.
     """
-    files = bundled_files()
+    files = bundled_files(with_scout=not looks_everywhere)
+    thresholds = thresholds_of(files.scout) if files.scout is not None else None
     chosen = choose_engine(engine)
     cv2.setNumThreads(num_threads)  # it would take every core it sees, beside the networks
     networks = open_networks(files, chosen, num_threads)
     recogniser = Recogniser(networks.recogniser, networks.classifier, networks.alphabet)
-    rules = f"{files_digest(files)} {SIDE} {MAX_SIDE} {_MIN_SCORE} {max_lines} {ROLES_VERSION} {LOOK_VERSION} {chosen}"
+    versions = f"{ROLES_VERSION} {LOOK_VERSION} {SCOUT_VERSION}"
+    rules = f"{files_digest(files)} {SIDE} {MAX_SIDE} {_MIN_SCORE} {max_lines} {versions} {chosen}"
     revision = hashlib.sha256(rules.encode()).hexdigest()[:16]
-    scout = None if looks_everywhere else Scout(networks.scout, thresholds_of(files.scout))
+    scout = Scout(networks.scout, thresholds) if networks.scout is not None and thresholds is not None else None
     return RapidReader(Detector(networks.detector, scout), recogniser, revision, max_lines, chosen)
 
 

@@ -37,16 +37,16 @@ class OcrFiles:
     detector: Path
     recogniser: Path
     classifier: Path
-    scout: Path = SCOUT_FILE
+    scout: Path | None = SCOUT_FILE  # None: look everywhere
 
     @property
     def all(self) -> tuple[Path, ...]:
         """Each of them."""
-        return self.detector, self.recogniser, self.classifier, self.scout
+        return tuple(path for path in (self.detector, self.recogniser, self.classifier, self.scout) if path is not None)
 
 
-def bundled_files() -> OcrFiles:
-    """The files inside the installed rapidocr wheel. Raises CheckpointError, naming what is missing."""
+def bundled_files(*, with_scout: bool = True) -> OcrFiles:
+    """The files inside the installed rapidocr wheel, and the scout's. Raises CheckpointError naming what is missing."""
     spec = find_spec("rapidocr")
     if spec is None or not spec.submodule_search_locations:
         raise CheckpointError("rapidocr is not installed, so there are no OCR weights; install rapidocr>=3.10")
@@ -55,10 +55,12 @@ def bundled_files() -> OcrFiles:
         folder / "PP-OCRv6_det_small.onnx",
         folder / "PP-OCRv6_rec_small.onnx",
         folder / "ch_ppocr_mobile_v2.0_cls_mobile.onnx",
+        SCOUT_FILE if with_scout else None,
     )
     for path in files.all:
         if not path.is_file():
-            raise CheckpointError(f"there is no {path.name}; install rapidocr>=3.10,<4 and hangtag again")
+            owner = "hangtag" if path == SCOUT_FILE else "rapidocr>=3.10,<4"
+            raise CheckpointError(f"OCR's file {path} is missing; install {owner} again")
     return files
 
 

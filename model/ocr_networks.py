@@ -22,26 +22,27 @@ class OcrNetworks:
     detector: Network
     recogniser: Network
     classifier: Network
-    scout: Network
+    scout: Network | None
     alphabet: tuple[str, ...]
 
 
-def choose_engine(engine: OcrEngine) -> Literal["onnxruntime", "openvino"]:
-    """``auto`` is OpenVINO where it is installed and the CPU computes with 512 bits at a time: the same results for a
-    third of the processor time. With 256 bits onnxruntime is the faster one, by a fifth to a quarter.
+def choose_engine(engine: OcrEngine, cpu: str | None = None) -> Literal["onnxruntime", "openvino"]:
+    """``auto`` is OpenVINO where it is installed and the CPU computes with 512 bits at a time: the same texts for a
+    third of the processor time. With 256 bits onnxruntime is faster, by a fifth to a quarter. ``cpu``: what it
+    can do, as torch names it; this machine's unless given.
     """
-    if engine == "auto":
-        return "openvino" if has_openvino() and _computes_512_bits() else "onnxruntime"
-    return engine
-
-
-def _computes_512_bits() -> bool:
-    return torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+    if engine != "auto":
+        return engine
+    is_wide = (cpu or torch.backends.cpu.get_cpu_capability()).startswith("AVX512")
+    return "openvino" if has_openvino() and is_wide else "onnxruntime"
 
 
 def open_networks(files: OcrFiles, engine: Literal["onnxruntime", "openvino"], num_threads: int) -> OcrNetworks:
     """Open them on one engine. Raises CheckpointError when the engine is not installed."""
-    detector, recogniser, classifier, scout = (_open(path, engine, num_threads) for path in files.all)
+    scout = _open(files.scout, engine, num_threads) if files.scout is not None else None
+    detector, recogniser, classifier = (
+        _open(path, engine, num_threads) for path in (files.detector, files.recogniser, files.classifier)
+    )
     return OcrNetworks(detector, recogniser, classifier, scout, alphabet_of(files.recogniser))
 
 

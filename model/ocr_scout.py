@@ -19,6 +19,7 @@ from model.errors import CheckpointError
 from model.ocr_engine import Floats, Network
 from model.onnx_metadata import read_metadata
 
+SCOUT_VERSION = "1"  # changes with what is looked at
 CELL = 8  # pixels of the detector's input to one number of the scout's
 _MARGIN = 6  # cells around hot ones that the detector sees as well: letters at its edge it finds less well
 _STEP = 8  # cells: parts have few sizes, as engines prepare themselves for each new one
@@ -137,6 +138,9 @@ def thresholds_of(path: Path) -> Thresholds:
     """What stands in a scout's file. Raises CheckpointError."""
     try:
         told = read_metadata(path)
-        return Thresholds(float(told["look"]), float(told["read"]))
+        found = Thresholds(float(told["look"]), float(told["read"]))
+        if not 0 < found.read <= found.look < 1:
+            raise ValueError(found)
+        return found
     except (OSError, ValueError, KeyError) as error:
         raise CheckpointError(f"{path.name} is not whole ({error!r}); install hangtag again") from error

@@ -2,8 +2,8 @@
 
     python -m model.scout_train DATA [--steps 5000] [--threads 2] [--cache .cache] [--out FILE]
 
-Needs ``hangtag[train]``. Reading what it learns from takes half an hour on one core and is kept; learning takes as long
-on two. What the scout does on calibration and on test pictures is printed, and stands in the file's metadata.
+Needs ``hangtag[train]``. On two cores reading what it learns from takes half an hour, and is kept; learning takes as
+long. What the scout does on calibration and on test pictures is printed, and stands in the file's metadata.
 """
 
 from __future__ import annotations
@@ -39,6 +39,11 @@ _ZOOM = (0.75, 1.3)
 _HARD = 8  # cells of a crop, wrongly hot, that count by themselves
 _TOP, _FEWEST_CELLS, _CLEAR = 4, 3, 0.98  # hottest cells that speak for a crop; cells, and share, that make its truth
 _WEIGHTS = (1.0, 2.0, 0.3, 0.5)  # of text, of the rest, of its hardest cells, of whole crops
+
+_FITTED_ON = (
+    "Amazon Berkeley Objects, CC BY 4.0, credits in model/checkpoints/default/LICENSES/data.txt; "
+    "clothing-dataset-small by Alexey Grigorev, CC0 1.0; GroceryStoreDataset, MIT, (c) 2019 Marcus Klasson"
+)
 
 Example = tuple[Pixels, Targets]
 _Rows = npt.NDArray[np.int64]
@@ -147,7 +152,7 @@ def heat_of(network: ScoutNetwork, picture: Picture) -> Heat:
 
 def thresholds_for(heats: Sequence[Heat], is_drawn: Sequence[bool]) -> Thresholds:
     """The highest that let ``RECALL`` of the pictures with text through, and ``LINE_RECALL`` of their lines: of photos
-    as well as of pictures that we drew on.
+    as well as of pictures that we drew on. Lines of pictures that are not looked at are lost beside those.
     """
     found = []
     for drawn in (True, False):
@@ -215,7 +220,7 @@ def main() -> None:
     heats = {picture: heat_of(network, picture) for picture in pictures if picture.part != "train"}
     calibration = [picture for picture in heats if picture.part == "calibrate"]
     thresholds = thresholds_for([heats[one] for one in calibration], [one.is_drawn for one in calibration])
-    told: dict[str, Any] = {"look": thresholds.look, "read": thresholds.read}
+    told: dict[str, Any] = {"look": thresholds.look, "read": thresholds.read, "fitted on": _FITTED_ON}
     for part in ("calibrate", "test"):
         for name, is_drawn in (("photos", False), ("drawn", True)):
             chosen = [heat for one, heat in heats.items() if one.part == part and one.is_drawn == is_drawn]

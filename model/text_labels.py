@@ -81,7 +81,7 @@ def main() -> None:
     rows = load_rows(asked.data)
     chosen = choose([row for row in rows if row.split != "train"], asked.others)
     chosen += choose([row for row in rows if row.split == "train"], asked.train)
-    make_table(chosen, open_reader(num_threads=asked.threads))
+    make_table(chosen, open_reader(num_threads=asked.threads, looks_everywhere=True))
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@ Everything that finished since the last transaction goes into the next one, in o
 the partitions it touches. Partitions whose `Mark` has to be written (just assigned, about to be handed over, a record
 about to run alone) ride along.
 
-The next one begins as soon as the last has ended, unless listings were under way for long. Then there is a backlog, and
-fewer, larger transactions leave it more of the processors, the broker's as well; what a listing waits for that is a
-small share of the time that it took anyhow. Owner: the event loop.
+The next one begins as soon as the last has ended, unless all that wait for it were under way for long. Then there is a
+backlog, and fewer, larger transactions leave it more of the processors, the broker's as well; what a listing waits for
+that is a small share of the time that it took anyhow. Owner: the event loop.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ class Committer:
         self._limits = limits
         self._metrics = metrics
         self._outbox: deque[tuple[Finished, int]] = deque()  # with their bytes
+        self._num_outputs = 0
         self._num_taken = 0  # in the transaction under way
         self._bytes = 0
         self._bytes_taken = 0
@@ -71,6 +72,7 @@ class Committer:
         """A listing is done and may be published."""
         num_bytes = finished.num_bytes
         self._outbox.append((finished, num_bytes))
+        self._num_outputs += len(finished.outputs)
         self._bytes += num_bytes
         self._intake.wake_committer.set()
 
@@ -99,10 +101,10 @@ class Committer:
 
     def _wait_seconds(self) -> float:
         """How long the next transaction may wait for more results; not at all when they keep new work out."""
-        if not self.has_room or len(self._outbox) >= self._limits.max_outputs_per_commit:
+        if not self.has_room or self._num_outputs >= self._limits.max_outputs_per_commit:
             return 0.0
-        first, _ = self._outbox[0]
-        due = (self._begun - _SHARE * first.began) / (1 - _SHARE)  # when that share of its time has passed since
+        youngest = max(one.began for one, _ in self._outbox)
+        due = (self._begun - _SHARE * youngest) / (1 - _SHARE)  # when that share of its time has passed since
         return min(due, self._begun + _MOST_SECONDS) - asyncio.get_running_loop().time()
 
     def _take(self) -> list[Finished]:
@@ -113,6 +115,7 @@ class Committer:
             taken.append(finished)
             num_outputs += len(finished.outputs)
             self._bytes_taken += num_bytes
+        self._num_outputs -= num_outputs
         self._num_taken = len(taken)
         return taken
 

@@ -29,4 +29,7 @@ class ShippedModels:
 
     def open_reader(self) -> TextReader:
         """See `Models`."""
-        return open_reader(num_threads=threads_of(self.settings).ocr, engine=self.settings.ocr.engine)
+        ocr = self.settings.ocr
+        return open_reader(
+            num_threads=threads_of(self.settings).ocr, engine=ocr.engine, looks_everywhere=not ocr.skip_without_text
+        )

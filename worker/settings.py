@@ -172,7 +172,7 @@ class OcrSettings(_Group):
 
     enabled: bool = Field(True, description="false: no OCR, several times the rate")
     skip_without_text: bool = Field(
-        True, description="do not read pictures in which the model sees no text; false: read every picture"
+        True, description="read only where the model and OCR's scout see text; false: look everywhere in every picture"
     )
     max_side: int = Field(1536, ge=256, le=4096, description="longest side of the copy that OCR reads, pixels")
     num_threads: int | None = Field(None, ge=1, le=256, description="default: by the cores there are")

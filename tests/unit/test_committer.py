@@ -30,18 +30,23 @@ class Slow(Ledger):
         return await super().send(commit)
 
 
-async def _play(under_way: float, count: int, every: float, limits: Limits | None = None) -> list[float]:
-    """When transactions began, while ``count`` listings that each took ``under_way`` seconds are done, one by one."""
+async def _play(
+    under_way: float, count: int, every: float, limits: Limits | None = None, slow: int | None = None
+) -> list[float]:
+    """When transactions began, while ``count`` listings that each took ``under_way`` seconds are done, one by one; the
+    one numbered ``slow`` took a minute.
+    """
     bench = Bench(limits=limits, ledger=(ledger := Slow()))
     await bench.assign(end=10_000)
     await asyncio.sleep(1)
     await bench.deliver(*range(count))
     ledger.begun.clear()
     loop = asyncio.get_running_loop()
-    for _ in range(count):
+    for number in range(count):
         journey = await bench.next()
         outputs = (OutputRecord("out", b"k", b"v", ()),)
-        bench.committer.add(Finished(journey.origin, outputs, None, began=loop.time() - under_way))
+        took = 60.0 if number == slow else under_way
+        bench.committer.add(Finished(journey.origin, outputs, None, began=loop.time() - took))
         bench.intake.end(journey, has_result=True)
         await asyncio.sleep(every)
     await asyncio.sleep(1)
@@ -66,6 +71,38 @@ def test_in_a_backlog_transactions_are_fewer(under_way: float, apart: float) -> 
     assert min(between[:-1]) >= apart - 0.001
     assert max(between) <= apart + 0.02
     assert len(begun) <= 1.1 / apart + 2
+
+
+def test_a_slow_listing_does_not_make_quick_ones_wait() -> None:
+    """One that waited a minute for its image host is no backlog."""
+    begun = in_virtual_time(_play(0.1, 100, 0.01, slow=30))
+    assert max(b - a for a, b in pairwise(begun)) < TAKES + 0.011
+
+
+async def _mark_while_waiting() -> tuple[float, float]:
+    bench = Bench(ledger=(ledger := Slow()))
+    await bench.assign()
+    await asyncio.sleep(1)
+    await bench.deliver(0, 1)
+    loop = asyncio.get_running_loop()
+    for _ in range(2):
+        journey = await bench.next()
+        bench.committer.add(
+            Finished(journey.origin, (OutputRecord("out", b"k", b"v", ()),), None, began=loop.time() - 60)
+        )
+        bench.intake.end(journey, has_result=True)
+        await asyncio.sleep(0.05)
+    asked = loop.time()
+    await bench.assign(1)
+    await asyncio.sleep(0.001)
+    bench.loop.cancel()
+    return ledger.begun[-1], asked
+
+
+def test_a_mark_does_not_wait() -> None:
+    """A partition that was just assigned gets its mark at once, and what waits goes with it."""
+    began, asked = in_virtual_time(_mark_while_waiting())
+    assert began == pytest.approx(asked, abs=0.01)
 
 
 def test_results_that_keep_new_work_out_do_not_wait() -> None:

@@ -16,8 +16,10 @@ from model.errors import CheckpointError
 from model.ocr import open_reader
 from model.ocr_detect import Detector, as_input
 from model.ocr_engine import SCOUT_FILE, Floats
+from model.ocr_networks import choose_engine
 from model.ocr_onnx import OnnxNetwork
 from model.ocr_scout import CELL, Scout, Thresholds, thresholds_of
+from model.openvino_runtime import has_openvino
 from model.progress import silent
 from model.scout_data import NO_TEXT, TEXT, UNTOLD, Line, Picture
 from model.scout_network import InUse, ScoutNetwork
@@ -194,7 +196,7 @@ def test_learns_where_text_is() -> None:
 
 def test_a_file_says_what_was_learned(tmp_path: Path) -> None:
     """The same numbers out of the engine as out of torch, and the thresholds beside them."""
-    pytest.importorskip("onnx", reason="pip install 'hangtag[train]'")
+    pytest.importorskip("onnxscript", reason="pip install 'hangtag[train]'")
     torch.manual_seed(3)
     network, batch = ScoutNetwork().eval(), torch.rand(1, 3, 64, 96) * 2 - 1
     with torch.inference_mode():
@@ -216,3 +218,12 @@ def test_thresholds_let_through_what_they_promise() -> None:
     assert figures["recall"] >= 0.99
     assert figures["line_recall"] >= 0.98
     assert figures["skipped_without_text"] == 1
+
+
+@pytest.mark.parametrize(
+    ("cpu", "engine"), [("AVX2", "onnxruntime"), ("DEFAULT", "onnxruntime"), ("AVX512", "openvino")]
+)
+def test_the_engine_suits_the_processor(cpu: str, engine: str) -> None:
+    """OpenVINO where it is faster and installed; what the operator names goes before."""
+    assert choose_engine("auto", cpu) == (engine if has_openvino() else "onnxruntime")
+    assert choose_engine("openvino", cpu) == "openvino"
