@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FuturesTimeoutError
 from dataclasses import dataclass, field
@@ -112,8 +112,7 @@ class ProgressReader:
             found = asked[plan.group_id].result(_SECONDS + 1).topic_partitions
         except (KafkaException, FuturesTimeoutError) as error:
             raise RetryableError(f"the offsets of {plan.group_id} cannot be read: {error}") from error
-        places = {place.partition: place for place in found}
-        return Progress(tuple(_partition(one.partition, one.first, one.end, places) for one in plan.partitions))
+        return progress_of(plan, found)
 
     def dead_letters(self, plan: Plan, topic: str) -> Counter[str]:
         """How many of its records became dead letters, by reason: read from the topic, since the plan was made."""
@@ -131,6 +130,19 @@ class ProgressReader:
         finally:
             reader.close()
         return Counter(told.reason.value for told in letters if told is not None and told.group == plan.group_id)
+
+
+def progress_of(plan: Plan, found: Sequence[TopicPartition]) -> Progress:
+    """What the group has committed, as progress. Raises RetryableError where the broker did not say for some partition:
+    for a moment it takes a transaction that has just ended for an open one.
+    """
+    for place in found:
+        if place.error is not None:
+            raise RetryableError(
+                f"the offset of {plan.group_id} in partition {place.partition} cannot be read: {place.error.str()}"
+            )
+    places = {place.partition: place for place in found}
+    return Progress(tuple(_partition(one.partition, one.first, one.end, places) for one in plan.partitions))
 
 
 def _partition(number: int, first: int, end: int, places: Mapping[int, TopicPartition]) -> PartitionProgress:
