@@ -38,7 +38,7 @@ class TextBox:
 
 
 class Detector:
-    """Finds lines of text. Without a ``scout`` every picture is looked through, and every box is one."""
+    """Finds lines of text. Without a ``scout`` it looks everywhere."""
 
     def __init__(self, network: Network, scout: Scout | None = None) -> None:
         self._network = network

@@ -47,7 +47,6 @@ class Committer:
         self._limits = limits
         self._metrics = metrics
         self._outbox: deque[tuple[Finished, int]] = deque()  # with their bytes
-        self._num_outputs = 0
         self._num_taken = 0  # in the transaction under way
         self._bytes = 0
         self._bytes_taken = 0
@@ -72,7 +71,6 @@ class Committer:
         """A listing is done and may be published."""
         num_bytes = finished.num_bytes
         self._outbox.append((finished, num_bytes))
-        self._num_outputs += len(finished.outputs)
         self._bytes += num_bytes
         self._intake.wake_committer.set()
 
@@ -101,7 +99,8 @@ class Committer:
 
     def _wait_seconds(self) -> float:
         """How long the next transaction may wait for more results; not at all when they keep new work out."""
-        if not self.has_room or self._num_outputs >= self._limits.max_outputs_per_commit:
+        num_outputs = sum(len(one.outputs) for one, _ in self._outbox)
+        if not self.has_room or num_outputs >= self._limits.max_outputs_per_commit:
             return 0.0
         youngest = max(one.began for one, _ in self._outbox)
         due = (self._begun - _SHARE * youngest) / (1 - _SHARE)  # when that share of its time has passed since
@@ -115,7 +114,6 @@ class Committer:
             taken.append(finished)
             num_outputs += len(finished.outputs)
             self._bytes_taken += num_bytes
-        self._num_outputs -= num_outputs
         self._num_taken = len(taken)
         return taken
 
