@@ -66,6 +66,12 @@ def honest(ranking: Mapping[str, float], curve: Curve) -> dict[str, float]:
     return {value: told if value == name else min(score * share, told) for value, score in ranking.items()}
 
 
+def honest_leader(leader: tuple[str, float], curve: Curve) -> tuple[str, float]:
+    """``honest`` of a ranking's best value alone."""
+    value, score = leader
+    return value, (score if score <= 0 or curve == AS_IT_IS else curve.at(score))
+
+
 def honest_rows(scores: Floats, curve: Curve) -> Floats:
     """``honest`` of every row of (N, V)."""
     if curve == AS_IT_IS or not scores.size:

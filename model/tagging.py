@@ -15,8 +15,9 @@ from functools import cache
 from math import exp, floor
 from typing import Literal
 
-from model.honesty import honest
+from model.honesty import honest, honest_leader
 from model.labels import Labels, Side, Threshold
+from model.ranking import Leader, Ranking, best_of, first_of, leader_of
 from model.taxonomy import Taxonomy
 from model.types import (
     STATED_IN_FULL,
@@ -42,8 +43,6 @@ _DIGITS = 4
 _SCALE: int = 10**_DIGITS
 _WHOLE_PICTURE = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
 _NEVER = Threshold(None, None, None)
-
-Ranking = dict[str, float]  # value -> score
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,27 +79,6 @@ class _Words:
 
 
 _SILENT = _Words((), (), ())
-
-
-class _Sheet:
-    """An attribute's score vectors as rankings, each made once while one tag is decided."""
-
-    __slots__ = ("_made", "_values")
-
-    def __init__(self, values: Sequence[str]) -> None:
-        self._values = values
-        self._made: dict[int, Ranking] = {}  # by the vector's identity; whoever asks holds the vector
-
-    def ranking(self, scores: Vector | None) -> Ranking:
-        """The best values; more than can be published, so that words may still lift one."""
-        if scores is None:
-            return {}
-        made = self._made.get(id(scores))
-        if made is None:
-            best = (-scores).argsort(kind="stable")[: 4 * MAX_VALUES]
-            names = map(self._values.__getitem__, best.tolist())
-            made = self._made[id(scores)] = dict(zip(names, scores[best].tolist(), strict=True))
-        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,36 +147,57 @@ class Tagging:
 
     def _scored(self, name: str, scores: Scores, words: _Words, given: _Given) -> Decision:
         threshold = self._labels.thresholds.get(name, _NEVER)
-        sheet = _Sheet(self._labels.values[name])
-        values = self._values(name, self._pooled(name, scores, words, sheet))
+        values = self._values(name, self._pooled(name, scores, words))
         status = _status(values, _bar(scores, words, threshold))
-        image = honest(sheet.ranking(scores.image), self._labels.curve(name, "image", stated=False))
-        text = honest(sheet.ranking(scores.text), self._labels.curve(name, "text", stated=False))
+        image, text = self._alone(name, scores.image, "image"), self._alone(name, scores.text, "text")
         is_written = scores.text is not None or bool(words.written)
-        alone, seen = _alone(scores, "text"), _alone(scores, "image")
         return Decision(
             status=status,
             values=values,
             consistency=self._consistency(name, scores.image, image, text, words, threshold),
-            without_images=self._top(name, alone, words.only_written, sheet) if given.has_images else None,
-            without_text=self._top(name, seen, words.only_read, sheet) if is_written else None,
-            without_ocr=self._top(name, scores, words.only_written, sheet) if given.was_read else None,
+            without_images=self._without_images(name, scores, words, text) if given.has_images else None,
+            without_text=self._without_text(name, scores, words, image) if is_written else None,
+            without_ocr=self._without_ocr(name, scores, words, values) if given.was_read else None,
             evidence=_evidence(values, status, words, image, text, given),
         )
 
-    def _pooled(self, name: str, scores: Scores | None, words: _Words, sheet: _Sheet) -> Ranking:
-        """Scores and words in one ranking; without scores, the words for what they are worth."""
+    def _alone(self, name: str, scores: Vector | None, side: Literal["image", "text"]) -> Leader | None:
+        """What one side says by itself, words that state something left aside; None where it is missing."""
+        if scores is None:
+            return None
+        leader = leader_of(self._labels.values[name], scores)
+        return leader and honest_leader(leader, self._labels.curve(name, side, stated=False))
+
+    def _without_images(self, name: str, scores: Scores, words: _Words, text: Leader | None) -> TagValue | None:
+        if words.written:
+            return self._first(name, _only(scores, "text"), words.only_written)
+        return self._led(name, text)
+
+    def _without_text(self, name: str, scores: Scores, words: _Words, image: Leader | None) -> TagValue | None:
+        if words.ocr:
+            return self._first(name, _only(scores, "image"), words.only_read)
+        return self._led(name, image)
+
+    def _without_ocr(self, name: str, scores: Scores, words: _Words, values: tuple[TagValue, ...]) -> TagValue | None:
+        return self._first(name, scores, words.only_written) if words.ocr else next(iter(values), None)
+
+    def _pooled(self, name: str, scores: Scores | None, words: _Words, *, leads: bool = False) -> Ranking:
+        """Scores and words in one ranking; without scores, the words for what they are worth. ``leads``: only what may
+        come first is in it, else as much as can be published.
+        """
         said = _sureness(words.best)
         if scores is None or (said and scores.image is None and scores.text is None):
             total = max(1.0, sum(said.values()))
             return {value: sure * STATED_IN_FULL / total for value, sure in said.items()}
-        side = _side(scores)
+        side, names = _side(scores), self._labels.values[name]
         curve = self._labels.curve(name, side, stated=bool(said))
+        told = (scores.when_stated or scores) if said else scores
+        # Beside what is said, which words may lift from any place, the best of the rest.
+        best = best_of(names, told.fused, 1 if leads else MAX_VALUES + len(said))
         if not said:
-            return honest(sheet.ranking(scores.fused), curve)
-        told = scores.when_stated or scores
+            return honest(best, curve)
         weight = self._labels.stated_weight(name, side)
-        known = {**sheet.ranking(told.fused), **self._scores_of(name, told.fused, said)}
+        known = {**best, **self._scores_of(name, told.fused, said)}
         taught = self._places[name]
         strangers = sum(known[value] for value in said if value not in taught)
         raised = {value: known[value] * exp(weight * sure) for value, sure in said.items()}
@@ -218,28 +217,31 @@ class Tagging:
         score = _rounded(-lowness)
         return TagValue(value, self._label(name, value), score) if score > 0 else None
 
-    def _top(self, name: str, scores: Scores | None, words: _Words, sheet: _Sheet) -> TagValue | None:
+    def _first(self, name: str, scores: Scores | None, words: _Words) -> TagValue | None:
         """The first of ``_values``."""
-        ranking = self._pooled(name, scores, words, sheet)
-        return self._value(name, *min([(-score, value) for value, score in ranking.items()])) if ranking else None
+        return self._led(name, first_of(self._pooled(name, scores, words, leads=True)))
+
+    def _led(self, name: str, leader: Leader | None) -> TagValue | None:
+        return None if leader is None else self._value(name, -leader[1], leader[0])
 
     def _consistency(
-        self, name: str, image: Vector | None, seen: Ranking, text: Ranking, words: _Words, threshold: Threshold
-    ) -> Consistency:
+        self, name: str, scores: Vector | None, image: Leader | None, text: Leader | None, words: _Words,
+        threshold: Threshold,
+    ) -> Consistency:  # fmt: skip
         """Do pictures and seller's words say the same? One value stated outright counts as the words being sure.
 
         They conflict where the pictures alone all but rule out what is said, or are sure of something else.
         """
         stated = {mention.value for mention in words.title or words.description}
-        said = stated.pop() if len(stated) == 1 else _sure_top(text, threshold.text)
-        sure = _sure_top(seen, threshold.image)
+        said = stated.pop() if len(stated) == 1 else _sure(text, threshold.text)
+        sure = _sure(image, threshold.image)
         if said is None:
             return "image_only" if sure is not None else "unknown"
-        if image is None or said not in self._places[name]:
+        if scores is None or image is None or said not in self._places[name]:
             return "text_only"
-        if _top_of(seen) == said:
+        if image[0] == said:
             return "agree"
-        is_doubted = self._scores_of(name, image, (said,))[said] < self._labels.doubt(name)
+        is_doubted = self._scores_of(name, scores, (said,))[said] < self._labels.doubt(name)
         return "conflict" if is_doubted or sure is not None else "text_only"
 
     def _colored(self, decision: Decision, prediction: Prediction) -> Decision:
@@ -281,7 +283,7 @@ class Tagging:
         if scores is None:
             return _decision("abstained", (), "unknown")
         threshold = self._labels.thresholds.get("scene", _NEVER)
-        values = self._values("scene", _Sheet(self._labels.values["scene"]).ranking(scores))
+        values = self._values("scene", best_of(self._labels.values["scene"], scores, MAX_VALUES))
         is_proven = not values or values[0].value not in self._labels.unproven_scenes
         status = _status(values, threshold.fused if is_proven else None)
         is_sure = status == "accepted"
@@ -308,11 +310,11 @@ def _words_by_attribute(mentions: Sequence[Mention]) -> dict[str, _Words]:
 
 
 def _sureness(mentions: Sequence[Mention]) -> Ranking:
-    """How surely each value is stated, 1 outright: by its surest mention."""
+    """How surely each value is stated, 1 outright: by its surest mention. By name, so that ties end alike."""
     surest: Ranking = {}
     for mention in mentions:
         surest[mention.value] = min(1.0, max(surest.get(mention.value, 0.0), mention.score / STATED_IN_FULL))
-    return surest
+    return dict(sorted(surest.items()))
 
 
 def _surest(mentions: Sequence[Mention]) -> tuple[TagValue, ...]:
@@ -346,13 +348,13 @@ def _side(scores: Scores) -> Side:
     return "text" if scores.image is None else "fused"
 
 
-def _alone(scores: Scores | None, side: Literal["image", "text"]) -> Scores | None:
+def _only(scores: Scores | None, side: Literal["image", "text"]) -> Scores | None:
     """What there would be without the other side; None without this one."""
     one: Vector | None = getattr(scores, side) if scores is not None else None
     if scores is None or one is None:
         return None
     image, text = (one, None) if side == "image" else (None, one)
-    return Scores(one, image, text, _alone(scores.when_stated, side))
+    return Scores(one, image, text, _only(scores.when_stated, side))
 
 
 def _bar(scores: Scores, words: _Words, threshold: Threshold) -> float | None:
@@ -361,18 +363,14 @@ def _bar(scores: Scores, words: _Words, threshold: Threshold) -> float | None:
     return {"fused": chosen.fused, "image": chosen.image, "text": chosen.text}[_side(scores)]
 
 
-def _sure_top(ranking: Ranking, threshold: float | None) -> str | None:
-    top = _top_of(ranking)
-    return top if top is not None and threshold is not None and ranking[top] >= threshold else None
-
-
-def _top_of(ranking: Ranking) -> str | None:
-    return max(ranking, key=ranking.__getitem__, default=None)
+def _sure(leader: Leader | None, threshold: float | None) -> str | None:
+    return leader[0] if leader is not None and threshold is not None and leader[1] >= threshold else None
 
 
 def _evidence(
-    values: tuple[TagValue, ...], status: Status, words: _Words, image: Ranking, text: Ranking, given: _Given
-) -> tuple[Span | ImageRegion, ...]:
+    values: tuple[TagValue, ...], status: Status, words: _Words, image: Leader | None, text: Leader | None,
+    given: _Given,
+) -> tuple[Span | ImageRegion, ...]:  # fmt: skip
     """Words that state the top value. For an accepted one also title and pictures whose own top value it is."""
     if not values:
         return ()
@@ -380,8 +378,8 @@ def _evidence(
     spans = _spans(words, top)
     if status != "accepted":
         return spans
-    title = given.title if not spans and _top_of(text) == top else ()
-    pictures = given.regions if _top_of(image) == top else ()
+    title = given.title if not spans and text is not None and text[0] == top else ()
+    pictures = given.regions if image is not None and image[0] == top else ()
     return (*spans, *title, *pictures)
 
 

@@ -31,13 +31,14 @@ _START_WAITS = (0.0, 0.5, 2.0, 8.0)  # seconds before each try to start a proces
 @dataclass(frozen=True, slots=True)
 class DecodePolicy:
     """How many processes, and what one picture may cost. ``seconds``: of processor time; ``patience`` times that by the
-    clock, as a busy machine is not the picture's fault. ``reading_side`` 0: no copy for OCR.
+    clock, as a busy machine is not the picture's fault: one that steps back (`worker.jail`) may be left a tenth of a
+    processor there. ``reading_side`` 0: no copy for OCR.
     """
 
     num_processes: int = 1
     memory_bytes: int = 1 << 30
     seconds: float = 4.0
-    patience: float = 3.0
+    patience: float = 10.0
     max_body_bytes: int = 10 << 20
     max_pixels_jpeg: int = 50_000_000
     max_pixels: int = 24_000_000

@@ -40,7 +40,9 @@ from worker.patience import Patience
 
 _STEP_BYTES = 64 << 10
 _MAX_FIRST_BYTES = 256 << 10  # of a stated length that are paid for before they have come
-_BUFFER_BYTES = 16 << 10  # aiohttp stops reading at twice this; a step of the socket may come on top
+_BUFFER_BYTES = (
+    64 << 10
+)  # aiohttp stops reading at twice this; most pictures are smaller, and a stop costs as much as a picture
 _HEAD_BYTES = 60 << 10  # what a host may send before a body: TLS handshake, interim answers, headers
 _MAX_HEADERS = 100
 _MAX_HEADER_BYTES = 8190

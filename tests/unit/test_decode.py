@@ -154,14 +154,16 @@ async def test_a_process_is_confined() -> None:
             assert (place / "fd" / "2").readlink() == Path(os.devnull)
             assert b"planted" not in (place / "environ").read_bytes()
             assert (place / "cwd").readlink() == Path("/")
+            # It steps back for the event loop: on a busy machine that one is late for everybody.
+            assert os.getpriority(os.PRIO_PROCESS, decoder.pids[0]) > os.getpriority(os.PRIO_PROCESS, 0)
     finally:
         del os.environ["HANGTAG_REDIS__URL"]
 
 
 async def test_hanging_process_costs_one_picture() -> None:
-    """A process that answers no more is given three times the limit by the clock, then it is replaced."""
+    """A process that answers no more is given a multiple of the limit by the clock, then it is replaced."""
     metrics = Metrics()
-    async with pool(metrics, seconds=0.3) as decoder:
+    async with pool(metrics, seconds=0.3, patience=3.0) as decoder:
         for pid in decoder.pids:
             os.kill(pid, signal.SIGSTOP)
         before = set(decoder.pids)

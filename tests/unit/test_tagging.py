@@ -237,6 +237,27 @@ def test_each_tag_says_what_it_would_have_been_without_a_side() -> None:
     assert found.without_ocr.score == pytest.approx(0.6, abs=1e-3)
 
 
+@given(
+    st.lists(st.sampled_from((0.0, 0.1, 0.2, 0.7)), min_size=6, max_size=6).filter(any),
+    st.sampled_from(("", "red", "navy and red", "white, red and black thing", "jute")),
+    st.sampled_from(("", "white", "NAVY or RED")),
+)
+def test_what_a_tag_would_be_without_a_side_is_what_it_is_without_it(
+    parts: list[float], title: str, read_words: str
+) -> None:
+    """Ties included: the best value alone is found by another way than all that is published."""
+    fused = (np.array(parts) / sum(parts)).astype(np.float32)
+    both = prediction(color=Scores(fused, vector("color", "red", 0.6), vector("color", "navy", 0.5)))
+    seen = prediction(color=Scores(vector("color", "red", 0.6), vector("color", "red", 0.6), None), title=False)
+    texts = (read(read_words),) if read_words else (ReadText(),)
+    found = tag(both, title or "thing", texts=texts).attributes["color"]
+    assert found.without_ocr and found.without_text
+    unread = tag(both, title or "thing", texts=(ReadText(),)).attributes["color"].values[0]
+    assert (found.without_ocr.value, found.without_ocr.score) == (unread.value, unread.score)
+    untold = tag(seen, "", texts=texts).attributes["color"].values[0]
+    assert (found.without_text.value, found.without_text.score) == (untold.value, untold.score)
+
+
 def test_a_size_read_in_a_picture_is_gone_without_it() -> None:
     """OCR is part of the pictures."""
     found = tag(prediction(), "sneaker", texts=(read("EU 42"),)).attributes["size"]
