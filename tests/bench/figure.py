@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.bench.broker import warm_up
 from tests.servers.base import Server
 from tests.servers.kafka import start_kafka
 
@@ -46,10 +47,11 @@ class Bench:
         return full if self.is_full else short
 
     def kafka(self) -> Server:
-        """A real Kafka, shared by all benches of this run."""
+        """A real Kafka, warm, shared by all benches of this run."""
         if not self._kafka:
             self._kafka.append(start_kafka())
             self.say(f"kafka: {self._kafka[0].how}")
+            warm_up(self._kafka[0].address, self.say)
         return self._kafka[0]
 
     def close(self) -> None:

@@ -31,14 +31,19 @@ def to_text(figures: Sequence[Figure]) -> str:
 
 
 def write(name: str, title: str, command: str, figures: Sequence[Figure], seconds: float, stem: str = SPEED) -> None:
-    """Put one bench's figures into ``<stem>.json``, and make ``.md`` and ``.svg`` of all that are there."""
+    """Put one bench's figures into ``<stem>.json``, and make ``.md`` and ``.svg`` of all that are there.
+
+    Figures of speed replace those of processors of the same kind: others would not be the same measurement again.
+    """
     FOLDER.mkdir(parents=True, exist_ok=True)
     path = FOLDER / f"{stem}.json"
     known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     wide = torch.backends.cpu.get_cpu_capability()  # what engines are worth to each other depends on it most
     on = f"{os.cpu_count()} cores ({wide}), load {os.getloadavg()[1]:.0f}, {seconds:.0f} s"
     run = f"`{command}`, {datetime.now(UTC):%Y-%m-%d}, {on}"
-    known[name] = {"title": title, "run": run, "figures": [asdict(figure) for figure in figures]}
+    key, heading = (f"{name} {wide}", f"{title}, {wide}") if stem == SPEED else (name, title)
+    known[key] = {"title": heading, "run": run, "figures": [asdict(figure) for figure in figures]}
+    known = dict(sorted(known.items()))
     path.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     found = {bench: [_figure(told) for told in one["figures"]] for bench, one in known.items()}
     (FOLDER / f"{stem}.md").write_text(_markdown(found, known, stem), encoding="utf-8")

@@ -36,6 +36,7 @@ def test_pages_hold_every_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     page.write("stream", "Stream", "make bench BENCHES=stream", [HELD, MISSED, BESIDE], 60)
     assert "| host cost <per listing> | 2.5 CPU-ms | <= 0.5 | MISSED |" in (tmp_path / "bench.md").read_text()
     told = json.loads((tmp_path / "bench.json").read_text())
+    assert [name.split()[0] for name in told] == ["latency", "stream"]
     assert [len(one["figures"]) for one in told.values()] == [1, 3]
     chart = ElementTree.fromstring((tmp_path / "bench.svg").read_text())  # noqa: S314  # made just now, by us
     names = [element.text for element in chart if element.tag.endswith("text")]
