@@ -1,7 +1,7 @@
-"""A broker as it is after hours, not after a start: its virtual machine compiles what runs often, and that takes minutes.
+"""A broker as it is after hours, not after a start: its virtual machine compiles what runs often, which takes minutes.
 
-Measured on 2 cores: the same transactions take 34 ms from a broker just started, 13 once it is warm, and what it costs
-the two cores it shares with the worker falls as much. A broker in service is warm.
+Measured on 2 cores: the same transactions take 56 to 69 ms from a broker just started and 20 once it is warm, and what
+they cost the cores that it shares with the worker falls as much. A broker in service is warm.
 """
 
 from __future__ import annotations
