@@ -22,7 +22,8 @@ reliability: install
 	$(BIN)/python -m tests.reliability $(if $(FULL),--full) $(if $(SEED),--seed $(SEED)) $(SUITES)
 
 # Ratios against the ideal loop, plain RapidOCR and torch. Short form by default; make bench FULL=1 [DATA=folder]
-# [BENCHES="stream lane"]. BENCHES=prices measures what is read from rendered prices. Each bench replaces its results in docs/results/bench.*.
+# [BENCHES="stream lane"]. BENCHES=prices measures what is read from rendered prices. Each bench replaces its last
+# results on processors of this kind in docs/results/bench.*.
 # Other servers of models are measured beside us where they are installed: $(BIN)/uv pip install -e '.[bench]'.
 bench: install
 	$(BIN)/python -m tests.bench $(if $(FULL),--full) $(if $(DATA),--data $(DATA)) $(BENCHES)

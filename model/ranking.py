@@ -1,4 +1,8 @@
-"""Score vectors as rankings: of each only as much is sorted as a tag says of it. Pure."""
+"""Score vectors as rankings: of each only as much is sorted as a tag says of it. Pure.
+
+Equal scores stand in the order of the vocabulary, however a value is found: a tag's first value and what it would be
+without one side must not differ by that.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +32,6 @@ def leader_of(values: Sequence[str], scores: Vector) -> Leader | None:
 
 
 def first_of(ranking: Mapping[str, float]) -> Leader | None:
-    """The best value of a ranking that words may have changed; of equal ones the first by name."""
-    first = min([(-score, value) for value, score in ranking.items()], default=None)
-    return None if first is None else (first[1], -first[0])
+    """The best value of a ranking that words may have changed; of equal ones the one that it names first."""
+    value = max(ranking, key=ranking.__getitem__, default=None)
+    return None if value is None else (value, ranking[value])

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from math import exp, floor
+from operator import itemgetter
 from typing import Literal
 
 from model.honesty import honest, honest_leader
@@ -171,12 +172,12 @@ class Tagging:
     def _without_images(self, name: str, scores: Scores, words: _Words, text: Leader | None) -> TagValue | None:
         if words.written:
             return self._first(name, _only(scores, "text"), words.only_written)
-        return self._led(name, text)
+        return self._value(name, text)
 
     def _without_text(self, name: str, scores: Scores, words: _Words, image: Leader | None) -> TagValue | None:
         if words.ocr:
             return self._first(name, _only(scores, "image"), words.only_read)
-        return self._led(name, image)
+        return self._value(name, image)
 
     def _without_ocr(self, name: str, scores: Scores, words: _Words, values: tuple[TagValue, ...]) -> TagValue | None:
         return self._first(name, scores, words.only_written) if words.ocr else next(iter(values), None)
@@ -197,8 +198,11 @@ class Tagging:
         if not said:
             return honest(best, curve)
         weight = self._labels.stated_weight(name, side)
-        known = {**best, **self._scores_of(name, told.fused, said)}
         taught = self._places[name]
+        said = dict(
+            sorted(said.items(), key=lambda one: taught.get(one[0], len(taught)))
+        )  # as `model.ranking` has them
+        known = {**best, **self._scores_of(name, told.fused, said)}
         strangers = sum(known[value] for value in said if value not in taught)
         raised = {value: known[value] * exp(weight * sure) for value, sure in said.items()}
         total = 1.0 + strangers + sum(raised[value] - known[value] for value in said)
@@ -210,19 +214,18 @@ class Tagging:
         return {value: float(scores[places[value]] if value in places else scores.max(initial=0.0)) for value in wanted}
 
     def _values(self, name: str, ranking: Ranking) -> tuple[TagValue, ...]:
-        best = sorted([(-score, value) for value, score in ranking.items()])[:MAX_VALUES]
-        return tuple([value for pair in best if (value := self._value(name, *pair)) is not None])
+        best = sorted(ranking.items(), key=itemgetter(1), reverse=True)[:MAX_VALUES]
+        return tuple([value for leader in best if (value := self._value(name, leader)) is not None])
 
-    def _value(self, name: str, lowness: float, value: str) -> TagValue | None:
-        score = _rounded(-lowness)
-        return TagValue(value, self._label(name, value), score) if score > 0 else None
+    def _value(self, name: str, leader: Leader | None) -> TagValue | None:
+        if leader is None:
+            return None
+        score = _rounded(leader[1])
+        return TagValue(leader[0], self._label(name, leader[0]), score) if score > 0 else None
 
     def _first(self, name: str, scores: Scores | None, words: _Words) -> TagValue | None:
         """The first of ``_values``."""
-        return self._led(name, first_of(self._pooled(name, scores, words, leads=True)))
-
-    def _led(self, name: str, leader: Leader | None) -> TagValue | None:
-        return None if leader is None else self._value(name, -leader[1], leader[0])
+        return self._value(name, first_of(self._pooled(name, scores, words, leads=True)))
 
     def _consistency(
         self, name: str, scores: Vector | None, image: Leader | None, text: Leader | None, words: _Words,
@@ -310,11 +313,11 @@ def _words_by_attribute(mentions: Sequence[Mention]) -> dict[str, _Words]:
 
 
 def _sureness(mentions: Sequence[Mention]) -> Ranking:
-    """How surely each value is stated, 1 outright: by its surest mention. By name, so that ties end alike."""
+    """How surely each value is stated, 1 outright: by its surest mention."""
     surest: Ranking = {}
     for mention in mentions:
         surest[mention.value] = min(1.0, max(surest.get(mention.value, 0.0), mention.score / STATED_IN_FULL))
-    return dict(sorted(surest.items()))
+    return surest
 
 
 def _surest(mentions: Sequence[Mention]) -> tuple[TagValue, ...]:

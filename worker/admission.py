@@ -3,7 +3,8 @@
 One `Budget` counts bytes, another pixels. A listing holds a `Lease` on each and grows it in steps, before it holds what
 the step pays for. When the budget is spent, growing waits, oldest listing first. The oldest listing never waits: it
 draws on a reserve of its own, so something always finishes and a listing larger than the whole budget runs alone.
-Memory in flight is therefore at most ``limit`` plus one listing. Owner: the event loop.
+Memory in flight is therefore at most ``limit`` plus one listing, and what sockets have read ahead (`worker.fetch`).
+Owner: the event loop.
 """
 
 from __future__ import annotations

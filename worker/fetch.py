@@ -1,7 +1,7 @@
 """Image URL to bytes: the only place that opens sockets to image hosts.
 
 Redirects are followed here, by hand, so that each target passes the guard. Bodies are read in steps that admission
-pays for before they are held. Trouble that can heal is tried again with growing, jittered waits until
+pays for, but for what a socket has read ahead. Trouble that can heal is tried again with growing, jittered waits until
 ``give_up_seconds`` are over, which bound attempts, waits between them, and waiting for a turn at a host that fails
 (`worker.patience`). A turn at a host that is well is waited for however long it takes, and so is memory of ours
 (`worker.allowance`): neither is the host's fault, and neither uses up its time.
@@ -40,9 +40,9 @@ from worker.patience import Patience
 
 _STEP_BYTES = 64 << 10
 _MAX_FIRST_BYTES = 256 << 10  # of a stated length that are paid for before they have come
-_BUFFER_BYTES = (
-    64 << 10
-)  # aiohttp stops reading at twice this; most pictures are smaller, and a stop costs as much as a picture
+# aiohttp stops reading at twice this, and each stop costs as much as a download of 90 kB without one. So a download may
+# hold 160 KiB before it pays, and half a MiB beyond what it has paid for later: 64 MiB for all connections together.
+_BUFFER_BYTES = 64 << 10
 _HEAD_BYTES = 60 << 10  # what a host may send before a body: TLS handshake, interim answers, headers
 _MAX_HEADERS = 100
 _MAX_HEADER_BYTES = 8190

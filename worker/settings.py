@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, fie
 from schemas.topics import Topics, default_dead_letter_topic
 
 MIB = 1 << 20
+DECODE_PATIENCE = 10.0  # by the clock, times `decode.seconds`: see `worker.decode.DecodePolicy`
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 Properties = dict[str, str | int | float | bool]
 _SECRET_PROPERTY = re.compile(r"password|secret|token|jaas|oauthbearer\.config|\.key\.pem|_key\b", re.IGNORECASE)
@@ -159,7 +160,7 @@ class DecodeSettings(_Group):
         None, ge=1, le=64, description="decoder processes, one more kept as a spare; default: by the cores there are"
     )
     memory_bytes: int = Field(1024 * MIB, ge=256 * MIB, description="address space of one decoder process")
-    seconds: float = Field(4, gt=0, le=120, description="processor time of one picture; three times that by the clock")
+    seconds: float = Field(4, gt=0, le=120, description="processor time of one picture; ten times that by the clock")
     avif: bool = Field(False, description="decode AVIF too; its codecs are younger than the others'")
     confine: Literal["full", "limits"] = Field(
         "full",
@@ -340,6 +341,12 @@ class Settings(_Group):
             raise ValueError(
                 f"fetch.give_up_seconds is {give_up:g} and health.stall_seconds {stall:g}: a single dead image host "
                 "would look like a stalled worker; make the second the larger"
+            )
+        if (hung := DECODE_PATIENCE * self.decode.seconds) >= stall:
+            raise ValueError(
+                f"decode.seconds is {self.decode.seconds:g}, so a decoder may be waited for {hung:g} s, and "
+                f"health.stall_seconds is {stall:g}: a single one that hangs would look like a stalled worker; make "
+                "the second larger"
             )
         return self
 

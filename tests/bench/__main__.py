@@ -1,7 +1,7 @@
 """``python -m tests.bench [--full] [--data DIR] [NAME ...]``: run benches, print their tables, write the results.
 
 Every judged figure is a ratio of two measurements of the same run, in turns; machines are noisy. Each bench's results
-replace those of its last run in ``docs/results/bench.*``, or on a page of its own (``prices.*``).
+replace those of its last run on processors of the same kind in ``docs/results/bench.*``; prices have their own page.
 """
 
 from __future__ import annotations

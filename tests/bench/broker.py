@@ -18,6 +18,7 @@ _ROUND = 100  # transactions
 _MAX_ROUNDS = 40
 _ENOUGH = 0.97  # a round that takes more than this of the best before it: warm, if the next one does as well
 _NUM_PARTITIONS = 8
+_JOIN_SECONDS = 60.0
 _VALUE = b"v" * 1500
 
 
@@ -27,8 +28,11 @@ def warm_up(servers: str, say: Callable[[str], None]) -> None:
     stream.create()
     consumer = Consumer({"bootstrap.servers": servers, "group.id": f"{stream.name}-warm"})
     consumer.subscribe([stream.topics.input])
+    due = time.monotonic() + _JOIN_SECONDS
     while not consumer.assignment():
         consumer.poll(0.1)
+        if time.monotonic() > due:
+            raise RuntimeError(f"the broker gave no partitions within {_JOIN_SECONDS:g} s")
     backoff = {"retry.backoff.ms": 5, "retry.backoff.max.ms": 50}
     producer = Producer({"bootstrap.servers": servers, "transactional.id": stream.name, "linger.ms": 0, **backoff})
     producer.init_transactions(30)

@@ -25,7 +25,7 @@ from worker.metrics import Metrics
 
 TITLE = "Hostile pictures"
 POLICY = DecodePolicy(num_processes=2, avif=True)
-STUCK_SECONDS = 30.0
+STUCK_SECONDS = POLICY.patience * POLICY.seconds + 5.0  # the pool itself gives up before
 GIB = 1 << 30
 
 

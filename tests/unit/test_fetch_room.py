@@ -76,12 +76,14 @@ async def serving(host: PlayedHost) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def fetching(host: PlayedHost, *others: str, **limits: float) -> AsyncIterator[tuple[Fetcher, str]]:
+async def fetching(
+    host: PlayedHost, *others: str, metrics: Metrics | None = None, **limits: float
+) -> AsyncIterator[tuple[Fetcher, str]]:
     """A fetcher in the loop's time, which may ask ``others`` too, and where the host's picture is."""
     async with serving(host) as endpoint:
         known = {"timeout_seconds": TIMEOUT, "give_up_seconds": GIVE_UP, **limits}
         policy = FetchPolicy(allow_endpoints=(endpoint, *others), **known)  # type: ignore[arg-type]
-        fetcher = Fetcher(policy, Metrics(), clock=LoopClock())
+        fetcher = Fetcher(policy, metrics or Metrics(), clock=LoopClock())
         await fetcher.start()
         try:
             yield fetcher, f"http://{endpoint}/a.jpg"
@@ -259,6 +261,25 @@ def test_listings_that_wait_for_each_others_turns_and_memory_all_end() -> None:
     assert in_virtual_time(play()) < 20 * GIVE_UP
 
 
+def test_what_is_read_before_it_is_paid_for_is_little() -> None:
+    """A picture waits for memory: whatever its host has sent meanwhile, most of it is not read."""
+    metrics = Metrics()
+
+    async def play() -> tuple[float, str]:
+        budget, full = await full_budget()
+        async with fetching(PlayedHost(sends(900 * KIB)), metrics=metrics) as (fetcher, url):
+            picture = asyncio.create_task(fetched(fetcher, url, budget.lease()))
+            await passes(0.5 * HOLD_SECONDS)
+            read_unpaid = metrics.snapshot()["fetch_wire_bytes"]
+            assert isinstance(read_unpaid, float) and not picture.done()
+            full.release()
+            return read_unpaid, await picture
+
+    read_unpaid, how = in_virtual_time(play())
+    assert 0 < read_unpaid <= 160 * KIB
+    assert how == "fetched"
+
+
 def test_the_oldest_gets_a_turn_that_younger_ones_hold() -> None:
     """They wait for memory that only it can give back: they let go of turns and memory, and have theirs after it."""
 
@@ -288,7 +309,7 @@ def test_a_host_that_ends_what_we_do_not_read_is_not_blamed() -> None:
         if len(host.asked) > 2:
             writer.write(head(len(picture)) + picture)
             return
-        writer.write(head(len(picture)) + picture[: 100 * KIB])
+        writer.write(head(len(picture)) + picture[: 300 * KIB])  # more than is read before it is paid for
         await passes(1.5)
         writer.transport.abort()
 

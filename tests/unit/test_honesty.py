@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.calibrate import Outcomes, expected_calibration_error, fit_curve, threshold_for
-from model.honesty import AS_IT_IS, Curve, curve_of, honest, honest_rows
+from model.honesty import AS_IT_IS, Curve, curve_of, honest, honest_leader, honest_rows
 
 CURVES = st.builds(Curve, st.floats(0, 3), st.floats(0.01, 3), st.floats(-2, 2))
 SCORES = st.lists(st.floats(0, 1), min_size=1, max_size=8).map(lambda one: [value / max(1, sum(one)) for value in one])
@@ -23,6 +23,7 @@ def test_order_stays_and_what_is_left_makes_room(scores: list[float], curve: Cur
     assert sum(found.values()) <= 1 + 1e-5
     assert all(0 <= score <= 1 for score in found.values())
     top = max(ranking, key=ranking.__getitem__)
+    assert honest_leader((top, ranking[top]), curve) == (top, found[top])
     assert max(found.values()) == found[top]
     others = [value for value in ranking if value != top]
     assert sorted(others, key=ranking.__getitem__) == sorted(others, key=lambda value: (found[value], ranking[value]))

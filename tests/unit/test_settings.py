@@ -37,6 +37,7 @@ def test_sources_win_in_order(tmp_path: Path) -> None:
         ({"HANGTAG_HTTP_PORT": "1"}, "http.port"),
         ({"HANGTAG_KAFKA__INPUT_TOPIC": "listings.texts"}, "feed itself"),
         ({"HANGTAG_KAFKA__PRODUCER": '{"acks": "0"}'}, "belongs to hangtag"),
+        ({"HANGTAG_DECODE__SECONDS": "30"}, "may be waited for 300 s, and health.stall_seconds is 300"),
         ({"HANGTAG_REDIS__URL": "http://cache"}, "redis://"),
         ({"HANGTAG_REDIS__URL": "redis://a", "HANGTAG_REDIS__URL_FILE": "/dev/null"}, "keep one"),
         ({"HANGTAG_REDIS__URL_FILE": "/nonexistent"}, "cannot be read"),

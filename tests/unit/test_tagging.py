@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.extract import Extractor
+from model.honesty import Curve
 from model.labels import Labels, Threshold
 from model.tagging import Tagging
 from model.taxonomy import load_taxonomy
@@ -44,6 +45,15 @@ VALUES = {
 }
 LABELS = Labels(VALUES, {name: Threshold(0.8, 0.7, 0.7) for name in VALUES})
 TAGGING = Tagging(LABELS, TAXONOMY)
+_CURVE = Curve(1.3, 0.7, -0.2)
+BENT = Tagging(
+    replace(
+        LABELS,
+        values={**VALUES, "color": ("red", "white", "black", "navy", "multicolor", "clear")},
+        curves={"color": {"fused": _CURVE, "image": _CURVE, "text": _CURVE, "fused_stated": Curve(0.8, 1.2, 0.1)}},
+    ),
+    TAXONOMY,
+)
 
 
 def vector(name: str, top: str, score: float) -> Vector:
@@ -85,13 +95,17 @@ def read(*lines: str) -> ReadText:
 
 
 def tag(
-    seen: Prediction, title: str = "thing", description: str = "", texts: tuple[ReadText | None, ...] = ()
+    seen: Prediction,
+    title: str = "thing",
+    description: str = "",
+    texts: tuple[ReadText | None, ...] = (),
+    tagging: Tagging = TAGGING,
 ) -> ListingTags:
     """Extract and resolve as the pipeline does; every picture worked."""
     mentions = EXTRACTOR.extract(title, description, texts)
     places = tuple(range(len(seen.image_scenes)))
     was_read = any(text is not None for text in texts)
-    return TAGGING.resolve(seen, mentions, title, was_read=was_read, image_indices=places)
+    return tagging.resolve(seen, mentions, title, was_read=was_read, image_indices=places)
 
 
 def tops(decision: Decision) -> list[str]:
@@ -237,25 +251,33 @@ def test_each_tag_says_what_it_would_have_been_without_a_side() -> None:
     assert found.without_ocr.score == pytest.approx(0.6, abs=1e-3)
 
 
+SIDES = st.lists(st.sampled_from((0.0, 0.1, 0.2, 0.7)), min_size=6, max_size=6).filter(any).map(
+    lambda parts: (np.array(parts) / sum(parts)).astype(np.float32)
+)  # fmt: skip
+
+
 @given(
-    st.lists(st.sampled_from((0.0, 0.1, 0.2, 0.7)), min_size=6, max_size=6).filter(any),
+    SIDES, SIDES, SIDES,
     st.sampled_from(("", "red", "navy and red", "white, red and black thing", "jute")),
     st.sampled_from(("", "white", "NAVY or RED")),
-)
+)  # fmt: skip
 def test_what_a_tag_would_be_without_a_side_is_what_it_is_without_it(
-    parts: list[float], title: str, read_words: str
+    fused: Vector, image: Vector, text: Vector, title: str, read_words: str
 ) -> None:
-    """Ties included: the best value alone is found by another way than all that is published."""
-    fused = (np.array(parts) / sum(parts)).astype(np.float32)
-    both = prediction(color=Scores(fused, vector("color", "red", 0.6), vector("color", "navy", 0.5)))
-    seen = prediction(color=Scores(vector("color", "red", 0.6), vector("color", "red", 0.6), None), title=False)
+    """Ties included, and in a vocabulary of any order: a first value alone is found by another way than all that are
+    published.
+    """
     texts = (read(read_words),) if read_words else (ReadText(),)
-    found = tag(both, title or "thing", texts=texts).attributes["color"]
-    assert found.without_ocr and found.without_text
-    unread = tag(both, title or "thing", texts=(ReadText(),)).attributes["color"].values[0]
-    assert (found.without_ocr.value, found.without_ocr.score) == (unread.value, unread.score)
-    untold = tag(seen, "", texts=texts).attributes["color"].values[0]
-    assert (found.without_text.value, found.without_text.score) == (untold.value, untold.score)
+    both = prediction(color=Scores(fused, image, text))
+    found = tag(both, title or "thing", texts=texts, tagging=BENT).attributes["color"]
+    unread = tag(both, title or "thing", texts=(ReadText(),), tagging=BENT)
+    untold = tag(prediction(color=Scores(image, image, None), title=False), "", texts=texts, tagging=BENT)
+    unseen = tag(prediction(color=Scores(text, None, text), images=0), title or "thing", tagging=BENT)
+    for without, alone in (
+        (found.without_ocr, unread), (found.without_text, untold), (found.without_images, unseen)
+    ):  # fmt: skip
+        first = alone.attributes["color"].values[0]
+        assert without and (without.value, without.score) == (first.value, first.score)
 
 
 def test_a_size_read_in_a_picture_is_gone_without_it() -> None:
