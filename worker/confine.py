@@ -21,6 +21,10 @@ import signal
 import struct
 from dataclasses import dataclass
 
+# A process that wakes up must not take the processor of the event loop that woke it, which is late for all others then.
+# Where others want the processors all the time, a tenth of one may be left to it: the clock is ten times as patient.
+NICENESS, PATIENCE = 10, 10.0
+
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _SET_MODE_FILTER, _FLAG_TSYNC = 1, 1
 _ALLOW, _KILL, _EPERM = 0x7FFF0000, 0x80000000, 0x00050001

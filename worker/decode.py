@@ -15,11 +15,11 @@ import structlog
 from model.geometry import Framing
 from schemas.deadletter import Reason, Stage
 from worker.cell import Cell, GoneError, LiedError, death
+from worker.confine import PATIENCE
 from worker.errors import FatalError, RejectedError
 from worker.item import DecodedImage, FetchedImage
 from worker.jail import JailLimits
 from worker.metrics import Metrics
-from worker.settings import DECODE_PATIENCE
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -39,7 +39,7 @@ class DecodePolicy:
     num_processes: int = 1
     memory_bytes: int = 1 << 30
     seconds: float = 4.0
-    patience: float = DECODE_PATIENCE
+    patience: float = PATIENCE
     max_body_bytes: int = 10 << 20
     max_pixels_jpeg: int = 50_000_000
     max_pixels: int = 24_000_000

@@ -36,7 +36,7 @@ from PIL import (
 )
 
 from model.geometry import Framing
-from worker.confine import ConfineError, filter_system_calls, limit_resources
+from worker.confine import NICENESS, ConfineError, filter_system_calls, limit_resources
 from worker.formats import DECODED, OPTIONAL, remedy, sniff, webp_size
 from worker.looks import look_at
 
@@ -46,8 +46,6 @@ MAX_TOLD_BYTES = 4000
 REASONS = ("not_an_image", "unsupported_format", "too_many_pixels", "corrupt_image", "decode_failed")
 
 MODEL_AT = _GAP = 64
-# Niceness: one that wakes up must not take the processor of the event loop that woke it, which is late for all others.
-_STEPS_BACK = 10
 _MAX_SCANNED_PIXELS = 1_000_000_000  # pixels times scans of a JPEG: 50 MP in twenty scans
 _BAD_BYTES = (
     OSError, SyntaxError, ValueError, EOFError, struct.error, LookupError, TypeError, ArithmeticError, RuntimeError,
@@ -272,7 +270,7 @@ def _give_up_rights(orders: Orders) -> None:
     os.dup2(nowhere, 2)  # the worker's log is made of its own lines
     os.close(nowhere)
     limit_resources(orders.limits.memory_bytes + orders.shared_bytes, 4)  # three pipes and the shared memory
-    os.nice(_STEPS_BACK)
+    os.nice(NICENESS)
     if orders.confine == "full":
         filter_system_calls()
 

@@ -12,9 +12,9 @@ from urllib.parse import unquote, urlsplit
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from schemas.topics import Topics, default_dead_letter_topic
+from worker.confine import PATIENCE
 
 MIB = 1 << 20
-DECODE_PATIENCE = 10.0  # by the clock, times `decode.seconds`: see `worker.decode.DecodePolicy`
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 Properties = dict[str, str | int | float | bool]
 _SECRET_PROPERTY = re.compile(r"password|secret|token|jaas|oauthbearer\.config|\.key\.pem|_key\b", re.IGNORECASE)
@@ -342,7 +342,7 @@ class Settings(_Group):
                 f"fetch.give_up_seconds is {give_up:g} and health.stall_seconds {stall:g}: a single dead image host "
                 "would look like a stalled worker; make the second the larger"
             )
-        if (hung := DECODE_PATIENCE * self.decode.seconds) >= stall:
+        if (hung := PATIENCE * self.decode.seconds) >= stall:
             raise ValueError(
                 f"decode.seconds is {self.decode.seconds:g}, so a decoder may be waited for {hung:g} s, and "
                 f"health.stall_seconds is {stall:g}: a single one that hangs would look like a stalled worker; make "
