@@ -199,9 +199,8 @@ class Tagging:
             return honest(best, curve)
         weight = self._labels.stated_weight(name, side)
         taught = self._places[name]
-        said = dict(
-            sorted(said.items(), key=lambda one: taught.get(one[0], len(taught)))
-        )  # as `model.ranking` has them
+        # In the vocabulary's order, as `model.ranking` has ties.
+        said = dict(sorted(said.items(), key=lambda one: taught.get(one[0], len(taught))))
         known = {**best, **self._scores_of(name, told.fused, said)}
         strangers = sum(known[value] for value in said if value not in taught)
         raised = {value: known[value] * exp(weight * sure) for value, sure in said.items()}

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from tests.integration.stream import Stream
+from worker.kafka_config import producer_config
+from worker.settings import KafkaSettings
 
 _ROUND = 100  # transactions
 _MAX_ROUNDS = 40
@@ -33,8 +35,7 @@ def warm_up(servers: str, say: Callable[[str], None]) -> None:
         consumer.poll(0.1)
         if time.monotonic() > due:
             raise RuntimeError(f"the broker gave no partitions within {_JOIN_SECONDS:g} s")
-    backoff = {"retry.backoff.ms": 5, "retry.backoff.max.ms": 50}
-    producer = Producer({"bootstrap.servers": servers, "transactional.id": stream.name, "linger.ms": 0, **backoff})
+    producer = Producer(producer_config(KafkaSettings(bootstrap_servers=servers, group_id=stream.name)))
     producer.init_transactions(30)
     took: list[float] = []
     while len(took) < _MAX_ROUNDS and not _is_warm(took):

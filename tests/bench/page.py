@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
@@ -49,9 +49,9 @@ def write(name: str, title: str, command: str, figures: Sequence[Figure], second
     (FOLDER / f"{stem}.md").write_text(_markdown(found, known, stem), encoding="utf-8")
     kinds = {one["processor"] for one in known.values()}
     judged = [
-        (f"{figure.what}, {known[bench]['processor']}" if len(kinds) > 1 else figure.what, figure)
-        for bench, of_one in found.items()
-        for figure in of_one
+        replace(figure, what=f"{figure.what}, {known[bench]['processor']}") if len(kinds) > 1 else figure
+        for bench, figures in found.items()
+        for figure in figures
         if figure.bar
     ]
     (FOLDER / f"{stem}.svg").write_text(_svg(judged), encoding="utf-8")
@@ -78,8 +78,8 @@ def _markdown(found: Mapping[str, Sequence[Figure]], known: Mapping[str, Any], s
     return "\n".join(lines)
 
 
-def _svg(figures: Sequence[tuple[str, Figure]]) -> str:
-    """Each figure, with its name, as a share of its bar: longer is better, and what ends beyond the line is held."""
+def _svg(figures: Sequence[Figure]) -> str:
+    """Each figure as a share of its bar, so that longer is better: a bar that ends beyond the line is held."""
     height = _ROW * len(figures) + 40
     line = _LEFT + _WIDE / _MOST
     size = f'width="{_LEFT + _WIDE + 90}" height="{height}"'
@@ -87,12 +87,12 @@ def _svg(figures: Sequence[tuple[str, Figure]]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="12">',
         f'<rect width="100%" height="100%" fill="white"/><text x="{line}" y="16" text-anchor="middle">bar</text>',
     ]
-    for place, (name, figure) in enumerate(figures):
+    for place, figure in enumerate(figures):
         assert figure.bar is not None
         share = _share(figure)
         y = 24 + place * _ROW
         parts.append(
-            f'<text x="{_LEFT - 8}" y="{y + 15}" text-anchor="end">{escape(name)}</text>'
+            f'<text x="{_LEFT - 8}" y="{y + 15}" text-anchor="end">{escape(figure.what)}</text>'
             f'<rect x="{_LEFT}" y="{y + 3}" width="{min(share, _MOST) / _MOST * _WIDE:.0f}" height="{_ROW - 9}" '
             f'fill="{_COLOURS[figure.holds]}"/>'
             f'<text x="{_LEFT + _WIDE + 6}" y="{y + 15}">{figure.value:g} {escape(figure.unit)}</text>'
