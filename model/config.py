@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from model.color_histogram import HISTOGRAM_DIM
+from model.colors.color_histogram import HISTOGRAM_DIM
 from model.errors import CheckpointError
 from model.geometry import FITS, INTERPOLATIONS, Framing
 
@@ -51,7 +51,7 @@ class ModelConfig:
     tuned_image_blocks: int = 0  # the same of an EfficientNet
     image_details: tuple[int, ...] = ()  # stages of an EfficientNet whose channels are summed up beside its features
     detail_dim: int = 0  # of those sums
-    ground_dim: int = 0  # of what is measured of a picture's border (`model.ground`); 0: scenes do without
+    ground_dim: int = 0  # of what is measured of a picture's border (`model.scenes.ground`); 0: scenes do without
     image_classes: int = 0  # of the image tower's own classifier, where scenes ask it; 0: they do not
     untaught_scenes: tuple[str, ...] = ()  # the last values of "scene": known to that classifier alone
     pair: Mapping[str, Any] = field(default_factory=dict)  # see `model.towers.pair`; {}: there is none

@@ -19,26 +19,26 @@ import torch
 
 from model.association import Sides, all_pairs, pair_features, probabilities, sides_of
 from model.calibrate import Outcomes, thresholds_of
-from model.catalogue import is_catalogue, load_catalogue
-from model.catch_all import apart
-from model.dataset import Row, load_rows
-from model.engines import Engine, Precision, choose_engine, open_images
-from model.evidence_check import evidence_figures
-from model.features import Features, look_at, read_titles, see_images
-from model.figures import auroc, details_of, figures_of, outcome_figures, paired_gain, recall_at
-from model.fit import label_ids
 from model.fusion import ATTRIBUTES, SINGLE_SIDED, FusionModel, Logits
 from model.honesty import curve_of, honest_rows
 from model.inputs import Inputs, bag_tensors
-from model.label_noise import label_noise
 from model.labels import DEFAULT_DOUBT
+from model.measuring.catch_all import apart
+from model.measuring.evidence_check import evidence_figures
+from model.measuring.figures import auroc, details_of, figures_of, outcome_figures, paired_gain, recall_at
+from model.measuring.label_noise import label_noise
 from model.ngrams import bags
 from model.parts import all_features
 from model.pool import SIDES
 from model.predictor import choose_device
-from model.presence_data import evaluate_presence
+from model.presence.presence_data import evaluate_presence
+from model.runtime.engines import Engine, Precision, choose_engine, open_images
 from model.scoring import Scored, Scorer
 from model.taxonomy import load_taxonomy
+from model.training.catalogue import is_catalogue, load_catalogue
+from model.training.dataset import Row, load_rows
+from model.training.features import Features, look_at, read_titles, see_images
+from model.training.fit import label_ids
 from model.weights import SHIPPED, Checkpoint, Vocabulary, load
 
 TARGET = 0.95
@@ -88,7 +88,7 @@ def _on_engine(
     loaded: Checkpoint, exact: Features, rows: Sequence[Row], device: torch.device, engine: tuple[Engine, Precision]
 ) -> tuple[Features, dict[str, Any]]:
     """The features as an engine gives them, and by how many points each attribute changes."""
-    from model.precision import changes_of  # which imports this file
+    from model.measuring.precision import changes_of  # which imports this file
 
     choice = choose_engine(device, *engine, quantisation=loaded.quantisation)
     side = loaded.config.image_side

@@ -11,11 +11,11 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from model.packs import find_packs
 from model.taxonomy import Taxonomy
 from model.types import Mention, ReadText, Span
-from model.units import find_sizes, lowered
-from model.words import WordFinder
+from model.wording.packs import find_packs
+from model.wording.units import find_sizes, lowered
+from model.wording.words import WordFinder
 
 _RULES_VERSION = "5"
 _RELIABILITY = {"title": 0.95, "description": 0.8, "ocr": 0.7}

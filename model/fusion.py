@@ -2,11 +2,11 @@
 
 Several experts answer for every attribute. ``image`` sees the picture: the tower's features, a colour histogram.
 ``text`` reads the encoder's vector of the title, ``words`` its n-grams as well. ``tuned_image`` and ``tuned_text`` are
-the heads that were fitted together with a tower's last stages, where those were tuned (`model.tune`). Those named in
-the configuration's ``fusions`` see picture and title at once (`model.fusions`), a missing side as a learned vector;
-training drops sides at random, so that they know how to do without. ``words`` is linear, the others are small networks.
-What is published is a pool of them (see `model.pool`): on small data that beats any single one, and the single-sided
-experts are needed anyway, to say what a tag would be without picture or title.
+the heads that were fitted together with a tower's last stages, where those were tuned (`model.training.tune`). Those
+named in the configuration's ``fusions`` see picture and title at once (`model.fusions`), a missing side as a learned
+vector; training drops sides at random, so that they know how to do without. ``words`` is linear, the others are small
+networks. What is published is a pool of them (see `model.pool`): on small data that beats any single one, and the
+single-sided experts are needed anyway, to say what a tag would be without picture or title.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from model.fusions.registry import NEEDS_PARTS, Widths, build_fusion
 from model.inputs import Inputs
 from model.joint_space import JointSpace
 from model.ngrams import NUM_COLUMNS, NUM_WORD_BITS
-from model.surroundings import Surroundings
-from model.tuned_heads import TunedHeads
+from model.scenes.surroundings import Surroundings
+from model.training.tuned_heads import TunedHeads
 
 ATTRIBUTES = ("product_type", "color", "material")  # "category" is summed from product_type
 _DETAIL_SHARE = 0.1  # of a deviation: a detail weighs about what a cell of the colour histogram does
@@ -130,7 +130,7 @@ class FusionModel(nn.Module):
 
     def scenes(self, images: torch.Tensor, grounds: torch.Tensor) -> torch.Tensor:
         """(P, V) raw scores of pictures' scenes, from their features (P, Di) and what is measured of their grounds
-        (P, K), which only those with `model.surroundings` look at.
+        (P, K), which only those with `model.scenes.surroundings` look at.
         """
         taught = self.taught_scenes(images)
         if self.surroundings is None:

@@ -1,7 +1,8 @@
 """Image tower: pictures to vectors. EfficientNet (Tan & Le 2019) in its "lite" form.
 
 Any other network can take its place (`model.towers`): normalised pictures (B, 3, S, S) in, features (B, D) out. Where
-its last stages were tuned (`model.tune`) they stand there twice: what they saw as they came, then what they see tuned.
+its last stages were tuned (`model.training.tune`) they stand there twice: what they saw as they came, then what they
+see tuned.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import torch
 from torch import nn
 
 from model.config import ModelConfig
-from model.efficientnet import SCALES, EfficientNetLite
 from model.errors import ModelError
+from model.runtime.efficientnet import SCALES, EfficientNetLite
 
 
 class ImageTower(nn.Module):

@@ -10,19 +10,19 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from model.ocr_beside import PlacedLine, with_lone_signs
-from model.ocr_detect import Corners, Detector, TextBox
-from model.ocr_engine import bundled_files, files_digest
-from model.ocr_frame import Frame
-from model.ocr_join import halves, joined
-from model.ocr_memory import telling_memory
-from model.ocr_networks import OcrEngine, choose_engine, open_networks
-from model.ocr_prices import LOOK_VERSION, look_again, stripped
-from model.ocr_recognise import ReadLine, Recogniser, crop_of
-from model.ocr_scout import SCOUT_VERSION, Scout, thresholds_of
-from model.price_forms import find_forms, has_price
-from model.roles import ROLES_VERSION, assign_roles
+from model.reading.beside import PlacedLine, with_lone_signs
+from model.reading.detect import Corners, Detector, TextBox
+from model.reading.engine import bundled_files, files_digest
+from model.reading.frame import Frame
+from model.reading.join import halves, joined
+from model.reading.memory import telling_memory
+from model.reading.networks import OcrEngine, choose_engine, open_networks
+from model.reading.recognise import ReadLine, Recogniser, crop_of
+from model.reading.roles import ROLES_VERSION, assign_roles
+from model.reading.scout import SCOUT_VERSION, Scout, thresholds_of
+from model.reading.second_look import LOOK_VERSION, look_again, stripped
 from model.types import Pixels, ReadText, TextLine
+from model.wording.price_forms import find_forms, has_price
 
 SIDE = 480  # shorter side at which text is looked for; 736 finds the same on product photos and takes twice as long
 MAX_SIDE = 1536

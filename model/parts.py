@@ -19,15 +19,15 @@ import torch
 from torch.nn.functional import adaptive_avg_pool2d
 
 from model.config import ModelConfig
-from model.dataset import Row
 from model.errors import ModelError
-from model.features import Features, cached, compute_features, load_pixels
 from model.fusions.pair import Parts
 from model.fusions.registry import NEEDS_PARTS
-from model.ground_data import grounds_of
 from model.image import ImageTower
-from model.part_features import Halves, PartFeatures
 from model.text import TextTower
+from model.training.dataset import Row
+from model.training.features import Features, cached, compute_features, load_pixels
+from model.training.ground_data import grounds_of
+from model.training.part_features import Halves, PartFeatures
 from model.types import ListingInput
 
 Log = Callable[[str], None]
@@ -43,8 +43,8 @@ def all_features(
     cache: Path,
     log: Log,
 ) -> Features:
-    """See `model.features.compute_features`; with parts where one of the configuration's fusions needs them, and with
-    grounds where its scenes do.
+    """See `model.training.features.compute_features`; with parts where one of the configuration's fusions needs them,
+    and with grounds where its scenes do.
     """
     found = compute_features(rows, titles, towers, config.image_side, cache, log)
     if config.ground_dim:

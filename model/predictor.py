@@ -20,22 +20,22 @@ import torch
 
 from model.association import pair_features, probabilities, sides_of
 from model.calibrate import bought_of, thresholds_of
-from model.color import named_colors
-from model.color_histogram import color_histogram
-from model.device_lane import BUCKETS
-from model.engines import Engine, EngineChoice, Precision, choose_engine, engine_name
+from model.colors.color import named_colors
+from model.colors.color_histogram import color_histogram
+from model.colors.foreground import Foreground, find_foreground
 from model.errors import CheckpointError, OutOfMemoryError
-from model.foreground import Foreground, find_foreground
 from model.fusion import Logits
-from model.ground import ground_measures
 from model.inputs import Inputs, bag_tensors
 from model.labels import UNTAUGHT, Labels, Side
 from model.ngrams import bags, is_familiar
-from model.opened_towers import open_towers
 from model.parts import parts_of_listings
 from model.pool import SIDES
 from model.prompts import Prompted
-from model.repeats import SeenPictures
+from model.runtime.device_lane import BUCKETS
+from model.runtime.engines import Engine, EngineChoice, Precision, choose_engine, engine_name
+from model.runtime.opened_towers import open_towers
+from model.runtime.repeats import SeenPictures
+from model.scenes.ground import ground_measures
 from model.scoring import category_matrix
 from model.taxonomy import Taxonomy, load_taxonomy
 from model.types import ColorArea, ListingInput, ModelInfo, Prediction, Scores, Timings, Vector
@@ -289,7 +289,7 @@ def load_predictor(
     num_threads: int = 0,
     taxonomy: Taxonomy | None = None,
 ) -> TorchPredictor:
-    """Load onto a device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; see `model.engines`. Raises CheckpointError."""
+    """Load onto ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; engines: `choose_engine`. Raises CheckpointError."""
     place = choose_device(device)
     if num_threads:
         torch.set_num_threads(num_threads)

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 
-from model.like_lengths import CALL_TOKENS, groups_of
+from model.runtime.like_lengths import CALL_TOKENS, groups_of
 
 Encode = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # (B, T) ids and mask, 1 where a token stands, to (B, D)
 

@@ -21,33 +21,33 @@ import torch
 
 from model.association import sides_of
 from model.calibrate import Fitting, Outcomes, fit_pool, fit_temperature, honest_outcomes
-from model.card import write_card
-from model.catalogue import rows_of
 from model.config import ModelConfig
-from model.dataset import Row, Split
 from model.doubts import doubt_of, fit_association
 from model.errors import ModelError
 from model.evaluate import evaluate_features, noise_figures
-from model.features import Features, read_titles, see_images
-from model.fit import Examples, Length, choose_length, examples_of, fit_experts, remember_words
-from model.folds import NUM_FOLDS, fold_of_rows
 from model.fusion import ATTRIBUTES, FusionModel
 from model.image import ImageTower
-from model.image_classes import scenes_of_classes, untaught_scenes
 from model.labels import UNTAUGHT
-from model.out_of_fold import OutOfFold, ask, together
+from model.measuring.card import write_card
+from model.measuring.precision import learn_int8, part_of
 from model.parts import all_features
 from model.pool import Pool
-from model.precision import learn_int8, part_of
 from model.predictor import choose_device
-from model.presence_data import learn_presence
-from model.preset import Preset
-from model.progress import Meter, Progress, silent
-from model.resume import Unfinished, key_of
+from model.presence.presence_data import learn_presence
+from model.scenes.image_classes import scenes_of_classes, untaught_scenes
 from model.scoring import Scorer
 from model.taxonomy import load_taxonomy
-from model.towers.bring import bring_towers
-from model.tuning import Tuned, Tuning
+from model.training.bring import bring_towers
+from model.training.catalogue import rows_of
+from model.training.dataset import Row, Split
+from model.training.features import Features, read_titles, see_images
+from model.training.fit import Examples, Length, choose_length, examples_of, fit_experts, remember_words
+from model.training.folds import NUM_FOLDS, fold_of_rows
+from model.training.out_of_fold import OutOfFold, ask, together
+from model.training.preset import Preset
+from model.training.progress import Meter, Progress, silent
+from model.training.resume import Unfinished, key_of
+from model.training.tuning import Tuned, Tuning
 from model.weights import Vocabulary, load_towers, save_heads, save_outcomes, seal
 
 MIN_TYPE_ROWS = 20

@@ -33,10 +33,10 @@ from model.image import ImageTower
 from model.place import SHIPPED as SHIPPED  # part of this file's face, as is locate
 from model.place import locate as locate
 from model.pool import Pool
-from model.quantise import Quantisation, load_quantisation
+from model.presence.text_presence import TextPresence, load_presence
 from model.reference.config import is_reference
+from model.runtime.quantise import Quantisation, load_quantisation
 from model.text import TextTower
-from model.text_presence import TextPresence, load_presence
 from model.towers.registry import build_image, build_text
 
 if TYPE_CHECKING:

@@ -18,11 +18,11 @@ import torch
 from torch.nn.functional import normalize
 
 from model.calibrate import Outcomes, thresholds_of
-from model.engines import EngineChoice, open_images
 from model.errors import CheckpointError
 from model.labels import Threshold
 from model.prompts import Prompted
-from model.repeats import SeenPictures
+from model.runtime.engines import EngineChoice, open_images
+from model.runtime.repeats import SeenPictures
 from model.types import Vector
 from model.weights import Calibrated, Checkpoint, Vocabulary
 

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from model.calibrate import Outcomes, fit_temperature
-from model.dataset import Row
-from model.engines import EngineChoice
-from model.features import load_pixels
 from model.geometry import Framing
 from model.prompts import Prompted
+from model.runtime.engines import EngineChoice
+from model.training.dataset import Row
+from model.training.features import load_pixels
 from model.weights import Calibrated, Checkpoint
 from model.zero_shot import ZeroShot, open_zero_shot
 

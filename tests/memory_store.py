@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from worker.vector_store import Looked, LookupOutcome, Written
+from worker.cache.vector_store import Looked, LookupOutcome, Written
 
 
 class MemoryVectorStore:

@@ -19,15 +19,17 @@ EDGE = (
     "cli",
     "settings",
     "sources",
-    "kafka_config",
-    "admin",
+    "kafka.config",
+    "kafka.admin",
     "doctor",
     "tag_lines",
     "replay",
     "stream",
-    "guest",
+    "replays.guest",
 )
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 400, 50
+# A preset names reference models as well, which are trained apart from all else.
+BOTH_WAYS = {("model.reference", "model.training"), ("model.training", "model.reference")}
 # Pure files that any stage may use; DESIGN.md names them.
 PURE = {"worker.batch", "worker.enrich"}
 
@@ -105,6 +107,21 @@ def test_imports_have_no_cycles() -> None:
 
     for name in graph:
         visit(name, ())
+
+
+def _room(name: str) -> str:
+    """The package inside a package that a module stands in, or nothing."""
+    package, _, rest = name.partition(".")
+    return f"{package}.{rest.split('.')[0]}" if (ROOT / package / rest.split(".")[0]).is_dir() else ""
+
+
+def test_rooms_import_one_way() -> None:
+    """Of two rooms one knows the other, at most: what each is for can be read without the other."""
+    pairs = {
+        (_room(name), _room(used)) for name, path in MODULES.items() for used in imports(path) if used in MODULES
+    }
+    rooms = {(one, other) for one, other in pairs if one and other and one != other}
+    assert {(one, other) for one, other in rooms if (other, one) in rooms} == BOTH_WAYS
 
 
 @pytest.mark.parametrize("name", MODULES)

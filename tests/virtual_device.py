@@ -1,7 +1,7 @@
 """A device in virtual time: three streams that take as long as they are told, and a host that takes none to wait.
 
-See `model.device_lane.Stages`. Features are each picture's mean, so that whoever gets another's sees it. What must not
-happen on a real device raises here: a buffer used anew while its copy is under way.
+See `model.runtime.device_lane.Stages`. Features are each picture's mean, so that whoever gets another's sees it. What
+must not happen on a real device raises here: a buffer used anew while its copy is under way.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from model.device_lane import Floats, Pictures
+from model.runtime.device_lane import Floats, Pictures
 
 
 @dataclass(frozen=True, slots=True)

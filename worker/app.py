@@ -19,15 +19,15 @@ from typing import Any, Protocol
 import structlog
 
 from model.errors import ModelError
-from worker.backfill import Backfill
 from worker.build import VERSION, Built, Models, build_tagger
 from worker.errors import FatalError
-from worker.guard import shown
-from worker.health import HealthServer, Verdict
+from worker.fetching.guard import shown
+from worker.kafka.transaction import Step, watch_nothing
 from worker.metrics import Metrics
+from worker.replays.backfill import Backfill
 from worker.settings import Settings
 from worker.stream import Connector, Stream
-from worker.transaction import Step, watch_nothing
+from worker.telemetry.health import HealthServer, Verdict
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +35,7 @@ _CONSUMER_SILENT_SECONDS = 120.0  # above what a rebalance or a look-up of offse
 
 
 class Companion(Protocol):
-    """Work of another kind beside live traffic: `worker.guest`."""
+    """Work of another kind beside live traffic: `worker.replays.guest`."""
 
     async def run(self, built: Built, live: Stream, metrics: Metrics) -> None:
         """Work until done. Whatever happens to it, it raises nothing and live traffic goes on."""
@@ -147,13 +147,13 @@ class Worker:
     # ---- probes -------------------------------------------------------------------------------------------------
 
     def started(self) -> Verdict:
-        """See `worker.health.Probes`."""
+        """See `worker.telemetry.health.Probes`."""
         return (
             Verdict(True) if self._stream is not None else Verdict(False, "loading the model or waiting for the broker")
         )
 
     def ready(self) -> Verdict:
-        """See `worker.health.Probes`."""
+        """See `worker.telemetry.health.Probes`."""
         if self._stream is None:
             return self.started()
         if self._is_draining:
@@ -168,7 +168,7 @@ class Worker:
         return Verdict(True)
 
     def alive(self) -> Verdict:
-        """See `worker.health.Probes`."""
+        """See `worker.telemetry.health.Probes`."""
         if self._stream is None:
             return Verdict(True, "starting")
         consumer, stalled = self._stream.consumer, self._stream.pipeline.stalled_seconds()

@@ -18,12 +18,12 @@ import structlog
 from model.types import ListingInput, Prediction
 from worker.batch import BatchPolicy, Front, Wait, whose_turn
 from worker.errors import RejectedError
+from worker.flow.pace import Share
+from worker.flow.waiting import Outlook, Waiting, WaitingRoom
 from worker.infer import Infer
 from worker.metrics import Metrics
-from worker.pace import Share
 from worker.recall import Recall, Recalled
-from worker.tracing import on_device
-from worker.waiting import Outlook, Waiting, WaitingRoom
+from worker.telemetry.tracing import on_device
 
 log = structlog.get_logger(__name__)
 

@@ -16,29 +16,29 @@ import structlog
 from model.config import ModelConfig
 from model.extract import Extractor
 from model.place import locate
-from model.prices import PRICES_VERSION
 from model.tagging import Tagging
 from model.taxonomy import load_taxonomy
 from model.types import ModelInfo, Predictor, TextReader
-from worker import cgroup, heap
-from worker.admission import Limits
+from model.wording.prices import PRICES_VERSION
 from worker.batch import BatchPolicy
 from worker.batches import Batches, SparePolicy
+from worker.cache.shared_texts import SharedTexts
+from worker.cache.text_codec import TextCodec
+from worker.cache.vector_codec import VectorCodec
+from worker.cache.vector_store import NoVectorStore, RedisVectorStore, StorePolicy, VectorStore
 from worker.decode import DecodePolicy, Decoder
 from worker.fetch import Fetcher, FetchPolicy
+from worker.flow.admission import Limits
+from worker.flow.lanes import Crossing, Turnstile
 from worker.infer import Infer
-from worker.lanes import Crossing, Turnstile
+from worker.machine import cgroup, heap
+from worker.machine.threads import Asked, ThreadPlan, plan_threads
 from worker.metrics import Metrics
 from worker.pipeline import Stages, Tagger
 from worker.read import Read
 from worker.recall import Recall, RecallPolicy
 from worker.settings import Settings
-from worker.shared_texts import SharedTexts
-from worker.text_codec import TextCodec
-from worker.threads import Asked, ThreadPlan, plan_threads
-from worker.tracing import open_traces
-from worker.vector_codec import VectorCodec
-from worker.vector_store import NoVectorStore, RedisVectorStore, StorePolicy, VectorStore
+from worker.telemetry.tracing import open_traces
 
 VERSION = version("hangtag")
 _GUEST_PART = 0.25  # of the memory in flight, while a backfill shares the worker: the ceiling stays where it was

@@ -19,15 +19,15 @@ from collections.abc import Iterable, Sequence
 import structlog
 
 from schemas.topics import EVENT_KINDS
-from worker.admission import Limits
 from worker.errors import FatalError
-from worker.intake import Intake
+from worker.flow.admission import Limits
+from worker.flow.yielding import Recent
 from worker.item import Finished
+from worker.kafka.transaction import Commit, Outcome
 from worker.metrics import Metrics
-from worker.partition import Partition
+from worker.partitions.intake import Intake
+from worker.partitions.partition import Partition
 from worker.publish import Publisher
-from worker.transaction import Commit, Outcome
-from worker.yielding import Recent
 
 log = structlog.get_logger(__name__)
 

@@ -22,10 +22,10 @@ import structlog
 from confluent_kafka import Consumer as KafkaConsumer
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
-from worker.assignment import Assigned, ConsumePolicy, Held, Listener
 from worker.errors import FatalError
 from worker.item import Origin, Record
-from worker.topic_reader import Range
+from worker.kafka.topic_reader import Range
+from worker.partitions.assignment import Assigned, ConsumePolicy, Held, Listener
 
 T = TypeVar("T")
 _CUT = "what is left can be replayed under another --name, with --from earliest"

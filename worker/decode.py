@@ -14,11 +14,11 @@ import structlog
 
 from model.geometry import Framing
 from schemas.deadletter import Reason, Stage
-from worker.cell import Cell, GoneError, LiedError, death
-from worker.confine import PATIENCE
+from worker.decoding.cell import Cell, GoneError, LiedError, death
+from worker.decoding.confine import PATIENCE
+from worker.decoding.jail import JailLimits
 from worker.errors import FatalError, RejectedError
 from worker.item import DecodedImage, FetchedImage
-from worker.jail import JailLimits
 from worker.metrics import Metrics
 
 log = structlog.get_logger(__name__)
@@ -32,8 +32,8 @@ _START_WAITS = (0.0, 0.5, 2.0, 8.0)  # seconds before each try to start a proces
 @dataclass(frozen=True, slots=True)
 class DecodePolicy:
     """How many processes, and what one picture may cost. ``seconds``: of processor time; ``patience`` times that by the
-    clock, as a busy machine is not the picture's fault: one that steps back (`worker.jail`) may be left a tenth of a
-    processor there. ``reading_side`` 0: no copy for OCR.
+    clock, as a busy machine is not the picture's fault: one that steps back (`worker.decoding.jail`) may be left a
+    tenth of a processor there. ``reading_side`` 0: no copy for OCR.
     """
 
     num_processes: int = 1

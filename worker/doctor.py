@@ -12,8 +12,8 @@ from redis import Redis
 from redis.exceptions import NoPermissionError, RedisError
 
 from model.errors import ModelError
-from worker.broker_check import find_fault
-from worker.kafka_config import client_config, producer_config
+from worker.kafka.broker_check import find_fault
+from worker.kafka.config import client_config, producer_config
 from worker.settings import Settings
 
 Level = Literal["ok", "warn", "fail"]

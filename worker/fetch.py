@@ -1,10 +1,10 @@
 """Image URL to bytes: the only place that opens sockets to image hosts.
 
-Redirects are followed here, by hand, so that each target passes the guard. Bodies are read in steps that admission
-pays for, but for what a socket has read ahead. Trouble that can heal is tried again with growing, jittered waits until
+Redirects are followed here, by hand, so that each target passes the guard. Bodies are read in steps that admission pays
+for, but for what a socket has read ahead. Trouble that can heal is tried again with growing, jittered waits until
 ``give_up_seconds`` are over, which bound attempts, waits between them, and waiting for a turn at a host that fails
-(`worker.patience`). A turn at a host that is well is waited for however long it takes, and so is memory of ours
-(`worker.allowance`): neither is the host's fault, and neither uses up its time.
+(`worker.fetching.patience`). A turn at a host that is well is waited for however long it takes, and so is memory of
+ours (`worker.fetching.allowance`): neither is the host's fault, and neither uses up its time.
 
 The loop is our own and not stamina's: a wait has to honour the host's Retry-After and the rest its breaker prescribes,
 must not begin if it would end past the limit, and tests drive clock and wait by hand; stamina stops only after it
@@ -25,18 +25,18 @@ from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from schemas.deadletter import Reason, Stage
-from worker.admission import Lease
-from worker.allowance import Allowance, NoRoomError
 from worker.clock import Clock, MonotonicClock
-from worker.dial import GuardedConnector, WireBudget
+from worker.decoding.formats import HEAD_BYTES, sniff
 from worker.errors import RejectedError
-from worker.fetch_failures import RetryError, failure_of, rejected
-from worker.formats import HEAD_BYTES, sniff
-from worker.guard import Guard, RefusedError, shown
-from worker.hosts import Host, Hosts, Pacing, Slot
+from worker.fetching.allowance import Allowance, NoRoomError
+from worker.fetching.dial import GuardedConnector, WireBudget
+from worker.fetching.failures import RetryError, failure_of, rejected
+from worker.fetching.guard import Guard, RefusedError, shown
+from worker.fetching.hosts import Host, Hosts, Pacing, Slot
+from worker.fetching.patience import Patience
+from worker.flow.admission import Lease
 from worker.item import FetchedImage
 from worker.metrics import Metrics
-from worker.patience import Patience
 
 _STEP_BYTES = 64 << 10
 _MAX_FIRST_BYTES = 256 << 10  # of a stated length that are paid for before they have come

@@ -18,8 +18,8 @@ from model.labels import Labels
 from model.types import ListingInput, ModelInfo, Prediction, Predictor
 from schemas.deadletter import Reason, Stage
 from worker.errors import FatalError, RejectedError
-from worker.owner_thread import OwnerThread
-from worker.redact import describe
+from worker.machine.owner_thread import OwnerThread
+from worker.telemetry.redact import describe
 
 log = structlog.get_logger(__name__)
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from schemas.deadletter import Reason, Stage
 from schemas.listing import ListingCreated
-from worker.tracing import NO_TRACE, Trace
+from worker.telemetry.tracing import NO_TRACE, Trace
 
 Headers = tuple[tuple[str, bytes | None], ...]
 

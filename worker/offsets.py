@@ -6,7 +6,7 @@ only what was not committed.
 
 Beside the map stands a `Mark`: which process wrote it, or that the partition was handed over cleanly. A mark that is
 not clean when a partition is assigned means that its last owner died, and with it the records it had under way; the
-count of such deaths is how a record that kills the process is found (`worker.quarantine`).
+count of such deaths is how a record that kills the process is found (`worker.partitions.quarantine`).
 
 Gap map on the wire (ASCII, base64 of the bytes below; Kafka allows 4,096 characters):
 

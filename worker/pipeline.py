@@ -26,31 +26,31 @@ from typing import TypeVar
 import structlog
 
 from model.extract import Extractor
-from model.prices import PriceHints, find_prices
 from model.tagging import Tagging
 from model.types import ListingInput, Prediction, ReadText
+from model.wording.prices import PriceHints, find_prices
 from schemas.deadletter import Reason, Stage
 from schemas.listing import ListingCreated
-from worker.admission import Budget, Lease, Limits
 from worker.committer import Committer
 from worker.decode import Decoder
 from worker.errors import RejectedError
 from worker.fetch import Fetcher
+from worker.flow.admission import Budget, Lease, Limits
+from worker.flow.lanes import Lane
+from worker.flow.pace import Pace
+from worker.flow.storm import StormBreaker
 from worker.infer import Infer
-from worker.intake import Intake
 from worker.item import DecodedImage, FailedImage, FetchedImage, Flight, ImageOutcome, Item, UnreadText
-from worker.lanes import Lane
 from worker.metrics import Metrics
 from worker.normalise import normalise_title
-from worker.ordering import TurnLostError
 from worker.outcome import Outcome, Outputs
-from worker.pace import Pace
 from worker.parse import check_usable, parse
-from worker.partition import Journey
+from worker.partitions.intake import Intake
+from worker.partitions.ordering import TurnLostError
+from worker.partitions.partition import Journey
 from worker.read import Read
 from worker.recall import Recall
-from worker.storm import StormBreaker
-from worker.tracing import NO_TRACES, Traces
+from worker.telemetry.tracing import NO_TRACES, Traces
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)

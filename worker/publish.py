@@ -1,6 +1,6 @@
 """Sole owner of the producers: results, dead letters and offsets in one transaction, or at least once.
 
-What an `Outcome` means, and why, is said in `worker.transaction`.
+What an `Outcome` means, and why, is said in `worker.kafka.transaction`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Producer as KafkaProducer
 
 from worker.item import OutputRecord
-from worker.owner_thread import OwnerThread
-from worker.transaction import Commit, Outcome, ProducerSession, PublishPolicy, Step, produce, watch_nothing
+from worker.kafka.transaction import Commit, Outcome, ProducerSession, PublishPolicy, Step, produce, watch_nothing
+from worker.machine.owner_thread import OwnerThread
 
 log = structlog.get_logger(__name__)
 

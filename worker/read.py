@@ -16,15 +16,15 @@ import structlog
 from model.errors import OutOfMemoryError
 from model.types import ReadText, TextReader
 from schemas.deadletter import Reason, Stage
+from worker.cache.read_memory import ReadMemory
+from worker.cache.shared_texts import SharedTexts
 from worker.clock import Clock, MonotonicClock
 from worker.errors import RejectedError
+from worker.flow.reading_streak import ReadingStreak
 from worker.item import DecodedImage, UnreadText
+from worker.machine.owner_thread import OwnerThread
 from worker.metrics import Metrics
-from worker.owner_thread import OwnerThread
-from worker.read_memory import ReadMemory
-from worker.reading_streak import ReadingStreak
-from worker.redact import describe
-from worker.shared_texts import SharedTexts
+from worker.telemetry.redact import describe
 
 log = structlog.get_logger(__name__)
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 import structlog
 
+from worker.cache.vector_codec import StoredVector, Vector, VectorCodec, as_stored, round_to_stored
+from worker.cache.vector_store import Looked, VectorStore, Written
+from worker.cache.write_behind import WriteBehind
 from worker.metrics import Metrics
 from worker.normalise import normalise_title
-from worker.vector_codec import StoredVector, Vector, VectorCodec, as_stored, round_to_stored
-from worker.vector_store import Looked, VectorStore, Written
-from worker.write_behind import WriteBehind
 
 __all__ = ["Recall", "RecallPolicy", "Recalled", "as_stored"]
 

@@ -16,18 +16,18 @@ from typing import Any
 
 import structlog
 
-from worker.admin import Admin, PlannedTopic, parse_partitions, planned_topics
 from worker.app import Worker, run_until
-from worker.backfill import Backfill
-from worker.bulk import BulkInput
-from worker.bulk_load import BulkLoad, BulkTopic, Loaded
 from worker.errors import FatalError, RetryableError
-from worker.kafka_config import client_config, producer_config
-from worker.left_out import LeftOut
-from worker.plan_store import Kept, PlanStore
-from worker.planner import Planner
-from worker.replay_plan import Plan, Request
-from worker.replay_progress import Progress, ProgressReader, Report, Standing
+from worker.kafka.admin import Admin, PlannedTopic, parse_partitions, planned_topics
+from worker.kafka.config import client_config, producer_config
+from worker.replays.backfill import Backfill
+from worker.replays.bulk import BulkInput
+from worker.replays.bulk_load import BulkLoad, BulkTopic, Loaded
+from worker.replays.left_out import LeftOut
+from worker.replays.plan import Plan, Request
+from worker.replays.plan_store import Kept, PlanStore
+from worker.replays.planner import Planner
+from worker.replays.progress import Progress, ProgressReader, Report, Standing
 from worker.settings import Settings
 
 log = structlog.get_logger(__name__)

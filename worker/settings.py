@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from schemas.topics import Topics, default_dead_letter_topic
-from worker.confine import PATIENCE
+from worker.decoding.confine import PATIENCE
 
 MIB = 1 << 20
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
@@ -145,7 +145,7 @@ class FetchSettings(_Group):
     @field_validator("allow_endpoints")
     @classmethod
     def _check_endpoints(cls, endpoints: tuple[str, ...]) -> tuple[str, ...]:
-        from worker.guard import parse_endpoint
+        from worker.fetching.guard import parse_endpoint
 
         for endpoint in endpoints:
             parse_endpoint(endpoint)

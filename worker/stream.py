@@ -15,26 +15,26 @@ import structlog
 
 from model.types import ModelInfo
 from schemas.topics import EVENT_KINDS
-from worker.admission import Limits
-from worker.assignment import ConsumePolicy
-from worker.backfill import Backfill
-from worker.broker_check import max_record_bytes, wait_for_topics
 from worker.build import VERSION
 from worker.committer import Committer
 from worker.consume import Consumer
 from worker.errors import FatalError
-from worker.gauges import Gauges
-from worker.intake import Intake
-from worker.intake_policy import IntakePolicy
-from worker.kafka_config import client_config, consumer_config, producer_config, transactional_id
+from worker.flow.admission import Limits
+from worker.flow.pace import Pace
+from worker.flow.storm import StormBreaker, StormPolicy
+from worker.kafka.broker_check import max_record_bytes, wait_for_topics
+from worker.kafka.config import client_config, consumer_config, producer_config, transactional_id
+from worker.kafka.transaction import PublishPolicy, Step, watch_nothing
 from worker.metrics import Metrics
 from worker.outcome import Identity, Outputs
-from worker.pace import Pace
+from worker.partitions.assignment import ConsumePolicy
+from worker.partitions.intake import Intake
+from worker.partitions.intake_policy import IntakePolicy
 from worker.pipeline import Pipeline, Tagger
 from worker.publish import PlainPublisher, Publisher, TransactionalPublisher
+from worker.replays.backfill import Backfill
 from worker.settings import KafkaSettings, Settings
-from worker.storm import StormBreaker, StormPolicy
-from worker.transaction import PublishPolicy, Step, watch_nothing
+from worker.telemetry.gauges import Gauges
 
 log = structlog.get_logger(__name__)
 

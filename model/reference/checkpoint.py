@@ -11,12 +11,12 @@ from safetensors.torch import load_file, save_file
 from transformers import BertConfig
 
 from model.errors import CheckpointError
-from model.origin import TEXT_PACKAGE, image_weights
 from model.reference.config import ReferenceConfig
 from model.reference.network import ReferenceModel
 from model.reference.outputs import Group
 from model.reference.words import PieceReader, Reader, WordReader
 from model.towers.source import package_folder
+from model.training.origin import TEXT_PACKAGE, image_weights
 from model.weights import seal, verify
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from model.dataset import Row, Split, family_share
 from model.geometry import fit_square
 from model.reference.outputs import Group
 from model.reference.words import Reader
+from model.training.dataset import Row, Split, family_share
 
 WATCHED_SHARE = 0.1
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from model.catalogue import is_catalogue, load_catalogue
-from model.dataset import Row, load_rows
-from model.figures import figures_of
+from model.measuring.figures import figures_of
 from model.reference.checkpoint import Reference, load
 from model.reference.listings import Listings, labelled_rows, load_listings
+from model.training.catalogue import is_catalogue, load_catalogue
+from model.training.dataset import Row, load_rows
 
 Log = Callable[[str], None]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import torch
 
-from model.dataset import Row
+from model.training.dataset import Row
 
 ATTRIBUTES_OF: Mapping[str, tuple[str, ...]] = {
     "product_type": ("product_type",),

@@ -13,15 +13,15 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy
 
-from model.catalogue import rows_of
 from model.errors import ModelError
-from model.preset import Preset
-from model.progress import Meter, Progress, silent
 from model.reference.card import card_of
 from model.reference.checkpoint import Reference, begin, finish, save, to_half_and_back
 from model.reference.listings import Listings, is_watched, labelled_rows, load_listings
 from model.reference.measure import measure_rows
 from model.reference.outputs import hand_out
+from model.training.catalogue import rows_of
+from model.training.preset import Preset
+from model.training.progress import Meter, Progress, silent
 
 Log = Callable[[str], None]
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from tests.integration.stream import Stream
-from worker.kafka_config import producer_config
+from worker.kafka.config import producer_config
 from worker.settings import KafkaSettings
 
 _ROUND = 100  # transactions

@@ -9,10 +9,10 @@ from tests.bench.driven import Driven, ask, in_turns, watch
 from tests.bench.figure import Bench, Figure, median_of
 from tests.integration.stream import RUN, Stream
 from tests.photos import enlarged
-from worker.cgroup import cores
 from worker.demo.imagehost import ImageHost
 from worker.demo.samples import load_pictures
-from worker.threads import Asked, plan_threads
+from worker.machine.cgroup import cores
+from worker.machine.threads import Asked, plan_threads
 
 TITLE = "Worker with the real model on a CPU, without OCR (JPEG of 800 pixels, every picture and title another)"
 _SETTINGS = {"OCR__ENABLED": "false", "LOG__LEVEL": "info", "STORM__RATIO": "0", "STORM__CONSECUTIVE": "0"}

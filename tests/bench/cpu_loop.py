@@ -19,7 +19,7 @@ import numpy as np
 from model.predictor import load_predictor
 from model.types import ListingInput
 from worker.decode import DecodePolicy
-from worker.jail import decode
+from worker.decoding.jail import decode
 
 _LIMITS = DecodePolicy(reading_side=0).limits
 _NUM_WARM = 2

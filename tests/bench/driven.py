@@ -19,9 +19,9 @@ from tests.bench.worker import device_environment
 from tests.integration.stream import Stream, WorkerProcess
 from tests.processes import cpu_seconds, tree
 from tests.servers.base import free_port
-from worker.cgroup import cores
 from worker.demo.imagehost import ImageHost
-from worker.threads import Asked, plan_threads
+from worker.machine.cgroup import cores
+from worker.machine.threads import Asked, plan_threads
 
 COMMAND = ("-m", "tests.bench.worker")
 SETTINGS = {

@@ -14,15 +14,15 @@ import torch
 from PIL import Image
 
 from model.config import ModelConfig
-from model.dataset import Row, load_rows
-from model.engines import EngineChoice, choose_engine, open_images
-from model.features import batches_of
 from model.geometry import fit_square
 from model.image import ImageTower
-from model.openvino_runtime import has_openvino
 from model.predictor import TorchPredictor
-from model.quantise import NUM_PICTURES, Quantisation, measure_ranges
+from model.runtime.engines import EngineChoice, choose_engine, open_images
+from model.runtime.openvino_runtime import has_openvino
+from model.runtime.quantise import NUM_PICTURES, Quantisation, measure_ranges
 from model.taxonomy import load_taxonomy
+from model.training.dataset import Row, load_rows
+from model.training.features import batches_of
 from model.types import ListingInput
 from model.weights import SHIPPED, load
 from tests.bench.figure import Bench, Figure, median_of

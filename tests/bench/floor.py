@@ -20,8 +20,8 @@ from typing import Any
 import aiohttp
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
-from worker.cell import Cell
 from worker.decode import DecodePolicy
+from worker.decoding.cell import Cell
 from worker.item import FetchedImage
 
 _AHEAD = 64  # listings on their way

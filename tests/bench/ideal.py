@@ -17,7 +17,7 @@ import aiohttp
 import numpy as np
 
 from worker.decode import DecodePolicy
-from worker.jail import decode
+from worker.decoding.jail import decode
 
 _LIMITS = DecodePolicy(reading_side=0).limits
 _AHEAD = 4  # batches' worth of pictures on their way

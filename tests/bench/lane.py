@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from model.dataset import load_rows
 from model.geometry import fit_square
 from model.ocr import RapidReader, open_reader
 from model.predictor import TorchPredictor, load_predictor
-from model.text_labels import choose
+from model.presence.text_labels import choose
+from model.training.dataset import load_rows
 from model.types import ListingInput, Pixels, ReadText
 from tests.bench.figure import Bench, Figure, median_of
 from tests.bench.goods import labelled, photos, poster

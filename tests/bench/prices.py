@@ -15,10 +15,10 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from model.dataset import load_rows
 from model.ocr import open_reader
-from model.prices import find_prices
+from model.training.dataset import load_rows
 from model.types import ReadText, TextReader
+from model.wording.prices import find_prices
 from tests.bench.figure import Bar, Bench, Figure
 from tests.price_cards.cards import Card, CardMaker
 from tests.price_cards.fonts import PACKAGES

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from model.stand_in import Pace, StandInPredictor, StandInReader
 from model.types import ListingInput, Prediction, Predictor, TextReader
 from worker.app import Worker, run
-from worker.logs import configure_logging
 from worker.sources import load_settings
+from worker.telemetry.logs import configure_logging
 
 
 class SameAnswer(StandInPredictor):

@@ -29,8 +29,8 @@ from tests.memory_store import MemoryVectorStore
 from tests.metronome import Metronome
 from tests.polling import until
 from tests.servers.redis import OwnRedis
+from worker.cache.vector_store import NoVectorStore, RedisVectorStore, StorePolicy, VectorStore
 from worker.errors import FatalError
-from worker.vector_store import NoVectorStore, RedisVectorStore, StorePolicy, VectorStore
 
 QUICK = StorePolicy(connect_seconds=0.3, first_knock_seconds=0.02, max_knock_seconds=0.1, write_seconds=0.5)
 ALLOWED_OVER_BUDGET_SECONDS = 0.1

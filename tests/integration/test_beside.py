@@ -19,7 +19,7 @@ from tests.reliability.traffic import listing
 from tests.servers.base import Server
 from worker.demo.imagehost import ImageHost
 from worker.replay import find_plan, make_output_topics, standings
-from worker.replay_plan import Plan, Request
+from worker.replays.plan import Plan, Request
 from worker.settings import Settings
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]

@@ -12,7 +12,7 @@ import pytest
 from tests.audit import read_events
 from tests.integration.test_replay import Past
 from tests.servers.base import Server
-from worker.topic_reader import TopicReader
+from worker.kafka.topic_reader import TopicReader
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
 
@@ -26,8 +26,8 @@ load(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
 
 def load(servers: str, name: str, folder: Path) -> int:
     """Load the folder, telling on standard output after each transaction; how many listings are in."""
-    from worker.bulk import open_input
-    from worker.bulk_load import BulkLoad, BulkTopic, Loaded
+    from worker.replays.bulk import open_input
+    from worker.replays.bulk_load import BulkLoad, BulkTopic, Loaded
 
     def tell(one: Loaded) -> None:
         sys.stdout.write(f"{one.listings}\n")

@@ -10,8 +10,8 @@ from redis import Redis
 from schemas.topics import Topics
 from tests.program import hangtag
 from tests.servers.base import Server
-from worker.broker_check import find_fault
 from worker.doctor import Finding, examine
+from worker.kafka.broker_check import find_fault
 from worker.sources import load_settings
 
 _SMALLEST_ACL = ("resetkeys", "~hangtag:text:*", "resetchannels", "-@all", "+mget", "+set")  # as SECURITY.md gives it

@@ -13,14 +13,14 @@ import torch
 from PIL import Image
 
 import worker.demo
-from model.engines import EngineChoice, OpenVinoImages, choose_engine, open_images
 from model.errors import CheckpointError
 from model.geometry import fit_square
 from model.image import ImageTower
 from model.ocr import open_reader
-from model.openvino_runtime import has_openvino
 from model.predictor import TorchPredictor, load_predictor
-from model.quantise import Quantisation, measure_ranges, rounded
+from model.runtime.engines import EngineChoice, OpenVinoImages, choose_engine, open_images
+from model.runtime.openvino_runtime import has_openvino
+from model.runtime.quantise import Quantisation, measure_ranges, rounded
 from model.types import ListingInput, Pixels
 from model.weights import SHIPPED, load
 

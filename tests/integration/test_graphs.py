@@ -13,11 +13,11 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
-from model.engines import EngineChoice, OpenVinoImages, move_texts, open_images
 from model.errors import CheckpointError
-from model.opened_towers import open_towers
-from model.openvino_runtime import has_openvino
-from model.quantise import Quantisation, rounded
+from model.runtime.engines import EngineChoice, OpenVinoImages, move_texts, open_images
+from model.runtime.opened_towers import open_towers
+from model.runtime.openvino_runtime import has_openvino
+from model.runtime.quantise import Quantisation, rounded
 from model.towers.source import save_half
 from model.weights import SHIPPED, TUNED_FILES, Checkpoint, load
 

@@ -13,8 +13,8 @@ from tests.audit import read_records
 from tests.integration.stream import Stream
 from tests.servers.base import Server
 from worker.item import OutputRecord
+from worker.kafka.transaction import Commit, Outcome, PublishPolicy, Step
 from worker.publish import TransactionalPublisher
-from worker.transaction import Commit, Outcome, PublishPolicy, Step
 
 
 class Hang:

@@ -12,7 +12,7 @@ import urllib3
 from schemas.topics import Topics
 from tests.program import hangtag
 from tests.servers.base import Server, free_port
-from worker.registry import CREDENTIALS, Registry, RegistryError, Subject, subjects
+from worker.kafka.registry import CREDENTIALS, Registry, RegistryError, Subject, subjects
 
 pytestmark = [pytest.mark.registry, pytest.mark.timeout(900)]  # the first one fetches the registry
 

@@ -28,7 +28,7 @@ from tests.program import PROGRAM
 from tests.reliability.fleet import SETTINGS, image_host
 from tests.reliability.worker import VARIABLE, Faults
 from tests.servers.base import Server
-from worker.topic_reader import TopicReader
+from worker.kafka.topic_reader import TopicReader
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
 

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 import worker.demo
-from model.backdrops import before_backdrop
 from model.errors import CheckpointError
 from model.geometry import fit_square
 from model.predictor import TorchPredictor, choose_device, load_predictor
+from model.training.backdrops import before_backdrop
 from model.types import ListingInput, Pixels, Prediction
 from model.weights import REQUIRED, SHIPPED, load, seal
 from tests.unit.scene_samples import street

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from model.currencies import SIGNS
-from model.prices import PriceHints
 from model.types import Price
+from model.wording.currencies import SIGNS
+from model.wording.prices import PriceHints
 from tests.price_cards.wording import Truth, Wording
 
 _LANGUAGES = {"USD": "en-US", "CAD": "en-CA", "AUD": "en-AU", "CNY": "zh-CN", "JPY": "ja", "EUR": "de"}

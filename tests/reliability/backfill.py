@@ -171,7 +171,7 @@ def _compared(report: Report, first: set[tuple[str, str]], second: set[tuple[str
 
 
 def _is_conviction(output: Output) -> bool:
-    """Too many kills came while this record was under way: `worker.quarantine` cannot tell who killed."""
+    """Too many kills came while this record was under way: `worker.partitions.quarantine` cannot tell who killed."""
     return output.headers.get("hangtag.dlq.reason") == Reason.WORKER_CRASHED.value.encode()
 
 

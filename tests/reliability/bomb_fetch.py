@@ -14,9 +14,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from worker.admission import Budget
 from worker.errors import RejectedError
 from worker.fetch import Fetcher, FetchPolicy
+from worker.flow.admission import Budget
 from worker.metrics import Metrics
 
 _KIB = 1024

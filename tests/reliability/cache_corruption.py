@@ -13,10 +13,10 @@ import numpy as np
 from redis.asyncio import Redis
 
 from tests.reliability.suite import Row, Trial
+from worker.cache.vector_codec import Vector, VectorCodec, as_stored
+from worker.cache.vector_store import RedisVectorStore, StorePolicy
 from worker.metrics import Metrics
 from worker.recall import Recall, RecallPolicy
-from worker.vector_codec import Vector, VectorCodec, as_stored
-from worker.vector_store import RedisVectorStore, StorePolicy
 
 TITLE = "Damaged and forged cache values"
 

@@ -25,17 +25,17 @@ from yarl import URL
 from tests.photos import enlarged
 from tests.processes import cpu_seconds
 from tests.reliability.suite import Row, Trial
-from worker.admission import Budget
 from worker.batch import BatchPolicy
 from worker.batches import Batches
 from worker.build import Built, build_tagger
 from worker.decode import DecodePolicy, Decoder
+from worker.decoding.jail import JailLimits, decode
 from worker.demo.imagehost import ImageHost
 from worker.demo.samples import load_pictures
 from worker.fetch import Fetcher, FetchPolicy
+from worker.flow.admission import Budget
+from worker.flow.lanes import Crossing, Turnstile
 from worker.item import DecodedImage, FetchedImage, Flight, Record
-from worker.jail import JailLimits, decode
-from worker.lanes import Crossing, Turnstile
 from worker.metrics import Metrics
 from worker.models import ShippedModels
 from worker.pipeline import Tagger

@@ -18,9 +18,9 @@ from pathlib import Path
 from tests.reliability.picture_corpus import bombs, foreign_files, largest, mutations, sound_pictures
 from tests.reliability.suite import Row, Trial
 from worker.decode import DecodePolicy, Decoder
+from worker.decoding.jail import REASONS
 from worker.errors import RejectedError
 from worker.item import FetchedImage
-from worker.jail import REASONS
 from worker.metrics import Metrics
 
 TITLE = "Hostile pictures"
@@ -251,4 +251,4 @@ def _open_files() -> int:
 def _children() -> int:
     found = [Path(path, "children").read_text().split() for path in Path("/proc/self/task").iterdir()]
     commands = [Path(f"/proc/{pid}/cmdline").read_bytes() for pids in found for pid in pids]
-    return sum(b"worker.jail" in command or not command for command in commands)
+    return sum(b"worker.decoding.jail" in command or not command for command in commands)

@@ -16,10 +16,10 @@ from tests.fault_proxy import FaultProxy
 from tests.metronome import Metronome
 from tests.reliability.suite import Row, Trial
 from tests.servers.redis import OwnRedis
+from worker.cache.vector_codec import Vector, VectorCodec, as_stored
+from worker.cache.vector_store import Looked, LookupOutcome, RedisVectorStore, Written
 from worker.metrics import Metrics
 from worker.recall import Recall, RecallPolicy
-from worker.vector_codec import Vector, VectorCodec, as_stored
-from worker.vector_store import Looked, LookupOutcome, RedisVectorStore, Written
 
 TITLE = "Redis outages"
 

@@ -12,15 +12,15 @@ from typing import Any
 
 from tests.reliability.worker import Countdown, DyingMetrics, FaultyModels, faults_of_environment
 from worker.app import Worker
-from worker.backfill import Backfill
 from worker.errors import FatalError
-from worker.logs import configure_logging
+from worker.kafka.transaction import Step
 from worker.replay import find_plan, run_replay
-from worker.replay_plan import Request
-from worker.replay_progress import Progress
+from worker.replays.backfill import Backfill
+from worker.replays.plan import Request
+from worker.replays.progress import Progress
 from worker.settings import Settings
 from worker.sources import load_settings
-from worker.transaction import Step
+from worker.telemetry.logs import configure_logging
 
 
 def main() -> int:

@@ -22,6 +22,7 @@ from schemas.topics import Topics
 from tests.processes import cpu_seconds
 from tests.reliability.suite import Row, Trial
 from worker.build import Built, build_tagger
+from worker.cache.vector_codec import VectorCodec
 from worker.demo.imagehost import ImageHost
 from worker.demo.samples import RESULTS, load_pictures, load_samples
 from worker.enrich import build_events
@@ -30,7 +31,6 @@ from worker.metrics import Metrics
 from worker.models import ShippedModels
 from worker.outcome import Outcome
 from worker.settings import Settings
-from worker.vector_codec import VectorCodec
 
 TITLE = "What a listing weighs and costs"
 NUM_TITLES = 2_000

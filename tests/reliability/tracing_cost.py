@@ -23,9 +23,9 @@ from tests.reliability.traffic import listing
 from worker.build import Built, build_tagger
 from worker.item import Flight, Headers, Record
 from worker.metrics import Metrics
-from worker.otel import OtelTraces
 from worker.settings import Settings
-from worker.tracing import NO_TRACES, Traces
+from worker.telemetry.otel import OtelTraces
+from worker.telemetry.tracing import NO_TRACES, Traces
 
 TITLE = "Cost of traces"
 MAX_OFF_SHARE = 0.01

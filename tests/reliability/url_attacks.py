@@ -23,15 +23,15 @@ from tests.reliability.dns_script import Reply, ScriptedDns
 from tests.reliability.small_world import DNS_ADDRESS
 from tests.reliability.url_spellings import NAMELESS, NAMES, forbidden, sinks
 from tests.reliability.world_hosts import PICTURE, WorldHosts, answer, can_be_dialled, picture
-from worker.admission import Budget
 from worker.errors import RejectedError
 from worker.fetch import Fetcher, FetchPolicy
+from worker.flow.admission import Budget
 from worker.metrics import Metrics
 
 _POLICY = FetchPolicy(timeout_seconds=20, give_up_seconds=0)  # a busy machine is not what this is about
 _PATIENT = FetchPolicy(timeout_seconds=20, give_up_seconds=60, first_wait_seconds=30)  # waits 15 s: past the cache
 _AT_ONCE = 24
-_CACHE_SECONDS = 10.5  # what worker.dial keeps a name for, and a little
+_CACHE_SECONDS = 10.5  # what worker.fetching.dial keeps a name for, and a little
 
 Found = dict[str, Any]
 

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from model.engines import Engine
 from model.errors import CheckpointError
 from model.predictor import load_predictor
+from model.runtime.engines import Engine
 from model.weights import SHIPPED, seal
 from tests.reliability.suite import Row, Trial
 

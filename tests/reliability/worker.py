@@ -20,11 +20,11 @@ from model.labels import Labels
 from model.stand_in import Pace, StandInPredictor, StandInReader
 from model.types import ListingInput, ModelInfo, Prediction, Predictor, TextReader
 from worker.app import Worker, run
-from worker.guest import Guest
-from worker.logs import configure_logging
+from worker.kafka.transaction import Step
 from worker.metrics import Metrics
+from worker.replays.guest import Guest
 from worker.sources import load_settings
-from worker.transaction import Step
+from worker.telemetry.logs import configure_logging
 
 VARIABLE = "RELIABILITY_FAULTS"
 

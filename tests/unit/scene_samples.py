@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from model.backdrops import before_backdrop
+from model.colors.foreground import find_foreground
 from model.config import ModelConfig
-from model.foreground import find_foreground
-from model.ground import NUM_MEASURES, ground_measures
-from model.surroundings import FILLED, PLACE, PLAIN, Grounds, Surroundings
+from model.scenes.ground import NUM_MEASURES, ground_measures
+from model.scenes.surroundings import FILLED, PLACE, PLAIN, Grounds, Surroundings
+from model.training.backdrops import before_backdrop
 from model.types import Pixels
 
 SCENES = ("indoor", "studio", "texture_swatch", "outdoor")
@@ -49,7 +49,7 @@ def weave(seed: int) -> Pixels:
 
 
 def measures_of(pixels: Pixels) -> npt.NDArray[np.float32]:
-    """See `model.ground`."""
+    """See `model.scenes.ground`."""
     return ground_measures(find_foreground(pixels))
 
 

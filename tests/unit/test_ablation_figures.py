@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from model.ablation_figures import (
+from model.measuring.ablation_figures import (
     PICTURE,
     PICTURE_MISSING,
     TITLE,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.address_rules import carried_ipv4, why_closed
+from worker.fetching.address_rules import carried_ipv4, why_closed
 
 CLOSED = [
     "0.0.0.0", "0.1.2.3", "10.0.0.0", "10.1.2.3", "10.255.255.255", "100.64.0.1", "100.127.255.255",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from worker.admission import Budget
+from worker.flow.admission import Budget
 
 
 async def _settle() -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from worker.backlogs import Backlogs
-from worker.intake_policy import IntakePolicy
 from worker.item import Origin, Record
 from worker.offsets import CLEAN, PartitionLedger
-from worker.partition import Partition
-from worker.quarantine import Quarantine
+from worker.partitions.backlogs import Backlogs
+from worker.partitions.intake_policy import IntakePolicy
+from worker.partitions.partition import Partition
+from worker.partitions.quarantine import Quarantine
 
 
 class World:

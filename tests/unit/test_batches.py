@@ -17,14 +17,14 @@ from model.types import ListingInput, ModelInfo, Prediction
 from tests.polling import until
 from worker.batch import BatchPolicy
 from worker.batches import Batches, SparePolicy
+from worker.cache.vector_codec import VectorCodec
+from worker.cache.vector_store import NoVectorStore
 from worker.errors import FatalError
+from worker.flow.waiting import WaitingRoom
 from worker.infer import Infer
 from worker.item import Flight, Record
 from worker.metrics import Metrics
 from worker.recall import Recall
-from worker.vector_codec import VectorCodec
-from worker.vector_store import NoVectorStore
-from worker.waiting import WaitingRoom
 
 PICTURE = np.zeros((4, 4, 3), np.uint8)
 

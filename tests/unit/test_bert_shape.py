@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from model import efficientnet_graph
-from model.bert_graph import BertShape
 from model.config import ModelConfig
 from model.place import SHIPPED
+from model.runtime import efficientnet_graph
+from model.runtime.bert_graph import BertShape
 
 CONFIG = SHIPPED / "towers" / "text" / "config.json"
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from worker.bounds import Bound, Log, choose_partitions, freeze, parse_bound
 from worker.errors import FatalError
-from worker.topic_reader import Range
+from worker.kafka.topic_reader import Range
+from worker.replays.bounds import Bound, Log, choose_partitions, freeze, parse_bound
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 MS = 1_769_860_800_000  # NOW

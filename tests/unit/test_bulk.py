@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from schemas.listing import parse_listing
-from worker.bulk import key_of, open_input
 from worker.errors import FatalError
+from worker.replays.bulk import key_of, open_input
 
 
 def line(number: int) -> bytes:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.cgroup import Memory, read
+from worker.machine.cgroup import Memory, read
 
 VERSION_2 = ("memory.current", "memory.max", "inactive_file")
 VERSION_1 = ("memory/memory.usage_in_bytes", "memory/memory.limit_in_bytes", "total_inactive_file")

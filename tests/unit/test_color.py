@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.color import lab_to_hex, named_colors
-from model.color_names import ciede2000, nearest_names
-from model.foreground import find_foreground, rgb_to_lab
+from model.colors.color import lab_to_hex, named_colors
+from model.colors.color_names import ciede2000, nearest_names
+from model.colors.foreground import find_foreground, rgb_to_lab
 from model.types import ColorArea, Pixels
 
 NAVY = (24, 30, 70)

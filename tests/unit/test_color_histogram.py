@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.color_histogram import HISTOGRAM_DIM, color_histogram
-from model.foreground import find_foreground
+from model.colors.color_histogram import HISTOGRAM_DIM, color_histogram
+from model.colors.foreground import find_foreground
 
 
 def product(color: tuple[int, int, int], side: int = 96) -> np.ndarray:

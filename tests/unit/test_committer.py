@@ -9,9 +9,9 @@ import pytest
 
 from tests.unit.test_intake import Bench, Ledger, settle
 from tests.virtual_time import in_virtual_time
-from worker.admission import Limits
+from worker.flow.admission import Limits
 from worker.item import Finished, OutputRecord
-from worker.transaction import Commit, Outcome
+from worker.kafka.transaction import Commit, Outcome
 
 TAKES = 0.02  # seconds of a transaction
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from worker.compare import Change, Comparison, Told, Value, judge, told_of
-from worker.compare_page import to_page
+from worker.shadow.compare import Change, Comparison, Told, Value, judge, told_of
+from worker.shadow.page import to_page
 
 SOURCE = {"topic": "in", "partition": 1, "offset": 7}
 

@@ -11,13 +11,13 @@ import sys
 
 import pytest
 
-from worker.confine import ConfineError, assemble
+from worker.decoding.confine import ConfineError, assemble
 
 ALLOW, KILL, EPERM = 0x7FFF0000, 0x80000000, 0x00050001
 ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 BEGIN = """
 import ctypes, os, sys, threading
-from worker.confine import filter_system_calls, limit_resources
+from worker.decoding.confine import filter_system_calls, limit_resources
 libc = ctypes.CDLL(None, use_errno=True)
 libc.mmap.restype = ctypes.c_void_p
 libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]

@@ -23,9 +23,9 @@ from model.geometry import Framing
 from schemas.deadletter import Reason
 from tests.polling import until
 from worker.decode import DecodePolicy, Decoder
+from worker.decoding.jail import BadPictureError, JailLimits, decode
 from worker.errors import FatalError, RejectedError
 from worker.item import DecodedImage, FetchedImage
-from worker.jail import BadPictureError, JailLimits, decode
 from worker.metrics import Metrics
 
 LIMITS = JailLimits(1 << 30, 10.0, 1_000_000, 500_000, 32, 64)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.device_lane import BUCKETS, DeviceLane, LaneClosedError, bucket_of
+from model.runtime.device_lane import BUCKETS, DeviceLane, LaneClosedError, bucket_of
 from tests.virtual_device import Takes, VirtualDevice
 
 

@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from schemas.deadletter import Reason
-from worker.admission import Budget
 from worker.errors import RejectedError
 from worker.fetch import Fetcher, FetchPolicy
+from worker.flow.admission import Budget
 from worker.metrics import Metrics
 
 MAX_BYTES = 200_000

@@ -8,7 +8,7 @@ import pytest
 import timm
 import torch
 
-from model.efficientnet import SCALES, EfficientNetLite
+from model.runtime.efficientnet import SCALES, EfficientNetLite
 
 
 @pytest.mark.parametrize("name", SCALES)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from model.evidence_check import evidence_figures
 from model.extract import Extractor
+from model.measuring.evidence_check import evidence_figures
 from model.taxonomy import load_taxonomy
 
 VALUES = ("blue", "red")

@@ -9,9 +9,9 @@ import pytest
 from aiohttp import web
 
 from schemas.deadletter import Reason
-from worker.admission import Budget
 from worker.errors import RejectedError
 from worker.fetch import Fetcher, FetchPolicy
+from worker.flow.admission import Budget
 from worker.metrics import Metrics
 
 JPEG = b"\xff\xd8\xff" + bytes(2000)

@@ -12,9 +12,9 @@ import pytest
 
 from schemas.deadletter import Reason
 from tests.virtual_time import LoopClock, in_virtual_time
-from worker.admission import Budget
 from worker.errors import RejectedError
 from worker.fetch import Fetcher, FetchPolicy
+from worker.flow.admission import Budget
 from worker.metrics import Metrics
 
 MAX_BYTES = 1 << 20

@@ -13,9 +13,9 @@ from aiohttp import web
 
 from schemas.deadletter import Reason
 from tests.virtual_time import LoopClock, in_virtual_time, passes
-from worker.admission import Budget
 from worker.errors import RejectedError
 from worker.fetch import Fetcher, FetchPolicy
+from worker.flow.admission import Budget
 from worker.metrics import Metrics
 
 JPEG = b"\xff\xd8\xff" + bytes(500)

@@ -10,10 +10,10 @@ import pytest
 
 from schemas.deadletter import Reason
 from tests.virtual_time import LoopClock, in_virtual_time, passes
-from worker.admission import Budget, Lease
-from worker.allowance import HOLD_SECONDS
 from worker.errors import RejectedError
 from worker.fetch import Fetcher, FetchPolicy
+from worker.fetching.allowance import HOLD_SECONDS
+from worker.flow.admission import Budget, Lease
 from worker.metrics import Metrics
 
 KIB = 1 << 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model.figures import auroc, figures_of, macro_f1, paired_gain, recall_at
+from model.measuring.figures import auroc, figures_of, macro_f1, paired_gain, recall_at
 
 
 def test_accepted_rows_are_counted_with_those_that_cannot_be_right() -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from model.dataset import Row
-from model.folds import NUM_FOLDS, fold_of_rows
+from model.training.dataset import Row
+from model.training.folds import NUM_FOLDS, fold_of_rows
 
 
 def rows(count: int) -> list[Row]:

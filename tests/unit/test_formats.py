@@ -7,8 +7,8 @@ import io
 import pytest
 from PIL import Image
 
-from worker.formats import remedy, sniff, webp_size
-from worker.jail import BadPictureError, JailLimits, decode
+from worker.decoding.formats import remedy, sniff, webp_size
+from worker.decoding.jail import BadPictureError, JailLimits, decode
 
 LIMITS = JailLimits(1 << 30, 10.0, 1_000_000, 500_000, 32, 64)
 

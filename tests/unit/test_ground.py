@@ -10,10 +10,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.backdrops import before_backdrop
-from model.foreground import find_foreground
-from model.ground import NUM_MEASURES, ground_measures
-from model.surroundings import FILLED, PLACE, PLAIN, Grounds, Surroundings
+from model.colors.foreground import find_foreground
+from model.scenes.ground import NUM_MEASURES, ground_measures
+from model.scenes.surroundings import FILLED, PLACE, PLAIN, Grounds, Surroundings
+from model.training.backdrops import before_backdrop
 from model.types import Pixels
 from tests.unit.scene_samples import CONFIG, SCENES, measures_of, product, street, taught, weave
 

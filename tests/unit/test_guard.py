@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from worker.guard import Guard, RefusedError, parse_endpoint, shown
+from worker.fetching.guard import Guard, RefusedError, parse_endpoint, shown
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 
 from worker.errors import FatalError
-from worker.health import HealthServer, Verdict
 from worker.metrics import Metrics
+from worker.telemetry.health import HealthServer, Verdict
 
 
 @dataclass

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.heap import give_back
+from worker.machine.heap import give_back
 
 _PIECE, _COUNT = 64 * 1024, 1600  # bytes: small enough to come from the heap
 

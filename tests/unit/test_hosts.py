@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from schemas.deadletter import Reason, Stage
 from tests.virtual_time import LoopClock, in_virtual_time, passes
 from worker.errors import RejectedError
-from worker.hosts import Host, Hosts, Pacing, Slot
-from worker.patience import Patience
+from worker.fetching.hosts import Host, Hosts, Pacing, Slot
+from worker.fetching.patience import Patience
 
 NAME = "https://one.example"
 RESET = RejectedError(Reason.CONNECT_FAILED, Stage.FETCH, "https://one.example: the connection failed")

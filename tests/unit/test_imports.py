@@ -21,7 +21,8 @@ print("HEAVY", [name for name in {HEAVY} if name in sys.modules])
 """
 IMPORTS = f"""
 import sys
-import worker.app, worker.admin, worker.dead_letters, worker.redrive, worker.planner, worker.simulate, worker.versions
+import worker.app, worker.kafka.admin, worker.replays.dead_letters, worker.replays.redrive
+import worker.replays.planner, worker.simulate, worker.versions
 print("HEAVY", [name for name in {HEAVY} if name in sys.modules])
 """
 

@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from worker.admission import Limits
-from worker.assignment import Assigned
 from worker.committer import Committer
 from worker.consume import Consumer
-from worker.intake import FindSuperseded, Intake
-from worker.intake_policy import IntakePolicy
+from worker.flow.admission import Limits
 from worker.item import Finished, Origin, OutputRecord, Record
+from worker.kafka.transaction import Commit, Outcome
 from worker.metrics import Metrics
 from worker.offsets import Mark, decode_map, encode_map
-from worker.partition import Journey
-from worker.transaction import Commit, Outcome
+from worker.partitions.assignment import Assigned
+from worker.partitions.intake import FindSuperseded, Intake
+from worker.partitions.intake_policy import IntakePolicy
+from worker.partitions.partition import Journey
 
 TOPIC = "in"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from tests.unit.test_intake import Bench, settle
-from worker.assignment import Assigned
-from worker.superseded import Superseded
+from worker.partitions.assignment import Assigned
+from worker.partitions.superseded import Superseded
 
 
 async def bounded(bound: int, *, superseded: set[int] | None = None) -> tuple[Bench, asyncio.Event]:

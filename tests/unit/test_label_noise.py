@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.catch_all import apart
-from model.dataset import Row
-from model.label_noise import error_rate, label_noise, twins
+from model.measuring.catch_all import apart
+from model.measuring.label_noise import error_rate, label_noise, twins
+from model.training.dataset import Row
 
 
 def rows_in(folder: Path, wrong: int) -> list[Row]:

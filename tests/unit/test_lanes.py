@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.hosts import Gate, Hosts, Pacing
-from worker.lanes import Turnstile
+from worker.fetching.hosts import Gate, Hosts, Pacing
+from worker.flow.lanes import Turnstile
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.like_lengths import groups_of
+from model.runtime.like_lengths import groups_of
 
 LENGTHS = st.lists(st.integers(1, 96), min_size=1, max_size=9).map(sorted)
 

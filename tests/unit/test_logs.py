@@ -14,15 +14,15 @@ from typing import Any
 import pytest
 import structlog
 
-from worker.logs import configure_logging
 from worker.settings import Settings
+from worker.telemetry.logs import configure_logging
 
 SECRET = "hunter2-hunter2"
 
 # A process in which everything goes wrong at once, as only a process of its own can show it.
 EVERYTHING_GOES_WRONG = f"""
 import asyncio, gc, logging, threading, warnings
-from worker.logs import configure_logging
+from worker.telemetry.logs import configure_logging
 configure_logging("info", "json", secrets=["{SECRET}"])
 logging.getLogger("librdkafka").warning("%s [%s] %s", "FAIL", "rdkafka#producer-1", "login with {SECRET}\\nrefused")
 logging.getLogger("aiohttp.client").error("GET %s", "http://shop.example/p?sig={SECRET}")

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageCms, ImageDraw, ImageFilter
 
 from model.geometry import FITS, Framing
-from worker.jail import JailLimits, decode
+from worker.decoding.jail import JailLimits, decode
 
 LIMITS = JailLimits(1 << 30, 10.0, 50_000_000, 24_000_000, 32, 64)
 LARGE = JailLimits(1 << 30, 10.0, 50_000_000, 24_000_000, 224, 1536)

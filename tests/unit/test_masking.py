@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from model.masking import Mask, masked_words, telling_words
 from model.taxonomy import load_taxonomy
+from model.training.masking import Mask, masked_words, telling_words
 
 FROZEN = frozenset({"black", "white", "navy", "walnut", "espresso", "brushed", "charcoal", "multicolor"})
 NUM_WORDS = 345  # of the first list

@@ -10,7 +10,7 @@ import pytest
 
 from tests.deploy_files import ALERTS, DEPLOY, ROOT, alert_rules, anchors, dashboard, metrics_in, tool
 from worker.metrics import TABLE
-from worker.metrics_page import page, series
+from worker.telemetry.metrics_page import page, series
 
 _MATCHER = re.compile(r'(\w+)(?:=~|!~|!=|=)"')
 _SCRAPED = {"instance", "job"}

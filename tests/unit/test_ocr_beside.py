@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model.ocr_beside import PlacedLine, with_lone_signs
-from model.ocr_detect import Corners
-from model.ocr_prices import SeenLine
+from model.reading.beside import PlacedLine, with_lone_signs
+from model.reading.detect import Corners
+from model.reading.second_look import SeenLine
 
 
 def _corners(left: float, top: float, right: float, bottom: float) -> Corners:

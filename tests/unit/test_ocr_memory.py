@@ -13,10 +13,10 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort
 
 from model.errors import OutOfMemoryError
 from model.ocr import RapidReader
-from model.ocr_detect import Detector
-from model.ocr_engine import Floats
-from model.ocr_recognise import Recogniser
-from model.openvino_runtime import has_openvino
+from model.reading.detect import Detector
+from model.reading.engine import Floats
+from model.reading.recognise import Recogniser
+from model.runtime.openvino_runtime import has_openvino
 
 ROOT = Path(__file__).parents[2]
 UNDER_A_LIMIT = """
@@ -24,10 +24,10 @@ import resource, sys
 import numpy as np
 from model.errors import OutOfMemoryError
 from model.ocr import RapidReader
-from model.ocr_detect import Detector
-from model.ocr_engine import bundled_files
-from model.ocr_networks import open_networks
-from model.ocr_recognise import Recogniser
+from model.reading.detect import Detector
+from model.reading.engine import bundled_files
+from model.reading.networks import open_networks
+from model.reading.recognise import Recogniser
 
 networks = open_networks(bundled_files(), sys.argv[1], 1)
 picture = np.zeros((64, 64, 3), np.uint8)

@@ -14,16 +14,16 @@ from PIL import Image, ImageDraw, ImageFont
 
 from model.errors import CheckpointError
 from model.ocr import open_reader
-from model.ocr_detect import Detector, as_input
-from model.ocr_engine import SCOUT_FILE, Floats
-from model.ocr_networks import choose_engine
-from model.ocr_onnx import OnnxNetwork
-from model.ocr_scout import CELL, Scout, Thresholds, thresholds_of
-from model.openvino_runtime import has_openvino
-from model.progress import silent
-from model.scout_data import NO_TEXT, TEXT, UNTOLD, Line, Picture
-from model.scout_network import InUse, ScoutNetwork
-from model.scout_train import Heat, export, fit_scout, scout_figures, thresholds_for
+from model.presence.scout_data import NO_TEXT, TEXT, UNTOLD, Line, Picture
+from model.presence.scout_network import InUse, ScoutNetwork
+from model.presence.scout_train import Heat, export, fit_scout, scout_figures, thresholds_for
+from model.reading.detect import Detector, as_input
+from model.reading.engine import SCOUT_FILE, Floats
+from model.reading.networks import choose_engine
+from model.reading.onnx import OnnxNetwork
+from model.reading.scout import CELL, Scout, Thresholds, thresholds_of
+from model.runtime.openvino_runtime import has_openvino
+from model.training.progress import silent
 from model.types import Pixels
 from tests.bench.goods import poster
 from worker.demo.samples import load_pictures

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model.ocr_engine import Floats
-from model.ocr_recognise import Recogniser
-from model.ocr_signs import lone_sign
+from model.reading.engine import Floats
+from model.reading.recognise import Recogniser
+from model.reading.signs import lone_sign
 
 ALPHABET = ("", *"0123456789.,/%$€£¥₹天fF-NowRPUSD ")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from model.errors import CheckpointError
-from model.ocr_engine import alphabet_of, bundled_files
-from model.onnx_metadata import read_metadata
+from model.reading.engine import alphabet_of, bundled_files
+from model.reading.onnx_metadata import read_metadata
 
 
 def _field(number: int, content: bytes) -> bytes:

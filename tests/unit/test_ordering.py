@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.ordering import KeyOrder, TurnLostError
+from worker.partitions.ordering import KeyOrder, TurnLostError
 
 
 @given(keys=st.lists(st.sampled_from("abc"), max_size=20), finishing=st.randoms(use_true_random=False))

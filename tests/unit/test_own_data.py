@@ -11,19 +11,19 @@ import numpy as np
 import pytest
 import torch
 
-from model.catalogue import load_catalogue
-from model.dataset import Row
-from model.engines import EngineChoice
 from model.errors import ModelError
 from model.evaluate import Asked, evaluate, features_of, measured_rows
 from model.extract import Extractor
-from model.features import Features
+from model.measuring.recalibrate import recalibrate
+from model.measuring.report import figures_tables
 from model.predictor import TorchPredictor, load_predictor
-from model.recalibrate import recalibrate
-from model.report import figures_tables
+from model.runtime.engines import EngineChoice
 from model.tagging import Tagging
 from model.taxonomy import load_taxonomy
 from model.train import TrainReport, train, vocabularies
+from model.training.catalogue import load_catalogue
+from model.training.dataset import Row
+from model.training.features import Features
 from model.types import ListingInput
 from model.weights import load
 from tests.unit.tiny_catalogue import COLORS, TYPES, own_file, picture, write_csv

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from worker.pace import Pace
+from worker.flow.pace import Pace
 
 
 def starts_within(pace: Pace, began: float, seconds: float) -> int:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.extract import Extractor
-from model.packs import find_packs
 from model.taxonomy import load_taxonomy
+from model.wording.packs import find_packs
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from model.dataset import Row, Split
-from model.presence_data import learn_presence
-from model.rendered_text import write_rendered
-from model.text_labels import choose, known_characters, make_table, name_of
+from model.presence.presence_data import learn_presence
+from model.presence.rendered_text import write_rendered
+from model.presence.text_labels import choose, known_characters, make_table, name_of
+from model.training.dataset import Row, Split
 from model.types import Pixels, ReadText, TextLine
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from model.errors import ModelError
 from model.fusions.registry import FUSIONS
-from model.preset import load_preset, preset_names
+from model.training.preset import load_preset, preset_names
 
 
 def test_presets_of_the_program_cover_every_fusion_and_both_references() -> None:

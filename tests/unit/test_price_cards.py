@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.price_forms import find_forms
-from model.prices import PriceHints
 from model.types import Price
+from model.wording.price_forms import find_forms
+from model.wording.prices import PriceHints
 from tests.bench.prices import interval
 from tests.price_cards import fonts, layouts
 from tests.price_cards.cards import CardMaker

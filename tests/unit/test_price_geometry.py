@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageDraw, ImageFont
 
-from model import raised
-from model.ocr_detect import TextBox
-from model.ocr_ink import HEIGHT, glyphs_at, inks, scaled
-from model.ocr_join import joined
-from model.ocr_prices import look_again, stripped
-from model.ocr_recognise import ReadLine
-from model.ocr_rows import raised_after, raised_before, rows_of
-from model.strikes import find_strike, without
+from model.reading import raised
+from model.reading.detect import TextBox
+from model.reading.ink import HEIGHT, glyphs_at, inks, scaled
+from model.reading.join import joined
+from model.reading.recognise import ReadLine
+from model.reading.rows import raised_after, raised_before, rows_of
+from model.reading.second_look import look_again, stripped
+from model.reading.strikes import find_strike, without
 from model.types import Pixels
 
 INKS = (("white", "black"), ("#c02020", "#ffe880"), ("#203060", "white"), ("#ffe040", "#a01030"))

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.price_forms import find_forms, has_price, read_number
-from model.prices import PriceHints, find_prices
 from model.types import Price, ReadText, TextLine
+from model.wording.price_forms import find_forms, has_price, read_number
+from model.wording.prices import PriceHints, find_prices
 
 SQUARE = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
 NOTHING = PriceHints("", None, None)

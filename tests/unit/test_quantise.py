@@ -10,10 +10,10 @@ import torch
 from safetensors.numpy import load_file, save_file
 from torch import nn
 
-from model.engines import choose_engine
 from model.errors import CheckpointError
-from model.openvino_runtime import has_openvino
-from model.quantise import FILE, Quantisation, load_quantisation, measure_ranges, rounded
+from model.runtime.engines import choose_engine
+from model.runtime.openvino_runtime import has_openvino
+from model.runtime.quantise import FILE, Quantisation, load_quantisation, measure_ranges, rounded
 
 CPU = torch.device("cpu")
 

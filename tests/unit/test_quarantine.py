@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.offsets import CLEAN, Mark
-from worker.quarantine import MAX_DEATHS, Quarantine
+from worker.partitions.quarantine import MAX_DEATHS, Quarantine
 
 ME, DEAD_WRITER = 7, 5
 

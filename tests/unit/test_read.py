@@ -16,14 +16,14 @@ from model.errors import OutOfMemoryError
 from model.types import Pixels, ReadText, TextLine
 from schemas.deadletter import Reason, Stage
 from tests.memory_store import MemoryVectorStore
+from worker.cache.read_memory import ReadMemory
+from worker.cache.shared_texts import SharedTexts
+from worker.cache.text_codec import TextCodec
 from worker.errors import RejectedError
+from worker.flow.reading_streak import COUNTED_SECONDS, MAX_IN_A_ROW
 from worker.item import DecodedImage, UnreadText
 from worker.metrics import Metrics
 from worker.read import Read
-from worker.read_memory import ReadMemory
-from worker.reading_streak import COUNTED_SECONDS, MAX_IN_A_ROW
-from worker.shared_texts import SharedTexts
-from worker.text_codec import TextCodec
 
 SQUARE = ((0.0, 0.0), (0.5, 0.0), (0.5, 0.25), (0.0, 0.25))
 BAD = 255

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from model.ocr import RapidReader
-from model.ocr_detect import Detector, TextBox
-from model.ocr_engine import Floats
-from model.ocr_join import halves
-from model.ocr_recognise import ReadLine, Recogniser
+from model.reading.detect import Detector, TextBox
+from model.reading.engine import Floats
+from model.reading.join import halves
+from model.reading.recognise import ReadLine, Recogniser
 from model.types import Pixels
 
 

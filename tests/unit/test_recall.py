@@ -11,10 +11,10 @@ import pytest_asyncio
 from structlog.testing import capture_logs
 
 from tests.memory_store import MemoryVectorStore
+from worker.cache.vector_codec import Vector, VectorCodec
+from worker.cache.vector_store import Looked, LookupOutcome, NoVectorStore, Written
 from worker.metrics import Metrics
 from worker.recall import Recall, RecallPolicy, as_stored
-from worker.vector_codec import Vector, VectorCodec
-from worker.vector_store import Looked, LookupOutcome, NoVectorStore, Written
 
 DIM = 16
 CODEC = VectorCodec("rev", DIM)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.errors import FatalError
-from worker.redact import MASK, MAX_CHARS, Redactor, describe, shorten_url, without_held_error
+from worker.telemetry.redact import MASK, MAX_CHARS, Redactor, describe, shorten_url, without_held_error
 
 SECRET = 'p@ss/w"örd'
 ANYTHING = st.recursive(

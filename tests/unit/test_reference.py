@@ -13,15 +13,15 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import BertConfig, BertModel
 
-from model.dataset import Row
 from model.errors import CheckpointError, ModelError
-from model.preset import Preset, load_preset
 from model.reference.card import reference_tables
 from model.reference.config import ReferenceConfig, is_reference
 from model.reference.measure import evaluate_reference
 from model.reference.network import ReferenceModel
 from model.reference.outputs import hand_out
 from model.reference.train import train_reference
+from model.training.dataset import Row
+from model.training.preset import Preset, load_preset
 from model.weights import load
 from tests.unit.tiny_catalogue import COLORS, TYPES, picture
 

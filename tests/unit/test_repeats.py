@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from model.device_lane import DeviceLane
-from model.repeats import Pictures, SeenPictures
+from model.runtime.device_lane import DeviceLane
+from model.runtime.repeats import Pictures, SeenPictures
 from tests.virtual_device import Takes, VirtualDevice
 
 

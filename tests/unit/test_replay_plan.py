@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from worker.errors import FatalError
-from worker.replay_plan import Plan, PlannedPartition, Request, check_only
-from worker.topic_reader import Range
+from worker.kafka.topic_reader import Range
+from worker.replays.plan import Plan, PlannedPartition, Request, check_only
 
 PLAN = Plan(
     "spring", "listings.created", "hangtag", datetime(2026, 1, 31, tzinfo=UTC),

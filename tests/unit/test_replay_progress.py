@@ -11,8 +11,8 @@ from confluent_kafka import KafkaError, TopicPartition
 
 from worker.errors import RetryableError
 from worker.offsets import encode_map
-from worker.replay_plan import Plan, PlannedPartition, Request
-from worker.replay_progress import progress_of
+from worker.replays.plan import Plan, PlannedPartition, Request
+from worker.replays.progress import progress_of
 
 PLAN = Plan(
     "spring", "in", "hangtag", datetime(2026, 11, 29, tzinfo=UTC), Request(),

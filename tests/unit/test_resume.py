@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
-from model.progress import Meter
-from model.resume import Unfinished, key_of
+from model.training.progress import Meter
+from model.training.resume import Unfinished, key_of
 from worker.commands.fit_progress import PlainLines
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from model.roles import assign_roles
+from model.reading.roles import assign_roles
 from model.types import TextLine
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from model.prompts import read_prompts
 from model.taxonomy import load_taxonomy
-from worker.kafka_config import consumer_config, producer_config
+from worker.kafka.config import consumer_config, producer_config
 from worker.sources import MASK, SettingsError, load_settings, masked
 
 

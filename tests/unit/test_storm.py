@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from worker.storm import StormBreaker, StormPolicy
+from worker.flow.storm import StormBreaker, StormPolicy
 
 POLICY = StormPolicy(window=10, ratio=0.8, consecutive=5, probe_seconds=2.0, max_probe_seconds=8.0)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.superseded import Keyed, find_superseded
+from worker.partitions.superseded import Keyed, find_superseded
 
 
 def plain(first: int, end: int, records: list[Keyed]) -> set[int]:

@@ -9,17 +9,17 @@ import pytest
 import torch
 
 from model.config import ModelConfig
-from model.dataset import Row
 from model.evaluate import Asked
-from model.features import Features, GroundFeatures
 from model.fusion import FusionModel
-from model.ground import NUM_MEASURES
-from model.image_classes import NUM_KEPT, classes_of, scenes_of_classes, untaught_scenes
 from model.labels import UNTAUGHT
-from model.out_of_fold import OutOfFold
-from model.surroundings import PLAIN, ScenePictures, Surroundings
+from model.scenes.ground import NUM_MEASURES
+from model.scenes.image_classes import NUM_KEPT, classes_of, scenes_of_classes, untaught_scenes
+from model.scenes.surroundings import PLAIN, ScenePictures, Surroundings
 from model.taxonomy import load_taxonomy
 from model.train import scene_outcomes, with_untaught
+from model.training.dataset import Row
+from model.training.features import Features, GroundFeatures
+from model.training.out_of_fold import OutOfFold
 from model.weights import SHIPPED, load
 from tests.unit.scene_samples import CONFIG, SCENES, measures_of, product, street, taught, weave
 

@@ -11,17 +11,17 @@ import numpy as np
 
 from model.stand_in import StandInPredictor
 from model.types import ListingInput, Prediction, ReadText
-from worker.admission import Limits
 from worker.batch import BatchPolicy
 from worker.batches import Batches
+from worker.cache.vector_codec import VectorCodec
+from worker.cache.vector_store import NoVectorStore
+from worker.flow.admission import Limits
+from worker.flow.lanes import Crossing, Turnstile
 from worker.infer import Infer
 from worker.item import DecodedImage, FailedImage, Flight, Record
-from worker.lanes import Crossing, Turnstile
 from worker.metrics import Metrics
 from worker.pipeline import Stages, Tagger
 from worker.recall import Recall
-from worker.vector_codec import VectorCodec
-from worker.vector_store import NoVectorStore
 
 
 class Held(StandInPredictor):

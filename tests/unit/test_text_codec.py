@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.types import ReadText, TextLine
-from worker.seal import Seal
-from worker.text_codec import TextCodec
+from worker.cache.seal import Seal
+from worker.cache.text_codec import TextCodec
 
 CODEC = TextCodec("engine 1")
 KEY = CODEC.key_for("ab" * 32)

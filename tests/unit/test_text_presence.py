@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from model.errors import CheckpointError
-from model.text_presence import TextPresence, fit_presence, load_presence, presence_figures, threshold_for
+from model.presence.text_presence import TextPresence, fit_presence, load_presence, presence_figures, threshold_for
 
 RANDOM = np.random.default_rng(5)
 DIM = 24

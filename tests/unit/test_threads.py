@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from worker.cgroup import cores
-from worker.threads import Asked, ThreadPlan, plan_threads
+from worker.machine.cgroup import cores
+from worker.machine.threads import Asked, ThreadPlan, plan_threads
 
 NOTHING = Asked()
 

@@ -12,11 +12,11 @@ from torch import nn
 from torch.nn.functional import cosine_similarity, cross_entropy
 
 from model.config import ModelConfig
-from model.engines import EngineChoice, OpenVinoImages, TorchImages, engine_name, move_texts, open_images
 from model.image import ImageTower
-from model.openvino_runtime import has_openvino
+from model.runtime.engines import EngineChoice, OpenVinoImages, TorchImages, engine_name, move_texts, open_images
+from model.runtime.openvino_runtime import has_openvino
 from model.text import TextTower
-from model.towers.bring import bring_towers
+from model.training.bring import bring_towers
 from model.weights import load_towers
 from tests.unit.tower_sources import bert_folder, clip_folder, distilbert_folder, siglip_folder, vit_folder
 

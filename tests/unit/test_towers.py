@@ -19,7 +19,7 @@ from transformers import AutoImageProcessor, AutoTokenizer, PreTrainedModel
 from model.config import ModelConfig
 from model.errors import CheckpointError
 from model.image import ImageTower
-from model.towers.bring import bring_towers
+from model.training.bring import bring_towers
 from model.weights import load_towers
 from tests.unit.tower_sources import (
     bert_folder,

@@ -25,25 +25,25 @@ from schemas.topics import Topics
 from tests.polling import until
 from tests.reliability.traffic import pictures
 from tests.unit.test_intake import Doors, Ledger
-from worker.admission import Limits
-from worker.assignment import Assigned
 from worker.build import build_tagger
 from worker.committer import Committer
 from worker.consume import Consumer
 from worker.demo.imagehost import ImageHost
 from worker.errors import FatalError
-from worker.intake import Intake
-from worker.intake_policy import IntakePolicy
+from worker.flow.admission import Limits
+from worker.flow.pace import Pace
+from worker.flow.storm import StormBreaker, StormPolicy
 from worker.item import Headers, Origin, OutputRecord, Record
+from worker.kafka.transaction import Outcome
 from worker.metrics import Metrics
-from worker.otel import OtelTraces
 from worker.outcome import Identity, Outputs
-from worker.pace import Pace
+from worker.partitions.assignment import Assigned
+from worker.partitions.intake import Intake
+from worker.partitions.intake_policy import IntakePolicy
 from worker.pipeline import Pipeline
 from worker.settings import Settings
-from worker.storm import StormBreaker, StormPolicy
-from worker.tracing import NO_TRACE, NO_TRACES, Traces, on_device, open_traces
-from worker.transaction import Outcome
+from worker.telemetry.otel import OtelTraces
+from worker.telemetry.tracing import NO_TRACE, NO_TRACES, Traces, on_device, open_traces
 
 TRACE_ID, PRODUCER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 SAMPLED = (("traceparent", f"00-{TRACE_ID}-{PRODUCER}-01".encode()), ("tracestate", b"shop=7"))
@@ -300,8 +300,8 @@ async def test_off_is_the_same_stream() -> None:
 def test_off_imports_nothing() -> None:
     """A worker without an endpoint loads neither our part of it nor OpenTelemetry's (redis-py loads its metrics)."""
     program = (
-        "import sys, worker.app; from worker.tracing import open_traces; open_traces('', 1.0, {});"
-        "ours = ('opentelemetry.sdk.trace.', 'opentelemetry.exporter', 'worker.otel');"
+        "import sys, worker.app; from worker.telemetry.tracing import open_traces; open_traces('', 1.0, {});"
+        "ours = ('opentelemetry.sdk.trace.', 'opentelemetry.exporter', 'worker.telemetry.otel');"
         "print([name for name in sys.modules if name.startswith(ours)])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
@@ -324,7 +324,7 @@ def test_an_endpoint_is_a_url_without_a_password(endpoint: str) -> None:
 
 def test_an_endpoint_without_the_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """The operator's remedy, not a traceback."""
-    monkeypatch.delitem(sys.modules, "worker.otel")
+    monkeypatch.delitem(sys.modules, "worker.telemetry.otel")
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
     with pytest.raises(FatalError, match=r"pip install 'hangtag\[otel\]'"):
         open_traces("http://127.0.0.1:9/v1/traces", 1.0, {})

@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.ablation import ablate
-from model.ablation_figures import ablation_tables
-from model.dataset import Row, Source
 from model.errors import ModelError
 from model.evaluate import evaluate
 from model.fusions.registry import FUSIONS
-from model.held_out import held_out_tables, hold_out, scenes_of_two_sources
-from model.precision import learn_int8_of
+from model.measuring.ablation import ablate
+from model.measuring.ablation_figures import ablation_tables
+from model.measuring.held_out import held_out_tables, hold_out, scenes_of_two_sources
+from model.measuring.precision import learn_int8_of
+from model.measuring.report import figures_tables, write_report
 from model.predictor import load_predictor
-from model.preset import load_preset
-from model.quantise import FILE
-from model.report import figures_tables, write_report
+from model.runtime.quantise import FILE
 from model.train import TrainReport, train
+from model.training.dataset import Row, Source
+from model.training.preset import load_preset
 from model.types import ListingInput
 from model.weights import load, seal, verify
 from tests.unit.tiny_catalogue import listings, picture, write_csv

@@ -11,14 +11,14 @@ import torch
 from PIL import Image
 
 from model.config import ModelConfig
-from model.dataset import Row
-from model.fit import Examples
 from model.image import ImageTower
 from model.ngrams import NUM_COLUMNS, bags
-from model.stages import look
 from model.text import TextTower
-from model.tune import Plan
-from model.tuning import Tuned, Tuning
+from model.training.dataset import Row
+from model.training.fit import Examples
+from model.training.stages import look
+from model.training.tune import Plan
+from model.training.tuning import Tuned, Tuning
 from model.weights import SHIPPED, load
 from tests.unit.tower_sources import bert_folder
 
@@ -81,8 +81,8 @@ def tuned_on(
 def short(request: pytest.FixtureRequest) -> None:
     """A few passes are enough for two kinds of thing."""
     patch = pytest.MonkeyPatch()
-    patch.setattr("model.tuning.TEXT_PLAN", Plan(head_epochs=10, epochs=6, batch=8, rate=1e-3))
-    patch.setattr("model.tuning.IMAGE_PLAN", Plan(head_epochs=10, epochs=3, batch=8, rate=1e-3))
+    patch.setattr("model.training.tuning.TEXT_PLAN", Plan(head_epochs=10, epochs=6, batch=8, rate=1e-3))
+    patch.setattr("model.training.tuning.IMAGE_PLAN", Plan(head_epochs=10, epochs=3, batch=8, rate=1e-3))
     request.addfinalizer(patch.undo)
 
 

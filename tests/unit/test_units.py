@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.measures import canonical_number, canonical_unit
-from model.units import find_sizes, lowered
+from model.wording.measures import canonical_number, canonical_unit
+from model.wording.units import find_sizes, lowered
 
 PIECES = st.sampled_from(
     [

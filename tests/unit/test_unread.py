@@ -18,10 +18,10 @@ from schemas.topics import EVENT_KINDS, Topics
 from tests.reliability.traffic import pictures
 from worker.build import Built, build_tagger
 from worker.demo.imagehost import ImageHost
+from worker.flow.reading_streak import MAX_IN_A_ROW
 from worker.item import Finished, Flight, Origin, Record
 from worker.metrics import Metrics
 from worker.outcome import Identity, Outputs
-from worker.reading_streak import MAX_IN_A_ROW
 from worker.settings import Settings
 
 TOPICS = Topics("in", "a", "s", "t", "dead")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from worker.vector_codec import Vector, VectorCodec, as_stored
+from worker.cache.vector_codec import Vector, VectorCodec, as_stored
 
 DIM = 384
 CODEC = VectorCodec("rev-a", DIM)

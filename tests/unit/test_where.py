@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.errors import FatalError
-from worker.offset_set import OffsetSet
-from worker.where import Earlier, Where, canonical, parse_where
+from worker.partitions.offset_set import OffsetSet
+from worker.replays.where import Earlier, Where, canonical, parse_where
 
 
 def event(revision: str, product_type: str | None) -> dict[str, Any]:

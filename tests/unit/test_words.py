@@ -6,7 +6,7 @@ import pytest
 
 from model.extract import Extractor
 from model.taxonomy import load_taxonomy
-from model.words import WordFinder
+from model.wording.words import WordFinder
 from tests.words.__main__ import SETS
 from tests.words.labels import agreement, kappa, load_labels, stated
 

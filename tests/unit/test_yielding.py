@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.pace import Share
-from worker.yielding import Recent, Yielding, YieldPolicy
+from worker.flow.pace import Share
+from worker.flow.yielding import Recent, Yielding, YieldPolicy
 
 POLICY = YieldPolicy(max_p99_seconds=1.0, max_waiting=100)
 

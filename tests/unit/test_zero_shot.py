@@ -20,19 +20,19 @@ from torch.nn.functional import cross_entropy
 from transformers import AutoImageProcessor, PreTrainedModel
 
 from model.config import ModelConfig
-from model.dataset import Row
-from model.engines import EngineChoice
 from model.errors import CheckpointError, ModelError
 from model.extract import Extractor
+from model.measuring.recalibrate import recalibrate
 from model.predictor import TorchPredictor
 from model.prompts import read_prompts
-from model.recalibrate import recalibrate
+from model.runtime.engines import EngineChoice
 from model.tagging import Tagging
 from model.taxonomy import Taxonomy, load_taxonomy
 from model.taxonomy_checks import TaxonomyError
 from model.towers.add_pair import add_pair
 from model.towers.pair import bring_pair, open_pair
 from model.towers.spec import parse_source
+from model.training.dataset import Row
 from model.types import Decision, ListingInput, Pixels
 from model.weights import SHIPPED, Checkpoint, load
 from schemas.listing import ListingCreated

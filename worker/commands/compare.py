@@ -22,10 +22,10 @@ def compare(
     """Per tag: same, changed, gained, lost. Reads live and shadow topics whole; changes nothing."""
     settings = settings_of(context)
     with plain_errors():
-        from worker.compare_page import to_page
-        from worker.compare_topics import compare_topics
         from worker.errors import FatalError
-        from worker.kafka_config import client_config
+        from worker.kafka.config import client_config
+        from worker.shadow.page import to_page
+        from worker.shadow.topics import compare_topics
 
         names = settings.kafka.topics
         pairs = {live: prefix + live for live in (names.attributes, names.scenes, names.texts)}

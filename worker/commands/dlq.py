@@ -18,12 +18,12 @@ from rich.table import Table
 
 from schemas.deadletter import Reason, Stage
 from worker.commands.shared import is_terminal, plain_errors, settings_of
-from worker.dead_letters import DeadLetter, Filter, to_letter
 from worker.errors import FatalError
-from worker.kafka_config import client_config, producer_config
-from worker.redrive import Progress, Redrive, RedrivePolicy, RedriveTopics
+from worker.kafka.config import client_config, producer_config
+from worker.kafka.topic_reader import Range, TopicReader
+from worker.replays.dead_letters import DeadLetter, Filter, to_letter
+from worker.replays.redrive import Progress, Redrive, RedrivePolicy, RedriveTopics
 from worker.settings import Settings
-from worker.topic_reader import Range, TopicReader
 
 dlq_app = typer.Typer(help="Dead letters: what is there, what one says, and sending them through again.")
 

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from model import progress
+from model.training import progress
 
 Shown = tuple[Callable[[str], None], progress.Progress]  # where lines go, and steps
 
@@ -39,7 +39,7 @@ class PlainLines:
         self._last = (-1, "")
 
     def __call__(self, done: int, total: int, doing: str) -> None:
-        """See `model.progress.Progress`."""
+        """See `model.training.progress.Progress`."""
         now = (20 * done // max(1, total), doing)
         if now != self._last:
             self._last = now

@@ -37,7 +37,7 @@ def show_offsets(context: typer.Context) -> None:
     """Committed offset, log, lag and listings finished beyond the offset, per partition."""
     settings = settings_of(context)
     with plain_errors():
-        from worker.admin import Admin
+        from worker.kafka.admin import Admin
 
         _print([asdict(place) for place in Admin(settings.kafka).offsets()])
 
@@ -52,7 +52,7 @@ def reset_offsets(
     """Move the group. Refused while a worker of the group runs."""
     settings = settings_of(context)
     with plain_errors():
-        from worker.admin import Admin, parse_partitions
+        from worker.kafka.admin import Admin, parse_partitions
 
         _print(
             [asdict(place) for place in Admin(settings.kafka).reset(to, parse_partitions(partitions), is_dry=dry_run)]
@@ -62,7 +62,7 @@ def reset_offsets(
 def _topics(context: typer.Context, partitions: int, replication_factor: int, *, is_dry: bool) -> None:
     settings = settings_of(context)
     with plain_errors():
-        from worker.admin import Admin, planned_topics
+        from worker.kafka.admin import Admin, planned_topics
 
         plan = planned_topics(settings.kafka, partitions, replication_factor)
         _print(Admin(settings.kafka).apply(plan, is_dry=is_dry))

@@ -16,7 +16,7 @@ from worker.commands.idle_options import refuse_idle
 from worker.commands.shared import is_terminal, plain_errors, settings_of
 
 if TYPE_CHECKING:
-    from model.preset import Preset  # imports torch
+    from model.training.preset import Preset  # imports torch
 
 _Data = Annotated[
     Path,
@@ -61,7 +61,7 @@ def train(
             assert quantise is not None  # noqa: S101  # one of the two is there
             _quantise(quantise, data)
             return
-        from model.preset import load_preset
+        from model.training.preset import load_preset
 
         chosen = load_preset(preset)
         if chosen.kind == "reference":
@@ -83,7 +83,7 @@ def _fit(data: Path, out: Path, preset: Preset, how: Mapping[str, Any]) -> _Show
 
         measured = train_reference(data, out, preset, **how)
         return measured, reference_tables(measured)
-    from model.report import figures_tables
+    from model.measuring.report import figures_tables
     from model.train import train as fit
 
     figures = fit(data, out, preset=preset, **how).figures
@@ -177,8 +177,8 @@ def _way(*, ablation: bool, held_out: bool, of_reference: bool) -> str:
 
 
 def _ablation(checkpoint: Path | None, data: Path, fusions: str, how: Mapping[str, Any], report: Path | None) -> _Shown:
-    from model.ablation import ablate
-    from model.ablation_figures import ablation_tables
+    from model.measuring.ablation import ablate
+    from model.measuring.ablation_figures import ablation_tables
     from model.place import SHIPPED
 
     asked = tuple(name.strip() for name in fusions.split(",") if name.strip())
@@ -189,7 +189,7 @@ def _ablation(checkpoint: Path | None, data: Path, fusions: str, how: Mapping[st
 
 
 def _held_out(checkpoint: Path | None, data: Path, device: str, epochs: int, report: Path | None) -> _Shown:
-    from model.held_out import held_out_tables, hold_out
+    from model.measuring.held_out import held_out_tables, hold_out
     from model.place import SHIPPED
 
     with shown_progress() as (log, progress):
@@ -223,7 +223,7 @@ def _tagger(
     report: Path | None,
 ) -> _Shown:
     from model.evaluate import evaluate as measure
-    from model.report import figures_tables, write_report
+    from model.measuring.report import figures_tables, write_report
 
     figures = measure(checkpoint, data, device=device, engine=engine)
     if recalibrate is not None:
@@ -234,7 +234,7 @@ def _tagger(
 
 
 def _quantise(folder: Path, data: Path) -> None:
-    from model.precision import learn_int8_of
+    from model.measuring.precision import learn_int8_of
 
     found = learn_int8_of(folder, data, Path(".cache/features"), lambda line: typer.echo(line, err=True))
     report = {"points_changed": found.changes, "chosen_by_auto": found.is_harmless}
@@ -243,7 +243,7 @@ def _quantise(folder: Path, data: Path) -> None:
 
 def _recalibrate(checkpoint: Path | None, data: Path, device: str, out: Path) -> None:
     from model.evaluate import features_of, measured_rows
-    from model.recalibrate import recalibrate
+    from model.measuring.recalibrate import recalibrate
     from model.weights import SHIPPED, load
 
     source = checkpoint or SHIPPED

@@ -9,10 +9,10 @@ import typer
 
 from worker.commands.shared import is_terminal, plain_errors, settings_of
 from worker.errors import FatalError
-from worker.logs import configure_logging
-from worker.replay_plan import Plan, Request, check_only
+from worker.replays.plan import Plan, Request, check_only
+from worker.replays.where import canonical
 from worker.settings import Settings
-from worker.where import canonical
+from worker.telemetry.logs import configure_logging
 
 Name = Annotated[
     str, typer.Option("--name", "--group", help="The replay's name; processes that share it share the work.")
@@ -79,9 +79,9 @@ def _name_of(request: Request, source: str | None) -> str:
 
 def _load(settings: Settings, name: str, source: str, *, is_dry: bool) -> None:
     """Files into their topic, or only what is there."""
-    from worker.bulk import open_input
     from worker.commands.replay_view import show_input, show_loaded
     from worker.replay import load_input
+    from worker.replays.bulk import open_input
 
     files = open_input(source)
     show_input(files)
@@ -91,10 +91,10 @@ def _load(settings: Settings, name: str, source: str, *, is_dry: bool) -> None:
 
 def _run(settings: Settings, plan: Plan, rate: float) -> int:
     from worker.app import Worker
-    from worker.backfill import Backfill
     from worker.commands.replay_view import show_report, watched
     from worker.models import ShippedModels
     from worker.replay import run_replay
+    from worker.replays.backfill import Backfill
 
     def make(changed: Settings, backfill: Backfill) -> Worker:
         return Worker(changed, ShippedModels(changed), backfill=backfill)

@@ -16,12 +16,12 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from schemas.deadletter import rfc3339, time_of
-from worker.bulk import BulkInput
-from worker.bulk_load import Loaded
 from worker.commands.shared import is_terminal
-from worker.kafka_config import client_config
-from worker.replay_plan import Plan
-from worker.replay_progress import Progress, ProgressReader, Report, Standing
+from worker.kafka.config import client_config
+from worker.replays.bulk import BulkInput
+from worker.replays.bulk_load import Loaded
+from worker.replays.plan import Plan
+from worker.replays.progress import Progress, ProgressReader, Report, Standing
 from worker.settings import Settings
 
 _LINE_SECONDS = 5.0

@@ -12,9 +12,9 @@ import structlog
 import typer
 
 from worker.errors import HangtagError
-from worker.logs import configure_logging
 from worker.settings import Settings
 from worker.sources import SettingsError, load_settings
+from worker.telemetry.logs import configure_logging
 
 log = structlog.get_logger(__name__)
 

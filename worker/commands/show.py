@@ -70,7 +70,7 @@ def register_schemas(
     settings = settings_of(context)
     with plain_errors():
         try:
-            from worker.registry import Registry, subjects
+            from worker.kafka.registry import Registry, subjects
         except ImportError as error:
             raise FatalError(f"{error.name} is not installed: pip install 'hangtag[registry]'") from error
 
@@ -92,7 +92,7 @@ def register_schemas(
 
 def metrics() -> None:
     """Print every metric with kind, unit, labels and meaning, as Markdown."""
-    from worker.metrics_page import page
+    from worker.telemetry.metrics_page import page
 
     typer.echo(page(), nl=False)
 

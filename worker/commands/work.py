@@ -11,7 +11,7 @@ from typing import Annotated, BinaryIO, NoReturn, TextIO, cast
 import typer
 
 from worker.commands.shared import plain_errors, settings_of
-from worker.logs import configure_logging
+from worker.telemetry.logs import configure_logging
 
 
 def run(
@@ -33,8 +33,8 @@ def run(
     with plain_errors():
         from worker.app import Worker
         from worker.app import run as run_worker
-        from worker.guest import Guest
         from worker.models import ShippedModels
+        from worker.replays.guest import Guest
 
         def make() -> Worker:
             companion = Guest(settings) if settings.backfill.name else None

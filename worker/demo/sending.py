@@ -11,7 +11,7 @@ from confluent_kafka import Producer
 
 from worker.demo.samples import Sample
 from worker.errors import FatalError
-from worker.kafka_config import client_config
+from worker.kafka.config import client_config
 from worker.settings import KafkaSettings
 
 _DELIVERY_SECONDS = 30

@@ -1,0 +1,1 @@
+"""What is the product in a picture, and which colours it has."""

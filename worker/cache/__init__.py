@@ -1,0 +1,1 @@
+"""What was computed before: title vectors and texts read, in this process and in Redis."""

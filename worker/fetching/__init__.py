@@ -1,0 +1,1 @@
+"""From a URL to bytes, past hosts that nobody trusts: what `worker.fetch` stands on."""

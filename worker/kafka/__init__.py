@@ -1,0 +1,1 @@
+"""What is said to Kafka and its registry: clients' settings, transactions, topics read by hand."""

@@ -1,0 +1,128 @@
+"""One assigned partition as the event loop sees it, and the records of it that are under way. Noun file."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from confluent_kafka import TopicPartition
+
+from worker.item import Flight, Origin, Record
+from worker.offsets import PartitionLedger
+from worker.partitions.ordering import KeyOrder, Turn
+from worker.partitions.quarantine import Quarantine
+from worker.partitions.superseded import NONE_SUPERSEDED, Superseded
+
+
+@dataclass(slots=True, eq=False)
+class Journey:
+    """One record of the stream under way."""
+
+    flight: Flight
+    origin: Origin
+    turn: Turn
+    task: asyncio.Task[None] | None = None
+    has_result: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Partition:
+    """One assigned partition, under one epoch.
+
+    ``marks_wanted`` counts changes of the mark, ``marks_written`` is the last one that is committed; ``written`` is set
+    at each commit.
+    """
+
+    number: int
+    epoch: int
+    ledger: PartitionLedger
+    quarantine: Quarantine
+    order: KeyOrder = field(default_factory=KeyOrder)
+    backlog: deque[tuple[Record, Origin, Turn]] = field(default_factory=deque)
+    journeys: set[Journey] = field(default_factory=set)
+    num_uncommitted: int = 0  # journeys under way, and results not yet committed
+    is_paused: bool = False
+    has_turn: bool = False  # it stands in the queue for the next record to start
+    idle: asyncio.Event = field(default_factory=asyncio.Event)
+    marks_wanted: int = 1
+    marks_written: int = 0
+    written: asyncio.Event = field(default_factory=asyncio.Event)
+    committed_offset: int = 0
+    committed_at: float = 0.0  # when the committed offset last moved
+    arrived_at: float = 0.0  # when records last came
+    bound: int | None = None  # where a replay ends
+    has_ended: bool = False  # every record before the bound was handed over
+    superseded: Superseded | None = NONE_SUPERSEDED  # records to pass over; None: not known yet
+    search: asyncio.Task[None] | None = None  # for what is superseded
+
+    @property
+    def is_marked(self) -> bool:
+        """Is its mark committed as it stands?"""
+        return self.marks_written == self.marks_wanted
+
+    @property
+    def head(self) -> int:
+        """Offset of the next record in the backlog, which must not be empty."""
+        return self.backlog[0][1].offset
+
+    @property
+    def is_ready(self) -> bool:
+        """May its next record start, as far as the partition itself is concerned?"""
+        is_known = self.superseded is not None
+        return is_known and bool(self.backlog) and self.is_marked and self.ledger.has_room(self.head)
+
+    @property
+    def must_pass(self) -> bool:
+        """Is its next record one to pass over, and may it be?"""
+        known = self.superseded
+        return known is not None and known is not NONE_SUPERSEDED and self.is_ready and self.head in known
+
+    @property
+    def has_suspect(self) -> bool:
+        """Did its last owners die, so that one of its records may be to blame?"""
+        return bool(self.quarantine.mark.deaths)
+
+    @property
+    def lacks_last_commit(self) -> bool:
+        """Is everything before the bound done, and not committed?"""
+        bound = self.bound
+        return self.has_ended and bound is not None and self.committed_offset < bound <= self.ledger.committable
+
+    def num_waiting(self, log_end: int) -> int:
+        """Its records that are there and not started, with holes of the log counted as records."""
+        return max(0, log_end - self.ledger.next_offset) + len(self.backlog)
+
+    def finish(self, offset: int) -> None:
+        """One of its records is done."""
+        self.ledger.finish(offset)
+        self.quarantine.finish(offset, self.ledger.next_offset)
+
+    def position(self, topic: str) -> TopicPartition:
+        """What to commit for it now: contiguous offset, gap map and mark from one snapshot."""
+        position = self.ledger.position(self.quarantine.mark)
+        return TopicPartition(topic, self.number, position.offset, metadata=position.metadata)
+
+    def note_commit(self, offset: int, mark: int, now: float) -> None:
+        """This offset is committed, with the mark of that count."""
+        self.marks_written = mark
+        self.written.set()
+        if offset > self.committed_offset:
+            self.committed_offset, self.committed_at = offset, now
+
+
+def not_worth_finishing(journeys: Iterable[Journey]) -> list[Journey]:
+    """Those the device has not worked on, unless a result of a later record of their key waits for them."""
+    journeys = list(journeys)
+    for journey in journeys:
+        if journey.flight.is_started:
+            journey.turn.want_earlier()
+    return [journey for journey in journeys if not (journey.flight.is_started or journey.turn.is_wanted)]
+
+
+def cancel(journeys: Iterable[Journey]) -> None:
+    """Give these up."""
+    for journey in list(journeys):
+        if journey.task is not None:
+            journey.task.cancel()

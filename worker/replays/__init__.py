@@ -1,0 +1,1 @@
+"""Records sent through again: replays, backfills beside live traffic, redriven dead letters."""

@@ -1,0 +1,1 @@
+"""What a shadow run says otherwise than the live results."""
