@@ -117,9 +117,7 @@ def _room(name: str) -> str:
 
 def test_rooms_import_one_way() -> None:
     """Of two rooms one knows the other, at most: what each is for can be read without the other."""
-    pairs = {
-        (_room(name), _room(used)) for name, path in MODULES.items() for used in imports(path) if used in MODULES
-    }
+    pairs = {(_room(name), _room(used)) for name, path in MODULES.items() for used in imports(path) if used in MODULES}
     rooms = {(one, other) for one, other in pairs if one and other and one != other}
     assert {(one, other) for one, other in rooms if (other, one) in rooms} == BOTH_WAYS
 

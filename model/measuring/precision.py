@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 from model.errors import ModelError
-from model.evaluate import Asked, features_of, measured_rows
 from model.fusion import ATTRIBUTES, FusionModel
 from model.geometry import Framing
+from model.measuring.asked import Asked, features_of, measured_rows
 from model.runtime.quantise import NUM_PICTURES, Quantisation, measure_ranges, rounded
 from model.training.catalogue import rows_of
 from model.training.dataset import Row

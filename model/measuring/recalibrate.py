@@ -21,8 +21,8 @@ import torch
 from model.calibrate import MIN_POOL_ROWS, Fitting, Outcomes, fit_pool, honest_outcomes
 from model.doubts import doubt_of, fit_association
 from model.errors import ModelError
-from model.evaluate import Asked, Ints
 from model.fusion import ATTRIBUTES, Logits
+from model.measuring.asked import Asked, Ints
 from model.pool import Pool
 from model.prompts import Prompted
 from model.taxonomy import load_taxonomy

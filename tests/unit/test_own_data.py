@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from model.errors import ModelError
-from model.evaluate import Asked, evaluate, features_of, measured_rows
+from model.evaluate import evaluate
 from model.extract import Extractor
+from model.measuring.asked import Asked, features_of, measured_rows
 from model.measuring.recalibrate import recalibrate
 from model.measuring.report import figures_tables
 from model.predictor import TorchPredictor, load_predictor

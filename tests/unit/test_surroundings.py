@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from model.config import ModelConfig
-from model.evaluate import Asked
 from model.fusion import FusionModel
 from model.labels import UNTAUGHT
+from model.measuring.asked import Asked
 from model.scenes.ground import NUM_MEASURES
 from model.scenes.image_classes import NUM_KEPT, classes_of, scenes_of_classes, untaught_scenes
 from model.scenes.surroundings import PLAIN, ScenePictures, Surroundings

@@ -242,7 +242,7 @@ def _quantise(folder: Path, data: Path) -> None:
 
 
 def _recalibrate(checkpoint: Path | None, data: Path, device: str, out: Path) -> None:
-    from model.evaluate import features_of, measured_rows
+    from model.measuring.asked import features_of, measured_rows
     from model.measuring.recalibrate import recalibrate
     from model.weights import SHIPPED, load
 
