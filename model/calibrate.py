@@ -19,7 +19,7 @@ from torch.nn.functional import log_softmax, nll_loss, softplus
 
 from model.fusion import Logits
 from model.honesty import AS_IT_IS, Curve
-from model.labels import Bought, Side, Threshold
+from model.labels import WORDS, Bought, Side, Threshold
 from model.minimise import minimise
 from model.pool import SIDES, Pool, Weights, experts_of, pooled
 
@@ -192,7 +192,9 @@ def thresholds_of(outcomes: Mapping[str, Outcomes], target: float) -> Threshold:
     def found(suffix: str, when_stated: Threshold | None = None) -> Threshold:
         own = {side: outcomes.get(side + suffix) for side in SIDES}
         bought = {side: threshold_for(one, target) if one is not None else None for side, one in own.items()}
-        return Threshold(bought["fused"], bought["image"], bought["text"], when_stated)
+        worded = outcomes.get(WORDS) if not suffix else None
+        words = threshold_for(worded, target) if worded is not None else None
+        return Threshold(bought["fused"], bought["image"], bought["text"], when_stated, words)
 
     has_stated = any(side.endswith("_stated") for side in outcomes)
     return found("", found("_stated") if has_stated else None)

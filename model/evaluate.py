@@ -142,7 +142,7 @@ def _attribute(name: str, plain: Scored, masked: Scored, calibration: Mapping[st
     known, truth = plain.known(name), plain.truth[name]
     found: dict[str, Any] = {}
     for side in SIDES:
-        bars = bars_of(calibration, side, plain.is_stated(name)[known])
+        bars = bars_of(calibration, side, plain.leads_as_stated(name, side)[known])
         found[side] = figures_of(plain.scores[name][side][known], truth[known], TARGET, bars)
     for own, shown in _MASKED.items():
         found[shown] = figures_of(masked.scores[name][own][known], truth[known])

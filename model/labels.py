@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from model.honesty import Curve, curve_of
+from model.honesty import AS_IT_IS, Curve, curve_of
 
 Side = Literal["fused", "image", "text"]
 
@@ -14,6 +14,7 @@ Side = Literal["fused", "image", "text"]
 # always the likeliest, no label is it, and neither words nor tags ever say it.
 UNTAUGHT = ("",)
 
+WORDS = "words"  # beside sides: one value stated outright, and nothing else known
 DEFAULT_STATED = 4.0
 DEFAULT_DOUBT = 0.05
 
@@ -24,13 +25,15 @@ class Threshold:
 
     ``fused`` makes a tag ``accepted``; ``image`` and ``text`` do when only that side is there, and say when it is sure
     enough to agree or differ. ``when_stated``: those for listings whose words state a value outright; its ``image`` is
-    for pictures and such words without a title that the model can read. None: no others.
+    for pictures and such words without a title that the model can read. None: no others. ``words`` is for a value
+    that words state outright where there is no picture, and no title that the model can read.
     """
 
     fused: float | None
     image: float | None
     text: float | None
     when_stated: Threshold | None = None
+    words: float | None = None
 
     @property
     def is_in_reach(self) -> bool:
@@ -81,6 +84,10 @@ class Labels:
     def curve(self, attribute: str, side: Side, *, stated: bool) -> Curve:
         """What makes the top value's score honest; the score itself where nobody measured it."""
         return curve_of(self.curves.get(attribute, {}), side, stated=stated)
+
+    def curve_of_words(self, attribute: str) -> Curve:
+        """The same for a value that words state, where nothing else is known."""
+        return self.curves.get(attribute, {}).get(WORDS, AS_IT_IS)
 
     def stated_weight(self, attribute: str, side: str) -> float:
         """The weight of a stated value beside the scores of ``side``."""

@@ -26,7 +26,8 @@ _LENGTHS = (2, 3, 4, 5)
 _MAX_WORDS = 64
 _MAX_WORD_LENGTH = 40
 _WORDS = re.compile(r"\w+")
-_LETTERS = re.compile(r"[^\W\d_]{3,}|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
+_RUN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
+_LETTERS = re.compile(rf"[^\W\d_]{{3,}}|{_RUN.pattern}")
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -89,9 +90,12 @@ def word_bits(titles: Sequence[str], min_titles: int = 2) -> npt.NDArray[np.uint
 
 
 def is_familiar(title: str, bits: npt.NDArray[np.uint8]) -> bool:
-    """Are most words of a title known? A title without words is."""
+    """Are more than half of a title's words known? A title without words is. Words of scripts that are written without
+    spaces are not: they come in runs, and where the bit of one is set, that is chance.
+    """
     words = _letters(title)
-    return not words or sum(int(bits[_bit(word)]) for word in words) >= FAMILIAR_SHARE * len(words)
+    known = sum(int(bits[_bit(word)]) for word in words if not _RUN.search(word))
+    return not words or known > FAMILIAR_SHARE * len(words)
 
 
 def _letters(title: str) -> list[str]:

@@ -17,7 +17,7 @@ from model.calibrate import Outcomes
 from model.extract import Extractor
 from model.fusion import ATTRIBUTES, Logits
 from model.honesty import Curve, curve_of, honest_rows
-from model.labels import Side
+from model.labels import WORDS, Side
 from model.pool import SIDES, Pool
 from model.taxonomy import Taxonomy
 from model.types import STATED_IN_FULL
@@ -81,6 +81,7 @@ class Scored:
     scores: Mapping[str, BySide]
     truth: Mapping[str, Ints]
     stated: Mapping[str, torch.Tensor]  # (N, V) as `stated_values` gives it
+    published: Sequence[int]  # product types that are named, among the heads' values
     seen: Mapping[str, Floats]  # (N, V) what pictures alone give, before it is made honest: doubts are measured by it
 
     def is_stated(self, attribute: str) -> Bools:
@@ -89,10 +90,22 @@ class Scored:
         return found
 
     def stating_one(self, attribute: str) -> tuple[Bools, Ints]:
-        """(N,) rows whose words state exactly one value, and which; of the other rows the second is any."""
-        own = self.stated[attribute]
+        """(N,) rows whose words state exactly one value, and its place among the answers; of the other rows the second
+        is any.
+        """
+        own = self._of_answers(attribute)
         rows: Bools = ((own > 0).sum(dim=1) == 1).numpy()
         return rows, own.argmax(dim=1).numpy()
+
+    def leads_as_stated(self, attribute: str, side: str) -> Bools:
+        """(N,) rows whose top value their words state: others must reach the bar of those that state none."""
+        top = torch.from_numpy(self.scores[attribute][side].argmax(axis=1))
+        found: Bools = (self._of_answers(attribute).gather(1, top[:, None])[:, 0] > 0).numpy()
+        return found
+
+    def _of_answers(self, attribute: str) -> torch.Tensor:
+        own = self.stated[attribute]
+        return own[:, list(self.published)] if attribute == "product_type" else own
 
     def known(self, attribute: str) -> Bools:
         """(N,) rows whose label is known, one that cannot be answered included."""
@@ -113,8 +126,16 @@ class Scored:
             if name not in FOUND_IN_TITLES:
                 own |= {side: self._outcomes(name, by_side[side], known & ~stated) for side in ("fused", "text")}
                 own["image"] = self._outcomes(name, by_side["image"], known)
+            own[WORDS] = self._of_words(name, known)
             found[name] = {side: one for side, one in own.items() if len(one.scores)}
         return found
+
+    def _of_words(self, attribute: str, known: Bools) -> Outcomes:
+        """How often a title that states one value is right, whatever else is known of the listing."""
+        single, said = self.stating_one(attribute)
+        rows = known & single
+        right: Bools = said[rows] == self.truth[attribute][rows]
+        return Outcomes(np.full(len(right), STATED_IN_FULL, np.float32), right)
 
     def _outcomes(self, attribute: str, scores: Floats, rows: Bools) -> Outcomes:
         top = scores[rows]
@@ -147,7 +168,7 @@ def score_all(
     found["product_type"] = place[wanted]
     is_placed = (wanted >= 0) & (to_category.sum(axis=1)[wanted] > 0)
     found["category"] = np.where(is_placed, to_category.argmax(axis=1)[wanted], -1)
-    raw = Scored(scores, found, stated, {name: by_side["image"] for name, by_side in scores.items()})
+    raw = Scored(scores, found, stated, published, {name: by_side["image"] for name, by_side in scores.items()})
     told = {name: _honest(by_side, raw.is_stated(name), curves.get(name, {})) for name, by_side in scores.items()}
     return replace(raw, scores=told)
 

@@ -18,6 +18,7 @@ from typing import Literal
 
 from model.honesty import honest, honest_leader
 from model.labels import Labels, Side, Threshold
+from model.mentions import SILENT, Words, sureness, words_by_attribute
 from model.ranking import Leader, Ranking, best_of, first_of, leader_of
 from model.taxonomy import Taxonomy
 from model.types import (
@@ -42,44 +43,10 @@ MAX_VALUES = 5
 _MAX_SPANS = 8
 _DIGITS = 4
 _SCALE: int = 10**_DIGITS
+_BELONGS = 0.05  # probability that picture and title belong together; below, neither proves anything of the listing
+_RULED_OUT = 0.5  # probability of categories to which an attribute does not apply
 _WHOLE_PICTURE = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
 _NEVER = Threshold(None, None, None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Words:
-    """An attribute's mentions, by where they stand."""
-
-    title: tuple[Mention, ...]
-    description: tuple[Mention, ...]
-    ocr: tuple[Mention, ...]
-
-    @property
-    def written(self) -> tuple[Mention, ...]:
-        """What the seller wrote."""
-        return self.title + self.description
-
-    @property
-    def all(self) -> tuple[Mention, ...]:
-        return self.written + self.ocr
-
-    @property
-    def only_written(self) -> _Words:
-        """Without what OCR read."""
-        return _Words(self.title, self.description, ())
-
-    @property
-    def only_read(self) -> _Words:
-        """Without what the seller wrote."""
-        return _Words((), (), self.ocr)
-
-    @property
-    def best(self) -> tuple[Mention, ...]:
-        """Those in the most reliable place that has any."""
-        return self.title or self.description or self.ocr
-
-
-_SILENT = _Words((), (), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +57,8 @@ class _Given:
     title: tuple[Span, ...]
     has_images: bool
     was_read: bool
+    belongs: bool  # picture and title, as far as anybody can say
+    ruled_out: Mapping[str, float]  # by attribute, how likely the categories are to which it does not apply
 
 
 class Tagging:
@@ -98,6 +67,7 @@ class Tagging:
     def __init__(self, labels: Labels, taxonomy: Taxonomy) -> None:
         self._labels = labels
         self._taxonomy = taxonomy
+        self._applies = cache(taxonomy.applies)
         self._label = cache(taxonomy.label)  # of a few hundred values, asked forty times per listing
         self._places = {name: _first_places(values) for name, values in labels.values.items()}
 
@@ -113,21 +83,24 @@ class Tagging:
         """All tags of one listing. ``was_read``: OCR looked at a picture; ``image_indices``: the decoded pictures'
         places among the listing's pictures.
         """
-        words = _words_by_attribute(mentions)
+        words = words_by_attribute(mentions)
         given = _Given(
             regions=tuple(ImageRegion(index, _WHOLE_PICTURE) for index in image_indices),
             title=(Span("title", 0, len(title)),) if title.strip() else (),
             has_images=bool(prediction.image_scenes),
             was_read=was_read,
+            belongs=prediction.association is None or prediction.association >= _BELONGS,
+            ruled_out={},
         )
-        category = self._scored("category", prediction.attributes["category"], words.get("category", _SILENT), given)
+        category = self._scored("category", prediction.attributes["category"], words.get("category", SILENT), given)
         ruled_by = category.values[0].value if category.status == "accepted" else None
+        given = replace(given, ruled_out=self._ruled_out(category.values))
         return ListingTags(
             category=category,
             attributes={
                 name: _decision("not_applicable", (), "unknown")
-                if ruled_by is not None and not self._taxonomy.applies(name, ruled_by)
-                else self._attribute(name, prediction, words.get(name, _SILENT), given)
+                if ruled_by is not None and not self._applies(name, ruled_by)
+                else self._attribute(name, prediction, words.get(name, SILENT), given)
                 for name in self._taxonomy.attributes
             },
             scene=self._scene(prediction.scene, given.regions),
@@ -138,7 +111,14 @@ class Tagging:
             association=prediction.association,
         )
 
-    def _attribute(self, name: str, prediction: Prediction, words: _Words, given: _Given) -> Decision:
+    def _ruled_out(self, categories: Sequence[TagValue]) -> dict[str, float]:
+        """How likely, by attribute, the categories are to which it does not apply."""
+        return {
+            name: sum(one.score for one in categories if not self._applies(name, one.value))
+            for name in self._taxonomy.attributes
+        }
+
+    def _attribute(self, name: str, prediction: Prediction, words: Words, given: _Given) -> Decision:
         if name not in prediction.attributes:
             return self._worded(words, given)
         decided = self._scored(name, prediction.attributes[name], words, given)
@@ -146,10 +126,12 @@ class Tagging:
 
     # ---- scores and words ---------------------------------------------------------------------------------------
 
-    def _scored(self, name: str, scores: Scores, words: _Words, given: _Given) -> Decision:
+    def _scored(self, name: str, scores: Scores, words: Words, given: _Given) -> Decision:
         threshold = self._labels.thresholds.get(name, _NEVER)
         values = self._values(name, self._pooled(name, scores, words))
-        status = _status(values, _bar(scores, words, threshold))
+        status = _status(values, _bar(scores, words, threshold, values))
+        if status == "accepted" and not (given.belongs and given.ruled_out.get(name, 0.0) < _RULED_OUT):
+            status = "suggested"
         image, text = self._alone(name, scores.image, "image"), self._alone(name, scores.text, "text")
         is_written = scores.text is not None or bool(words.written)
         return Decision(
@@ -169,39 +151,40 @@ class Tagging:
         leader = leader_of(self._labels.values[name], scores)
         return leader and honest_leader(leader, self._labels.curve(name, side, stated=False))
 
-    def _without_images(self, name: str, scores: Scores, words: _Words, text: Leader | None) -> TagValue | None:
+    def _without_images(self, name: str, scores: Scores, words: Words, text: Leader | None) -> TagValue | None:
         if words.written:
             return self._first(name, _only(scores, "text"), words.only_written)
         return self._value(name, text)
 
-    def _without_text(self, name: str, scores: Scores, words: _Words, image: Leader | None) -> TagValue | None:
+    def _without_text(self, name: str, scores: Scores, words: Words, image: Leader | None) -> TagValue | None:
         if words.ocr:
             return self._first(name, _only(scores, "image"), words.only_read)
         return self._value(name, image)
 
-    def _without_ocr(self, name: str, scores: Scores, words: _Words, values: tuple[TagValue, ...]) -> TagValue | None:
+    def _without_ocr(self, name: str, scores: Scores, words: Words, values: tuple[TagValue, ...]) -> TagValue | None:
         return self._first(name, scores, words.only_written) if words.ocr else next(iter(values), None)
 
-    def _pooled(self, name: str, scores: Scores | None, words: _Words, *, leads: bool = False) -> Ranking:
+    def _pooled(self, name: str, scores: Scores | None, words: Words, *, leads: bool = False) -> Ranking:
         """Scores and words in one ranking; without scores, the words for what they are worth. ``leads``: only what may
         come first is in it, else as much as can be published.
         """
-        said = _sureness(words.best)
-        if scores is None or (said and scores.image is None and scores.text is None):
+        said = sureness(words.best)
+        if scores is None or (scores.image is None and scores.text is None):
             total = max(1.0, sum(said.values()))
-            return {value: sure * STATED_IN_FULL / total for value, sure in said.items()}
+            told = {value: sure * STATED_IN_FULL / total for value, sure in said.items()}
+            return honest(told, self._labels.curve_of_words(name))
         side, names = _side(scores), self._labels.values[name]
         curve = self._labels.curve(name, side, stated=bool(said))
-        told = (scores.when_stated or scores) if said else scores
+        own = (scores.when_stated or scores) if said else scores
         # Beside what is said, which words may lift from any place, the best of the rest.
-        best = best_of(names, told.fused, 1 if leads else MAX_VALUES + len(said))
+        best = best_of(names, own.fused, 1 if leads else MAX_VALUES + len(said))
         if not said:
             return honest(best, curve)
         weight = self._labels.stated_weight(name, side)
         taught = self._places[name]
         # In the vocabulary's order, as `model.ranking` has ties.
         said = dict(sorted(said.items(), key=lambda one: taught.get(one[0], len(taught))))
-        known = {**best, **self._scores_of(name, told.fused, said)}
+        known = {**best, **self._scores_of(name, own.fused, said)}
         strangers = sum(known[value] for value in said if value not in taught)
         raised = {value: known[value] * exp(weight * sure) for value, sure in said.items()}
         total = 1.0 + strangers + sum(raised[value] - known[value] for value in said)
@@ -222,12 +205,12 @@ class Tagging:
         score = _rounded(leader[1])
         return TagValue(leader[0], self._label(name, leader[0]), score) if score > 0 else None
 
-    def _first(self, name: str, scores: Scores | None, words: _Words) -> TagValue | None:
+    def _first(self, name: str, scores: Scores | None, words: Words) -> TagValue | None:
         """The first of ``_values``."""
         return self._value(name, first_of(self._pooled(name, scores, words, leads=True)))
 
     def _consistency(
-        self, name: str, scores: Vector | None, image: Leader | None, text: Leader | None, words: _Words,
+        self, name: str, scores: Vector | None, image: Leader | None, text: Leader | None, words: Words,
         threshold: Threshold,
     ) -> Consistency:  # fmt: skip
         """Do pictures and seller's words say the same? One value stated outright counts as the words being sure.
@@ -264,7 +247,7 @@ class Tagging:
 
     # ---- words alone --------------------------------------------------------------------------------------------
 
-    def _worded(self, words: _Words, given: _Given) -> Decision:
+    def _worded(self, words: Words, given: _Given) -> Decision:
         """A size: the surest mention, others after it with what is left of 1."""
         values = _surest(words.all)
         status = _status(values, SIZE_THRESHOLD)
@@ -300,23 +283,6 @@ def _decision(status: Status, values: tuple[TagValue, ...], consistency: Consist
 
 def _first_places(values: Sequence[str]) -> dict[str, int]:
     return {value: place for place, value in reversed(list(enumerate(values)))}
-
-
-def _words_by_attribute(mentions: Sequence[Mention]) -> dict[str, _Words]:
-    """Of those attributes that have any."""
-    found: dict[str, dict[str, list[Mention]]] = {}
-    for mention in mentions:
-        places = found.setdefault(mention.attribute, {"title": [], "description": [], "ocr": []})
-        places[mention.span.kind].append(mention)
-    return {name: _Words(*map(tuple, places.values())) for name, places in found.items()}
-
-
-def _sureness(mentions: Sequence[Mention]) -> Ranking:
-    """How surely each value is stated, 1 outright: by its surest mention."""
-    surest: Ranking = {}
-    for mention in mentions:
-        surest[mention.value] = min(1.0, max(surest.get(mention.value, 0.0), mention.score / STATED_IN_FULL))
-    return surest
 
 
 def _surest(mentions: Sequence[Mention]) -> tuple[TagValue, ...]:
@@ -359,9 +325,14 @@ def _only(scores: Scores | None, side: Literal["image", "text"]) -> Scores | Non
     return Scores(one, image, text, _only(scores.when_stated, side))
 
 
-def _bar(scores: Scores, words: _Words, threshold: Threshold) -> float | None:
-    """The threshold for what there was: one side alone must reach its own, or the precision bought is not had."""
-    chosen = (threshold.when_stated or threshold) if words.best else threshold
+def _bar(scores: Scores, words: Words, threshold: Threshold, values: Sequence[TagValue]) -> float | None:
+    """The threshold for what there was: one side alone must reach its own, or the precision bought is not had. Nor is
+    it where words state something else than what comes first.
+    """
+    if scores.image is None and scores.text is None:
+        return threshold.words and _rounded(threshold.words)
+    is_stated = bool(values) and any(mention.value == values[0].value for mention in words.best)
+    chosen = (threshold.when_stated or threshold) if is_stated else threshold
     return {"fused": chosen.fused, "image": chosen.image, "text": chosen.text}[_side(scores)]
 
 
@@ -370,7 +341,7 @@ def _sure(leader: Leader | None, threshold: float | None) -> str | None:
 
 
 def _evidence(
-    values: tuple[TagValue, ...], status: Status, words: _Words, image: Leader | None, text: Leader | None,
+    values: tuple[TagValue, ...], status: Status, words: Words, image: Leader | None, text: Leader | None,
     given: _Given,
 ) -> tuple[Span | ImageRegion, ...]:  # fmt: skip
     """Words that state the top value. For an accepted one also title and pictures whose own top value it is."""
@@ -385,7 +356,7 @@ def _evidence(
     return (*spans, *title, *pictures)
 
 
-def _spans(words: _Words, value: str) -> tuple[Span, ...]:
+def _spans(words: Words, value: str) -> tuple[Span, ...]:
     return tuple(mention.span for mention in words.all if mention.value == value)[:_MAX_SPANS]
 
 

@@ -204,7 +204,9 @@ class Asked:
 
 
 def bars_of(calibration: Mapping[str, Outcomes], side: str, is_stated: Bools) -> Floats:
-    """(N,) the threshold that each row must reach, infinite where the target cannot be bought."""
+    """(N,) the threshold that each row must reach, infinite where the target cannot be bought. ``is_stated``: (N,) rows
+    whose top value words state.
+    """
     found = thresholds_of(calibration, TARGET)
     stated = found.when_stated or found
     silent_bar, stated_bar = (

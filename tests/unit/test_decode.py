@@ -267,12 +267,19 @@ while read(4):
 """
 
 
+def _jail_in(folder: Path, code: str) -> None:
+    """Another program by the name of a decoder process's."""
+    package = folder / "worker" / "decoding"
+    package.mkdir(parents=True)
+    for path in (package.parent, package):
+        (path / "__init__.py").touch()
+    (package / "jail.py").write_text(code)
+
+
 @asynccontextmanager
 async def lied_to(lie: str, folder: Path) -> AsyncIterator[Decoder]:
     """A decoder whose processes were taken over, and run ``lie`` for each picture."""
-    (folder / "worker").mkdir()
-    (folder / "worker" / "__init__.py").touch()
-    (folder / "worker" / "jail.py").write_text(LIAR.replace("LIE", lie.replace("\n", "\n    ")))
+    _jail_in(folder, LIAR.replace("LIE", lie.replace("\n", "\n    ")))
     sys.path.insert(0, str(folder))
     try:
         async with pool(seconds=1.0) as decoder:
@@ -355,9 +362,7 @@ def test_no_filter_no_start() -> None:
 
 async def test_process_that_cannot_start_says_why(tmp_path: Path) -> None:
     """A broken installation is the operator's business, in words."""
-    (tmp_path / "worker").mkdir()
-    (tmp_path / "worker" / "__init__.py").touch()
-    (tmp_path / "worker" / "jail.py").write_text("raise ImportError('libjpeg is missing')")
+    _jail_in(tmp_path, "raise ImportError('libjpeg is missing')")
     sys.path.insert(0, str(tmp_path))
     try:
         with pytest.raises(FatalError, match="libjpeg is missing"):

@@ -94,7 +94,7 @@ def test_dashboard_panels_can_be_read() -> None:
 
 def test_guard_rules_start_at_zero() -> None:
     """Every rule the fetch guard refuses by is there from the start: a first burst is an increase, not a new series."""
-    refusals = "".join((ROOT / "worker" / name).read_text() for name in ("guard.py", "dial.py"))
+    refusals = "".join((ROOT / "worker" / "fetching" / name).read_text() for name in ("guard.py", "dial.py"))
     used = set(re.findall(r'RefusedError\(\s*"(\w+)"', refusals))
     row = next(row for row in TABLE if row.attribute == "fetch_refused")
     assert {values[0] for values in row.starts_with} == used

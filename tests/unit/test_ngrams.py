@@ -67,3 +67,5 @@ def test_titles_in_unknown_words_are_not_familiar() -> None:
     assert not is_familiar("roter Holzstuhl", bits)
     assert not is_familiar("红色木椅", bits)
     assert not is_familiar("xqzt", bits)
+    assert not is_familiar("wooden xqzt", bits)  # half is not most
+    assert not is_familiar("红色木椅", np.ones_like(bits))  # a bit that is set for a run is another word's

@@ -135,7 +135,7 @@ def test_a_low_score_abstains_and_keeps_its_values() -> None:
 def test_without_a_threshold_nothing_is_accepted() -> None:
     """A precision target that cannot be reached accepts no score, however high."""
     strict = Tagging(Labels(VALUES, {}), TAXONOMY)
-    sure = prediction(product_type=scores("product_type", "chair", 1.0, None, None))
+    sure = prediction(product_type=scores("product_type", "chair", 1.0, ("chair", 1.0), None))
     found = strict.resolve(sure, (), "chair", was_read=False)
     assert found.attributes["product_type"].status == "suggested"
 
@@ -191,6 +191,60 @@ def test_the_title_outranks_what_the_description_mentions() -> None:
     by_title = tag(prediction(), "black chair").attributes["color"]
     with_more = tag(prediction(), "black chair", "also in red, white and navy").attributes["color"]
     assert by_title.values == with_more.values
+
+
+BLIND = prediction(images=0, title=False)  # no picture, and a title in words that the model cannot read
+
+
+@pytest.mark.parametrize(("words", "status"), [(None, "suggested"), (0.87654321, "accepted")])
+def test_words_alone_are_believed_as_far_as_was_measured(words: float | None, status: str) -> None:
+    """Where towers see nothing, a stated value has the score that titles like it earned, and its own threshold."""
+    measured = Curve(1.0, 1.0, -1.0)
+    bars = replace(LABELS.thresholds["color"], words=words and measured.at(0.95))
+    labels = replace(LABELS, thresholds={**LABELS.thresholds, "color": bars}, curves={"color": {"words": measured}})
+    found = tag(BLIND, "Stuhl, rot", tagging=Tagging(labels, TAXONOMY)).attributes["color"]
+    assert tops(found) == ["red"]
+    assert found.values[0].score == pytest.approx(measured.at(0.95), abs=1e-4)
+    assert found.status == status
+
+
+def test_of_what_nobody_can_read_nothing_is_said() -> None:
+    """Neither a picture nor a title that the model knows, nor a word that states something: no guess."""
+    found = tag(BLIND, "Qwertz Asdf Yxcv")
+    for decision in (found.category, *found.attributes.values()):
+        assert (decision.status, decision.values) == ("abstained", ())
+
+
+@pytest.mark.parametrize(("association", "status"), [(0.02, "suggested"), (0.4, "accepted"), (None, "accepted")])
+def test_what_does_not_belong_together_proves_nothing(association: float | None, status: str) -> None:
+    """A red dress before a blue chair: whatever each side is sure of, one of them is of something else."""
+    sure = scores("color", "red", 0.95, ("red", 0.9), ("red", 0.9))
+    found = tag(replace(prediction(color=sure), association=association))
+    assert found.attributes["color"].status == status
+
+
+def test_what_words_do_not_state_has_to_reach_the_higher_bar() -> None:
+    """The lower one was bought for values that words state, and cotton states no leather."""
+    bars = Threshold(0.9, None, None, Threshold(0.4, None, None))
+    thresholds = {**LABELS.thresholds, "material": bars}
+    labels = replace(LABELS, thresholds=thresholds, stated={"material": {"fused": 0.5}})
+    sure = scores("material", "leather", 0.9, ("leather", 0.9), ("leather", 0.9))
+    found = tag(prediction(material=sure), "cotton jacket", tagging=Tagging(labels, TAXONOMY))
+    assert found.attributes["material"].values[0].value == "leather"
+    assert found.attributes["material"].values[0].score > 0.4
+    assert found.attributes["material"].status == "suggested"
+    stating = tag(prediction(material=sure), "leather jacket", tagging=Tagging(labels, TAXONOMY))
+    assert stating.attributes["material"].status == "accepted"
+
+
+def test_what_is_likely_ruled_out_is_only_suggested() -> None:
+    """Probably food, though not surely: what looks like its colour is nothing to rely on."""
+    red = scores("color", "red", 0.95, ("red", 0.9), ("red", 0.9))
+    maybe = scores("category", "Grocery > Food", 0.6, ("Grocery > Food", 0.6), ("Grocery > Food", 0.6))
+    assert tag(prediction(color=red)).attributes["color"].status == "accepted"
+    found = tag(prediction(color=red, category=maybe))
+    assert found.category.status == "suggested"
+    assert found.attributes["color"].status == "suggested"
 
 
 def test_a_value_that_the_model_does_not_know_can_be_stated() -> None:
