@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from model.wording.currencies import CODES, SIGNS, THREE_DECIMALS, WITHOUT_CENTS, candidates
+from model.wording.price_units import per_after, per_before
 
 _MAX_CHARACTERS = 300
 _GAP = "[ \u00a0\u202f]"
@@ -23,10 +24,18 @@ _SIGN = "|".join(re.escape(mark) for mark in _MARKS) + rf"|(?<![\w-])(?:{_WORD}|
 _AFTER_SIGN = "|".join(re.escape(mark) for mark in _MARKS) + rf"|(?:{_WORD}|{_CODE})(?![A-Za-z])"
 _DASH = "[-–—]"
 _TAIL = rf"(?:[.,]?{_DASH}(?!\d)|\.)?"
+_CENTS = rf"(?:\d{{2}}|[{RAISED}]{{2}})"
+# "1€99" anywhere; with a blank or another sign only alone in its line: "Pack 6 €12", "iPhone 15$99" are other things.
+_NO_CENTS_BEFORE = rf"[\d{RAISED}%]|(?!l[ea]s?\b|lekg)[^\W\d_]|[.,]\d|{_GAP}?[$€£]"
+_BETWEEN = rf"(?P<whole>\d{{1,4}})€(?P<cents>{_CENTS})(?!{_NO_CENTS_BEFORE})"
+_BETWEEN_ALONE = re.compile(rf"\s*(?P<whole>\d{{1,4}}){_GAP}?(?P<after>[€£$]){_GAP}?(?P<cents>{_CENTS})\s*")
 _PRICE = re.compile(
-    rf"(?P<before>{_SIGN})\s?(?P<first>{_NUMBER})(?:[.,]{_DASH}+)?(?![\d{RAISED}])"
+    rf"(?<![\d.,€]){_BETWEEN}"
+    rf"|(?P<before>{_SIGN})\s?(?P<first>{_NUMBER})(?:[.,]{_DASH}+)?(?![\d{RAISED}])"
     rf"|(?<![\d.,])(?P<second>{_NUMBER})(?:{_TAIL}\s?)(?P<after>(?:{_AFTER_SIGN}))"
     rf"(?:(?!\s?[\d{RAISED}])|(?=\s?{_NUMBER}\s?(?P=after)(?!\s?\d)))"  # "17,95 € 10,99 €": each before its sign
+    rf"|(?<![\d.,])(?P<third>{_NUMBER}(?=€)|\d{{1,6}}[.,]\d{{2}}(?=\s€))\s?€"
+    r"(?=\s\d{1,4}(?!\d|[.,]\d{2}|\s?€))"  # "3€ 12 pièces": the number behind is no amount
 )
 _TO = re.compile(rf"\s?(?:{_DASH}|to|bis|~|～)\s?(?P<number>{_NUMBER})(?![\d{RAISED}%])(?![.,]\d)")
 _FROM = re.compile(rf"(?<![\w.,'’+/-])(?P<number>{_NUMBER})\s?(?:{_DASH}|to|bis|~|～)\s?$")
@@ -40,12 +49,16 @@ _BARE = re.compile(
 )
 _LOOSE = re.compile(r"(?<![\d.,])\d{1,3}(?:(?:[.,'’]\d{3})+|\d{0,3})[.,]\d{2}(?![\d%])")
 _UNSIGNED = re.compile(r"(?<![\d.,'’/])(?P<number>\d{1,4}[.,]\d{2})(?=\s?(?:/|per\b|pro\b|je\b))")
-_PER = re.compile(
-    r"\s*/\s*$"
-    r"|\s*(?:/|per\b|pro\b|je\b|par\b|por\b|al\b|每)\s*(?P<per>1?00\s?g|1?00\s?ml|kg|g|lb|oz|l|ml|m²|m2|m|stk|st|pc|piece|each|unit|个|件"
-    r"|[1I|](?=\s*$))(?![A-Za-z\d])",
+_MONEY_DASH = re.compile(
+    rf"(?<![\w.,'’/-])(?P<number>\d{{2,4}}|\d{{1,3}}(?:[.]|{_GAP})\d{{3}})(?:,{_DASH}{{1,2}}|(?P<kronor>:-))(?![\w)(-])"
+)
+_MINOR = re.compile(
+    rf"(?<![\w.,'’/-])(?P<number>\d{{1,2}}){_GAP}?¢(?!\w)"
+    rf"|(?<![\w.,'’/-])(?P<pence>\d{{1,3}})p(?={_GAP}?(?:/|per\b|each\b))"
+    r"|^\s*(?:(?:only|just|now|was)\s)?(?P<alone>(?!30|60)[1-9][059])p\s*$",
     re.IGNORECASE,
 )
+_NO_STROKE = re.compile(r"(?<=[.,]\d\d)(?P<gap>\s?)z[tl](?!\w)|(?<=\d)(?P<blank>\s)z[tl](?!\w)")
 _TO_PLAIN = str.maketrans(RAISED, "0123456789")
 _FEWEST_FORINTS = 100  # "6 Ft" is a length
 
@@ -71,8 +84,9 @@ class PriceForm:
 
 def find_forms(text: str) -> list[PriceForm]:
     """All prices that a line states, in order."""
-    text = text[:_MAX_CHARACTERS]
-    found = list(_signed(text))
+    text = _NO_STROKE.sub(lambda match: f"{match['gap'] or match['blank'] or ''}zł", text[:_MAX_CHARACTERS])
+    found = list(_between_alone(text)) or list(_signed(text))
+    found += [form for form in _special(text) if all(form.end <= one.start or one.end <= form.start for one in found)]
     if not found:
         found = list(_unsigned(text))
     if not found and (bare := _BARE.match(text)):
@@ -95,16 +109,48 @@ def has_price(text: str) -> bool:
     return bool(find_forms(text))
 
 
+def _between_alone(text: str) -> Iterator[PriceForm]:
+    """``1 €99``, ``5$99``, if the line says nothing else: the sign may also have stood before a second number."""
+    match = _BETWEEN_ALONE.fullmatch(text)
+    if match is not None and (match["after"] != "$" or " " not in text.strip()):
+        best, _ = _with_raised(match["whole"] + match["cents"])
+        other = Reading(Decimal(match["cents"].translate(_TO_PLAIN)), 0.02)
+        yield PriceForm(candidates(match["after"]), (best, other), None, match.start("whole"), match.end("cents"))
+
+
+def _special(text: str) -> Iterator[PriceForm]:
+    """``99,-``, ``1 495:-``, ``99¢``, ``30p per 100g``: no sign before or after a whole amount."""
+    for match in _MONEY_DASH.finditer(text):
+        amount = Decimal(re.sub(r"\D", "", match["number"]))
+        currencies = candidates("kr") if match["kronor"] else ()
+        yield PriceForm(currencies, (Reading(amount, 0.9),), None, *match.span())
+    for match in _MINOR.finditer(text):
+        digits = match["number"] or match["pence"] or match["alone"]
+        score = 0.6 if match["alone"] else 0.9
+        per, _ = per_after(text, match.end())
+        currencies = candidates("$") if match["number"] else ("GBP",)
+        yield PriceForm(currencies, (Reading(Decimal(digits).scaleb(-2), score),), per, *match.span())
+
+
 def _signed(text: str) -> Iterator[PriceForm]:
     end = 0
     for match in _PRICE.finditer(text):
-        currencies = candidates(match["before"] or match["after"])
-        readings = tuple(read_number(match["first"] or match["second"], currencies[0]))
+        if match["cents"]:
+            per, end = per_after(text, match.end())
+            best = _with_raised(match["whole"] + match["cents"])[:1]
+            yield PriceForm(("EUR",), tuple(best), per, *match.span())
+            continue
+        if match["before"] and match["before"] in "$€£" and match.start() > end and text[match.start() - 1].isdigit():
+            continue  # "1€5": whatever it is, not 5 €
+        currencies = candidates(match["before"] or match["after"] or "€")
+        readings = tuple(read_number(match["first"] or match["second"] or match["third"], currencies[0]))
         if currencies == ("HUF",) and readings[0].amount < _FEWEST_FORINTS:
             continue
         if match["after"] and (lower := _FROM.search(text, end, match.start())):
             yield from _other_end(lower, currencies, readings[0].amount, is_lower=True)
-        per, end = _per(text, match.end())
+        per, next_end = per_after(text, match.end())
+        per = per or per_before(text, end, match.start(), match.end())
+        end = next_end
         yield PriceForm(currencies, readings, per, *match.span())
         if match["before"] and (upper := _TO.match(text, match.end())):
             yield from _other_end(upper, currencies, readings[0].amount, is_lower=False)
@@ -122,18 +168,9 @@ def _other_end(
 def _unsigned(text: str) -> Iterator[PriceForm]:
     """``1.99/kg``: no sign, but nothing else is written so."""
     for match in _UNSIGNED.finditer(text):
-        per, _ = _per(text, match.end())
+        per, _ = per_after(text, match.end())
         if per is not None:
             yield PriceForm((), tuple(read_number(match["number"], None)), per, *match.span("number"))
-
-
-def _per(text: str, end: int) -> tuple[str | None, int]:
-    """The unit after a price, and where it ends. A lone ``1`` there is a misread ``l``, and nothing a lost one."""
-    match = _PER.match(text, end)
-    if match is None:
-        return None, end
-    unit = (match["per"] or "l").lower().replace(" ", "")
-    return ("l" if unit in ("1", "i", "|") else unit), match.end()
 
 
 def read_number(text: str, currency: str | None) -> list[Reading]:

@@ -16,15 +16,19 @@ from typing import Literal
 from model.types import Price, PriceAlternative, ReadText, TextLine
 from model.wording.currencies import currency_in_title, currency_of
 from model.wording.price_forms import PriceForm, Reading, find_forms, find_loose
+from model.wording.price_units import per_after
+from model.wording.price_words import begins_saving, is_no_price
 
-PRICES_VERSION = "4"
+PRICES_VERSION = "5"
 _BARE_FORM = 0.5  # a number with cents and no sign
 _UNIT_FORM = 0.85  # a number with cents and a unit, and no sign
 _BY_FEED = 0.97  # a reading that the feed states too
 _MAX_PRICES = 50
+_LETTER = re.compile(r"[^\W\d_]")
 
 _STRUCK = re.compile(
-    r"\b(?:was|statt|uvp|rrp|msrp|instead of|reg\.?|regular|list price|antes|avant|au lieu de)\b|原价|定价",
+    r"\b(?:was|statt|uvp|rrp|msrp|instead of|reg\.?|regular|list price|antes|avant|au lieu de"
+    r"|vorher|bisher|ancien prix|precio anterior)\b|原价|定价|市场价|吊牌价|划线价",
     re.IGNORECASE,
 )
 _SALE = re.compile(
@@ -51,6 +55,7 @@ def find_prices(texts: Sequence[ReadText | None], hints: PriceHints) -> list[Pri
             forms = [_forms(line) for line in text.lines]
             if any(form.currencies for line in forms for form in line):
                 forms = [one or _crossed_alone(line) for one, line in zip(forms, text.lines, strict=True)]
+            forms = _with_units(forms, text.lines)
             here = [
                 price
                 for index, (line, one) in enumerate(zip(text.lines, forms, strict=True))
@@ -75,6 +80,17 @@ def _forms(line: TextLine) -> list[PriceForm]:
     return forms + _crossed(line, forms) if any(form.currencies for form in forms) else forms
 
 
+def _with_units(forms: Sequence[list[PriceForm]], lines: Sequence[TextLine]) -> list[list[PriceForm]]:
+    """``1€99`` and below it ``le kg``: a line of nothing but a unit belongs to the price that ends the line before."""
+    found = [list(line) for line in forms]
+    for here, line, below in zip(found, lines, lines[1:], strict=False):
+        if here and here[-1].per is None and here[-1].end == len(line.text.rstrip()) and _LETTER.search(below.text):
+            per, end = per_after(below.text, 0)
+            if per is not None and end == len(below.text.rstrip()):
+                here[-1] = replace(here[-1], per=per)
+    return found
+
+
 def _crossed(line: TextLine, forms: Sequence[PriceForm]) -> list[PriceForm]:
     """Amounts outside ``forms`` with a line through them."""
     return [form for form in find_loose(line.text, forms) if _is_crossed(form, line)]
@@ -89,38 +105,59 @@ def _crossed_alone(line: TextLine) -> list[PriceForm]:
 def _in_line(
     line: TextLine, forms: Sequence[PriceForm], image: int, index: int, hints: PriceHints
 ) -> Iterator[_Stated]:
-    """The prices of one line; the words between two prices belong to the second."""
-    end = 0
-    for form in sorted(forms, key=lambda one: one.start):
-        price = _price(form, line, image, index, line.text[end : form.start], hints)
-        yield _Stated(price, form.currencies, _is_crossed(form, line))
+    """The prices of one line; the words between two amounts belong to the second. What is no price is left out."""
+    ordered = sorted(forms, key=lambda one: one.start)
+    end, old = 0, None
+    for place, form in enumerate(ordered):
+        before, is_last = line.text[end : form.start], place + 1 == len(ordered)
+        after = line.text[form.end :] if is_last else line.text[form.end : ordered[place + 1].start]
         end = form.end
+        if is_no_price(before, "" if begins_saving(after) and not is_last else after, is_first=place == 0):
+            old = None
+            continue
+        price = _price(form, line, (image, index), (before, after if is_last else ""), hints)
+        if old is not None and not before.strip() and _is_lower(price, old):
+            price = replace(price, kind="sale")
+        yield _Stated(price, form.currencies, _is_crossed(form, line))
+        old = price
+
+
+def _is_lower(price: Price, old: Price) -> bool:
+    """``£35.00 £17.50``: side by side and falling, the second is what is asked now."""
+    kinds = {price.kind, old.kind}
+    return kinds == {"regular"} and price.currency == old.currency and Decimal(price.amount) < Decimal(old.amount)
 
 
 def _is_crossed(form: PriceForm, line: TextLine) -> bool:
     return any(start < form.end and form.start < end for start, end in line.struck)
 
 
-def _price(form: PriceForm, line: TextLine, image: int, index: int, before: str, hints: PriceHints) -> Price:
+def _price(form: PriceForm, line: TextLine, place: tuple[int, int], words: tuple[str, str], hints: PriceHints) -> Price:
+    """``place``: of picture and line; ``words``: before and behind it."""
     currency, is_inferred = _currency(form, hints)
-    clarity = 1.0 if form.currencies else _UNIT_FORM if form.per else _BARE_FORM
+    clarity = 1.0 if form.currencies or _is_money(form, line) else _UNIT_FORM if form.per else _BARE_FORM
     best, *rest = _ranked(form, currency, hints)
-    is_struck = bool(_STRUCK.search(before)) or _is_crossed(form, line)
+    is_struck = bool(_STRUCK.search(words[0])) or _is_crossed(form, line)
     return Price(
         amount=_plain(best.amount),
         currency=currency,
         currency_inferred=is_inferred,
-        kind=_kind(form, before + line.text[form.end :], is_struck=is_struck),
+        kind=_kind(form, " ".join(words), is_struck=is_struck),
         per=form.per,
         struck_out=is_struck,
-        image=image,
-        line=index,
+        image=place[0],
+        line=place[1],
         score=round(line.score * clarity * best.score, 4),
         alternatives=tuple(
             PriceAlternative(_plain(other.amount), currency, round(line.score * clarity * other.score, 4))
             for other in rest
         ),
     )
+
+
+def _is_money(form: PriceForm, line: TextLine) -> bool:
+    """``99,-``: no sign, but only money is written so."""
+    return line.text[form.end - 1] in "-–—"
 
 
 def _ranked(form: PriceForm, currency: str | None, hints: PriceHints) -> list[Reading]:

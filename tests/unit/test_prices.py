@@ -54,6 +54,15 @@ def test_prices_of_many_countries(text: str, amount: str, currency: str) -> None
         "",
         "12.05.2024",
         "4.5/5",
+        "1080p",
+        "4K 60p",
+        "60p",
+        "5:-)",
+        "12,-13",
+        "3,-",
+        "12zt",
+        "0.5 ct",
+        "UK 8 / EU 42.5",
     ],
 )
 def test_numbers_that_are_no_prices(text: str) -> None:
@@ -106,6 +115,22 @@ def test_unit_prices(text: str, amount: str, per: str) -> None:
     assert (price.amount, price.kind, price.per) == (amount, "unit", per)
 
 
+@pytest.mark.parametrize("text", ["S/M 19,99 €", "L = 25 €", "500 g 2,49 €", "2x £5", "$20 a pair"])
+def test_sizes_and_counts_beside_prices_are_no_units(text: str) -> None:
+    """What a pack holds, a size of clothes and a number of pieces do not make a unit price."""
+    (price,) = read(text)
+    assert (price.kind, price.per) == ("regular", None)
+
+
+def test_a_unit_on_the_next_line_belongs_to_the_price() -> None:
+    """A line of nothing but a unit speaks of the price that ends the line before; other words do not."""
+    price, unit, word = (TextLine(text, 1.0, SQUARE) for text in ("1€89", "le kg", "le kg de fraises"))
+    (found,) = find_prices([ReadText((price, unit))], NOTHING)
+    assert (found.amount, found.kind, found.per) == ("1.89", "unit", "kg")
+    (found,) = find_prices([ReadText((price, word))], NOTHING)
+    assert found.kind == "regular"
+
+
 def test_raised_digits_are_cents() -> None:
     """``$299⁹⁰`` is read as 299.90; the reading a hundred times as high stays an alternative far below."""
     (price,) = read("$299⁹⁰")
@@ -118,12 +143,85 @@ def test_raised_digits_are_cents() -> None:
     ("text", "amounts"),
     [
         ("48,88€ 26,99€", ["48.88", "26.99"]), ("17,95€10,99 €", ["17.95", "10.99"]), ("€48,88 €26,99", ["48.88", "26.99"]),
-        ("Now 36,99 € 40,00 €", ["36.99", "40.00"]), ("$20 $30", ["20", "30"]), ("2 € 50", ["50"]),
+        ("Now 36,99 € 40,00 €", ["36.99", "40.00"]), ("$20 $30", ["20", "30"]), ("Pack 6 €12", ["12"]),
+        ("2,49 € 1 kg", ["2.49"]), ("3€ 12 pièces", ["3"]),
     ],
 )  # fmt: skip
 def test_signs_of_two_prices_on_a_line(text: str, amounts: list[str]) -> None:
     """A sign between two amounts is the first's where another follows the second, else the second's."""
     assert [price.amount for price in read(text)] == amounts
+
+
+@pytest.mark.parametrize(
+    ("text", "amounts"),
+    [
+        ("1€99", ["1.99"]), ("12€50", ["12.50"]), ("0€95", ["0.95"]), ("99€90", ["99.90"]), ("1 € 99", ["1.99"]),
+        ("1€99 le kg", ["1.99"]), ("1€99 2€50", ["1.99", "2.50"]), ("seulement 3€50 !", ["3.50"]), ("5$99", ["5.99"]),
+        ("17€ 99€", ["17", "99"]), ("€20 €30", ["20", "30"]), ("iPhone 15 $99", ["99"]), ("£35.00£17.50", ["35.00", "17.50"]),
+        ("1€5", []), ("20€50ml", []),
+    ],
+)  # fmt: skip
+def test_a_sign_in_place_of_the_point(text: str, amounts: list[str]) -> None:
+    """``1€99`` is never 99 €; a sign that begins another price is no point."""
+    assert [price.amount for price in read(text)] == amounts
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Save £50", "You save: $12.50", "$5 OFF", "£10off", "Sie sparen 20 €", "20 € Rabatt", "-5 €", "5 € günstiger",
+        "Économisez 20 €", "20 € de remise", "Ahorra 20 €", "20 € de descuento", "立减20元", "100円引き",
+        "Free delivery over €50", "freeshippingover€50", "Free shipping on orders of $50 or more", "when you spend £40",
+        "Versandkostenfrei ab 29 €", "ab 50 € versandkostenfrei", "ab einem Wert von 50 €", "Mindestbestellwert 20 €",
+        "Livraison offerte à partir de 50 € d'achat", "Envío gratis a partir de 50 €", "满50元包邮", "3000円以上", "up to $500",
+        "zzgl. 4,95 € Versand", "Shipping: $4.99", "Frais de port 5,90 €", "Gastos de envío 3 €", "Pfand 0,25 €", "运费10元",
+        "满199元减20元", "10 € Rabatt ab 50 € Einkaufswert",
+    ],
+)  # fmt: skip
+def test_savings_conditions_and_costs_are_no_prices(text: str) -> None:
+    """What is taken off, what an order must come to, and what delivery costs is not what the goods cost."""
+    assert read(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "amounts"),
+    [
+        ("Was £249 Save £50 Now £199", ["249", "199"]), ("£30 (save £20)", ["30"]), ("Sparpreis 20 €", ["20"]),
+        ("mit Rabatt 20 €", ["20"]), ("Preiswert 5 €", ["5"]), ("$25 Off-White shirt", ["25"]), ("优惠价¥20", ["20"]),
+        ("19,99 € inkl. Versand", ["19.99"]), ("inkl. Versand 19,99 €", ["19.99"]), ("Free shipping £19.99", ["19.99"]),
+        ("Livraison gratuite 19,99 €", ["19.99"]), ("¥50包邮", ["50"]), ("ab 9,99 €", ["9.99"]), ("from $49.95", ["49.95"]),
+        ("Einkaufstasche ab 9,99 €", ["9.99"]), ("Order from $9.99", ["9.99"]), ("$10 off $20", ["20"]),
+    ],
+)  # fmt: skip
+def test_prices_beside_such_words_stay_prices(text: str, amounts: list[str]) -> None:
+    """A word speaks of the amount right beside it only, and a part of a longer word says nothing."""
+    assert [price.amount for price in read(text)] == amounts
+
+
+def test_a_saving_still_tells_that_a_line_is_about_money() -> None:
+    """It is no price of the goods, yet the line is none of title or description."""
+    assert has_price("Save £50")
+
+
+@pytest.mark.parametrize(
+    ("text", "amount", "currency"),
+    [
+        ("99,-", "99", None), ("Statt 129,- nur", "129", None), ("1.299,-", "1299", None), ("129,99 zt", "129.99", "PLN"),
+        ("49 zl", "49", "PLN"), ("99¢", "0.99", None), ("99p", "0.99", "GBP"), ("30p per 100g", "0.30", "GBP"),
+    ],
+)  # fmt: skip
+def test_whole_amounts_and_cents_without_a_usual_sign(text: str, amount: str, currency: str | None) -> None:
+    """A dash in place of cents, pence and cents by their letter, and a zł whose stroke was not read."""
+    (price,) = read(text)
+    assert (price.amount, price.currency) == (amount, currency)
+
+
+def test_kronor_by_dash_follow_the_listing() -> None:
+    """``1 495:-`` is in the crowns of the listing's country."""
+    (price,) = read("1 495:-", PriceHints("", "sv", None))
+    assert (price.amount, price.currency, price.currency_inferred) == ("1495", "SEK", True)
+    (price,) = read("1 495:-", PriceHints("", "de", "EUR"))
+    assert price.currency is None
 
 
 def test_a_crossed_out_amount_beside_a_price_is_an_old_price() -> None:
@@ -203,6 +301,20 @@ def test_struck_prices_and_the_sale_beside_them() -> None:
     assert [price.struck_out for price in find_prices([ReadText((both,))], NOTHING)] == [True, False]
 
 
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ("Dress £35.00 £17.50", ["regular", "sale"]), ("£35 now £17.50", ["regular", "sale"]), ("$20 $30", ["regular", "regular"]),
+        ("$20 - $30", ["regular", "regular"]), ("£35 / £17.50", ["regular", "regular"]), ("2,49 € 1 kg = 1,98 €", ["regular", "unit"]),
+    ],
+)  # fmt: skip
+def test_two_prices_side_by_side(text: str, kinds: list[str]) -> None:
+    """Of two with nothing between them the lower one behind is what is asked now; no line was seen through the first."""
+    found = read(text)
+    assert [price.kind for price in found] == kinds
+    assert not any(price.struck_out for price in found)
+
+
 def test_amounts_without_a_sign_follow_the_picture() -> None:
     """Beside a price with a sign, a bare amount is in that currency rather than in the feed's."""
     lines = (TextLine("33.99", 1.0, SQUARE), TextLine("₹51.49", 1.0, SQUARE))
@@ -260,5 +372,6 @@ def test_any_line_is_read_without_fault(text: str) -> None:
 
 def test_hostile_lines_are_read_in_linear_time() -> None:
     """Long runs of digits and separators do not make the patterns explode: this ends."""
-    for text in ("1," * 50_000, "1 " * 50_000, "$" * 100_000, "1" * 100_000):
+    for text in ("1," * 50_000, "1 " * 50_000, "$" * 100_000, "1" * 100_000, "€1" * 50_000, "1€99" + " " * 100_000):
         assert has_price(text) in (True, False)
+        assert len(read(text)) <= 50
