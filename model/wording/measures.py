@@ -157,15 +157,12 @@ def _marked_sides(text: str) -> Iterator[Measure]:
     """Sides each after its letter, in the order in which they stand."""
     for match in _MARKED_SIDES.finditer(text):
         marks = [match[group] for group in (1, 5, 9) if match[group]]
-        said = {canonical_unit(match[group]) for group in (3, 7, 11) if match[group]}
-        unit = next(iter(said), "")
+        said = [canonical_unit(match[group]) for group in (3, 7, 11) if match[group]]
+        unit = said[0] if said else ""
         numbers = _numbers(match, (2, 6, 10), unit)
-        is_plain = len(marks) == 3 or bool(match[4]) or marks == ["W", "L"]
-        if (
-            len(set(marks)) == len(marks)
-            and len(said) <= 1
-            and (unit or (is_plain and max(map(float, numbers)) <= _MAX_SIDE))
-        ):
+        is_one_thing = len(marks) == 3 or bool(match[4]) or marks == ["W", "L"] or len(said) == len(marks)
+        is_sound = len(set(marks)) == len(marks) and len(set(said)) <= 1
+        if is_one_thing and is_sound and (unit or max(map(float, numbers)) <= _MAX_SIDE):
             yield Measure(numbers, unit, *match.span())
 
 
