@@ -27,14 +27,14 @@ _NUMBER = rf"(?P<count>{_DIGITS}|{_SPOKEN}|dozen)"
 _BOXES = r"(?:multi)?pack|set|box|case|bundle|lot|paquete|juego|confezione|conjunto|caja|boîte|carton|karton|kiste"
 _NO_GOODS = (  # set 4 seater, pack 3 months; 5x Schuko are sockets of one thing
     r"(?!inch|zoll|met[er]|lit[er]|month|monat|year|jahr|watt|volt|day|tage?\b|ans\b|años|mal\b|person|colou?r|farb|for\b|für\b"
-    r"|seat|sitz|plaza|place|tier|drawer|port\b|ports\b|usb|hdmi|schuko|steckdose|socket|outlet|led\b)"
+    r"|seat|sitz|plaza|place|tier|drawer|port\b|ports\b|usb|hdmi|schuko|steckdose|socket|outlet|player|spieler|joueur|jugador|auction|led\b)"
 )
 _ROLLS = r"tea\s?bags|teebeutel|rollen(?=\s(?:[a-zäöüß]{0,12}papier|klebe|tape))|rolls(?!-)|rouleaux|rollos"
 _FORMS = (
     (r"(?<![\w.,/-])(?P<count>\d{1,2})\s?[x×]\s?(?P<each>\d{1,3})[- ]?(?:er[- ]?)?pack\b", 1.0),  # 3 x 2 pack
     (rf"\b(?P<count>{_SPOKEN})[- ]pair[- ]pack\b", 1.0),
     (rf"{_OPENS}(?P<stored>(?P<count>\d{{1,5}})\s?-?\s?(?:{_PAIRS}))\b(?!\s(?:shoe|of legs))", 1.0),
-    (rf"\b(?:{_BOXES})\s+(?:of|à|de|da|di|van|mit|von)\s+{_NUMBER}\b(?![.,]\d)", 1.0),
+    (rf"\b(?:{_BOXES})\s+(?:of|à|de|da|di|van|mit|von)\s+{_NUMBER}\b(?![.,]\d|\s?(?:cm|mm|ml|g|kg|oz|inch)\b)", 1.0),
     (rf"{_OPENS}(?P<count>{_DIGITS}|{_SPOKEN})\s?-?\s?(?:{_PIECES})\b{_CARAT}", 1.0),
     (r"\b(?P<count>twin|double|triple)[- ]?pack\b", 1.0),
     (r"\b(?P<count>doppel|zweier|dreier|vierer|fünfer|sechser|zehner)[- ]?(?:pack|packung|set)\b", 1.0),
@@ -48,7 +48,7 @@ _FORMS = (
     (rf"(?P<count>(?<![\d.x])\d{{1,5}}|[{''.join(_CHINESE)}])\s?(?:{_MEASURE_WORDS})(?=\W|$)", 0.9),
     (r"(?P<count>(?<![\d.x])\d{1,4})(?:双(?![人层面头肩色模核卡耳])|支(?![架持撑付]))", 0.85),
     (r"(?<!\d[.,])\b(?P<count>\d{1,3})\s?[x×](?=\s?\d+(?:[.,]\d+)?\s?(?:ml|l|g|kg|oz|cl)\b)", 0.9),
-    (rf"^\s{{0,3}}(?P<times>(?P<count>\d{{1,3}})\s?[x×])\s{_NO_GOODS}(?=[^\W\d_]{{2}})", 0.85),  # 4x dining chairs
+    (rf"^\s{{0,3}}(?P<times>(?P<count>\d{{1,3}})\s?[x×])(?=\s{_NO_GOODS}[^\W\d_]{{2}})", 0.85),  # 4x dining chairs
     (  # coasters x6, batteries aa x 4
         r"(?:(?<=[a-z]s\s)|(?<=\saa\s)|(?<=\saaa\s))(?<!series\s)x\s?(?P<count>\d{1,3})(?=\s{0,3}(?:[,(]|$))",
         0.85,
