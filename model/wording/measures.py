@@ -45,6 +45,7 @@ _COUNTED = re.compile(  # set of 2 x 45 cm
 )
 _FEET = r"(?:['’′](?!['’′])|\s?(?:ft|feet|foot)\b\.?)"
 _INCHES = r"\s?(?:[\"”″]|['’′]{2}|in(?:ch(?:es)?)?\b(?![\s-]?[0-9]))"
+_FEET_HINT = re.compile(r"[0-9]\s?(?:['’′]|f(?:ee|oo)?t)", re.IGNORECASE)
 _FEET_SIDE = (  # 5'10", 6ft 6in, 8', 5'6
     rf"([0-9]{{1,2}}){_FEET}(?:[\s-]?([0-9]{{1,2}}(?:\.[0-9])?)(?:{_INCHES}|(?<=['’′][0-9])|(?<=['’′][0-9]{{2}})))?(?:\s?[wld]\b)?"
 )
@@ -112,9 +113,10 @@ class Measure:
 def find_dimensions(text: str) -> Iterator[Measure]:
     """Two or three sides, by form. Sides in different units are left to be read as measures of their own, but for feet
     and inches, which are also one length: in inches."""
-    yield from _feet_and_inches(text)
+    if _FEET_HINT.search(text):
+        yield from _feet_and_inches(text)
     yield from _marked_sides(text)
-    for match in _PARTED_SIDES.finditer(text):
+    for match in _PARTED_SIDES.finditer(text) if "/" in text else ():
         sides = [int(match[group]) for group in (1, 2, 3)]
         if sides != sorted(sides):  # else three lengths to choose from
             yield Measure(tuple(map(str, sides)), match[4].lower(), *match.span())

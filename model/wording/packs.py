@@ -30,34 +30,57 @@ _NO_GOODS = (  # set 4 seater, pack 3 months; 5x Schuko are sockets of one thing
     r"|seat|sitz|plaza|place|tier|drawer|port\b|ports\b|usb|hdmi|schuko|steckdose|socket|outlet|player|spieler|joueur|jugador|auction|led\b)"
 )
 _ROLLS = r"tea\s?bags|teebeutel|rollen(?=\s(?:[a-zäöüß]{0,12}papier|klebe|tape))|rolls(?!-)|rouleaux|rollos"
+# A form, how surely it counts, and of what some must be in the text: looking for a word costs less than for a form.
 _FORMS = (
-    (r"(?<![\w.,/-])(?P<count>\d{1,2})\s?[x×]\s?(?P<each>\d{1,3})[- ]?(?:er[- ]?)?pack\b", 1.0),  # 3 x 2 pack
-    (rf"\b(?P<count>{_SPOKEN})[- ]pair[- ]pack\b", 1.0),
-    (rf"{_OPENS}(?P<stored>(?P<count>\d{{1,5}})\s?-?\s?(?:{_PAIRS}))\b(?!\s(?:shoe|of legs))", 1.0),
-    (rf"\b(?:{_BOXES})\s+(?:of|à|de|da|di|van|mit|von)\s+{_NUMBER}\b(?![.,]\d|\s?(?:cm|mm|ml|g|kg|oz|inch)\b)", 1.0),
-    (rf"{_OPENS}(?P<count>{_DIGITS}|{_SPOKEN})\s?-?\s?(?:{_PIECES})\b{_CARAT}", 1.0),
-    (r"\b(?P<count>twin|double|triple)[- ]?pack\b", 1.0),
-    (r"\b(?P<count>doppel|zweier|dreier|vierer|fünfer|sechser|zehner)[- ]?(?:pack|packung|set)\b", 1.0),
-    (rf"\b(?:(?P<count>half a|half|\d{{1,2}}|{_SPOKEN})\s)?(?P<each>dozen|dutzend)\b", 0.9),
-    (r"\b(?:qty|quantity|quantité|cantidad|menge|vpe)\s?[.:]?\s?(?P<count>\d{1,4})\b(?![.,]\d)", 0.9),
+    (
+        r"(?<![\w.,/-])(?P<count>\d{1,2})\s?[x×]\s?(?P<each>\d{1,3})[- ]?(?:er[- ]?)?pack\b",
+        1.0,
+        ("pack",),
+    ),  # 3 x 2 pack
+    (rf"\b(?P<count>{_SPOKEN})[- ]pair[- ]pack\b", 1.0, ("pair",)),
+    (rf"{_OPENS}(?P<stored>(?P<count>\d{{1,5}})\s?-?\s?(?:{_PAIRS}))\b(?!\s(?:shoe|of legs))", 1.0, ("pa",)),
+    (
+        rf"\b(?:{_BOXES})\s+(?:of|à|de|da|di|van|mit|von)\s+{_NUMBER}\b(?![.,]\d|\s?(?:cm|mm|ml|g|kg|oz|inch)\b)",
+        1.0,
+        (" of ", " à ", " de ", " da ", " di ", " van ", " mit ", " von "),
+    ),
+    (rf"{_OPENS}(?P<count>{_DIGITS}|{_SPOKEN})\s?-?\s?(?:{_PIECES})\b{_CARAT}", 1.0, ()),
+    (r"\b(?P<count>twin|double|triple)[- ]?pack\b", 1.0, ("pack",)),
+    (
+        r"\b(?P<count>doppel|zweier|dreier|vierer|fünfer|sechser|zehner)[- ]?(?:pack|packung|set)\b",
+        1.0,
+        ("er", "doppel"),
+    ),
+    (rf"\b(?:(?P<count>half a|half|\d{{1,2}}|{_SPOKEN})\s)?(?P<each>dozen|dutzend)\b", 0.9, ("dozen", "dutzend")),
+    (
+        r"\b(?:qty|quantity|quantité|cantidad|menge|vpe)\s?[.:]?\s?(?P<count>\d{1,4})\b(?![.,]\d)",
+        0.9,
+        ("q", "cantidad", "menge", "vpe"),
+    ),
     (
         rf"\b(?:pack|set|(?:job\s?)?lot|bundle|coffret)\s(?P<count>\d{{1,2}}|100)(?=\s{_NO_GOODS}[^\W\d_]{{3}}|\sx\s[^\W\d_])",
         0.85,
+        ("pack", "set", "lot", "bundle", "coffret"),
     ),
-    (rf"{_OPENS}(?P<stored>(?P<count>\d{{1,3}})\s(?:{_ROLLS}))\b", 0.85),
-    (rf"(?P<count>(?<![\d.x])\d{{1,5}}|[{''.join(_CHINESE)}])\s?(?:{_MEASURE_WORDS})(?=\W|$)", 0.9),
-    (r"(?P<count>(?<![\d.x])\d{1,4})(?:双(?![人层面头肩色模核卡耳])|支(?![架持撑付]))", 0.85),
-    (r"(?<!\d[.,])\b(?P<count>\d{1,3})\s?[x×](?=\s?\d+(?:[.,]\d+)?\s?(?:ml|l|g|kg|oz|cl)\b)", 0.9),
-    (rf"^\s{{0,3}}(?P<times>(?P<count>\d{{1,3}})\s?[x×])(?=\s{_NO_GOODS}[^\W\d_]{{2}})", 0.85),  # 4x dining chairs
+    (rf"{_OPENS}(?P<stored>(?P<count>\d{{1,3}})\s(?:{_ROLLS}))\b", 0.85, ("tea", "tee", "rol", "roul")),
+    (rf"(?P<count>(?<![\d.x])\d{{1,5}}|[{''.join(_CHINESE)}])\s?(?:{_MEASURE_WORDS})(?=\W|$)", 0.9, ()),
+    (r"(?P<count>(?<![\d.x])\d{1,4})(?:双(?![人层面头肩色模核卡耳])|支(?![架持撑付]))", 0.85, ("双", "支")),
+    (r"(?<!\d[.,])\b(?P<count>\d{1,3})\s?[x×](?=\s?\d+(?:[.,]\d+)?\s?(?:ml|l|g|kg|oz|cl)\b)", 0.9, ("x", "×")),
+    (
+        rf"^\s{{0,3}}(?P<times>(?P<count>\d{{1,3}})\s?[x×])(?=\s{_NO_GOODS}[^\W\d_]{{2}})",
+        0.85,
+        ("x", "×"),
+    ),  # 4x dining chairs
     (  # coasters x6, batteries aa x 4
         r"(?:(?<=[a-z]s\s)|(?<=\saa\s)|(?<=\saaa\s))(?<!series\s)x\s?(?P<count>\d{1,3})(?=\s{0,3}(?:[,(]|$))",
         0.85,
+        ("x",),
     ),
-)  # fmt: skip
+)
 _HINT = re.compile(
     rf"\d|[{''.join(_CHINESE)}]|{'|'.join(_WORDS)}|dutzend"
 )  # most texts without a count are told at once
-_PATTERNS = tuple((re.compile(form), score) for form, score in _FORMS)
+_PATTERNS = tuple((re.compile(form), score, needed) for form, score, needed in _FORMS)
 _HELD = re.compile(
     r"(?<![^\W\d_])(?:for|für|pour|para|per|voor|holds?|fits?|stores?|up to|bis zu|jusqu'à)\s(?:up to\s)?$"
 )
@@ -92,8 +115,8 @@ def find_packs(text: str) -> list[Pack]:
 
 
 def _matches(text: str) -> Iterator[Pack]:
-    for pattern, score in _PATTERNS:
-        found = list(pattern.finditer(text))
+    for pattern, score, needed in _PATTERNS:
+        found = list(pattern.finditer(text)) if not needed or any(word in text for word in needed) else []
         if not found or _is_capacity(pattern, text):
             continue
         for match in found:

@@ -13,9 +13,10 @@ _END = r"(?!\w)"
 _DIGIT = re.compile(r"[0-9¼½¾]")
 _SHOE_NUMBER = r"[0-9]{1,2}(?:[.,]5|\s?[½⅓⅔]|\s1/[23]|\s2/3)?"
 _TO = r"\s?[-–]\s?"
+_COUNTED = r"(?!\s?(?:packs?|pcs|pieces?|pairs?|paar|stück|[cm]m)\b)"  # size 8 - 10 pairs
 _WIDTH = r"(?:\s(?:[a-e]{1,3}|[24]e|[a-e]/[a-e]|[bd]\(m\)|m|medium|wide|narrow|regular))?"  # 8 B(M) US
 _SYSTEM_FIRST = re.compile(  # UK 6-11 is a range, or none: never its first number
-    rf"\b((?i:UK|EU|US)|FR|IT|JP|CN|AU)[\s:-]?(?i:size\s)?({_SHOE_NUMBER})(?:{_TO}({_SHOE_NUMBER}))?(?!{_TO}[0-9])(?!\s[0-9]/[0-9])(?![\w.,]\w|\w|-pack|\s?[\"”]|-(?:inch|port|way|plug|pin))"
+    rf"\b((?i:UK|EU|US)|FR|IT|JP|CN|AU)[\s:-]?(?i:size\s)?({_SHOE_NUMBER})(?:{_TO}({_SHOE_NUMBER})(?![0-9]){_COUNTED})?(?![-–][0-9])(?!\s[0-9]/[0-9])(?![\w.,]\w|\w|-pack|\s?[\"”]|-(?:inch|port|way|plug|pin))"
 )
 _SYSTEM_LAST = re.compile(
     rf"(?<![\w.,])(?<![0-9][-–])(?:({_SHOE_NUMBER})[-–])?({_SHOE_NUMBER}){_WIDTH}\s?(UK|EU|US|AU)\b", re.IGNORECASE
@@ -23,10 +24,11 @@ _SYSTEM_LAST = re.compile(
 _LETTERS = r"XXS|XS|S|M|L|XL|XXL|XXXL|[2-6]XL"
 _SYSTEM_LETTERS = re.compile(rf"\b(UK|EU|US)\s({_LETTERS})(?=\s?(?:[,()/]|$))", re.IGNORECASE)
 _WORD = r"size|sz|größe|grösse|gr\.|taille|pointure|talla|taglia|maat|tamanho|rozmiar|storlek|størrelse|размер"
+_AGE_UNIT = r"\s?(?:y|yrs?|years?|mths?|mos?|months?|jahre|monate|ans|mois|años|meses)\b"
 _NUMBER = r"[0-9]{1,3}(?:[.,]5|\s?½|\s1/2)?"
 _NAMED = re.compile(
-    rf"(?:\b(?:{_WORD})|尺码|尺寸)\s?[:=]?\s?({_LETTERS}|{_NUMBER})(?:{_TO}({_LETTERS}|{_NUMBER}))?{_END}"
-    rf"(?!\s?[x×]|{_TO}[0-9]|[.,][0-9]|\s?(?:y|yrs?|years?|mths?|mos?|months?|jahre|monate|ans|mois|años|meses)\b)",
+    rf"(?:\b(?:{_WORD})|尺码|尺寸)\s?[:=]?\s?({_LETTERS}|{_NUMBER})(?:{_TO}({_LETTERS}|{_NUMBER})(?![0-9]){_COUNTED})?{_END}"
+    rf"(?!\s?[x×]|[-–][0-9]|[.,][0-9]|(?:{_TO}[0-9]{{1,2}})?{_AGE_UNIT})",
     re.IGNORECASE,
 )
 _SECOND = re.compile(
@@ -159,6 +161,9 @@ def _numbers_in_system(system: str, first: str, last: str | None, match: re.Matc
     said = _spanned(_shoe_number(first), _shoe_number(last) if last else None)
     if said is not None:
         yield _in_system(system, said, match)
+    elif match.re is _SYSTEM_FIRST and match[0][: match.start(3) - match.start()].endswith(" "):
+        value = f"{system.upper()} {_shoe_number(first)}"  # UK 8 - 2 pairs
+        yield Size(value, value, 0.95, match.start(), match.end(2))
 
 
 def _shoe_number(said: str) -> str:
@@ -223,6 +228,8 @@ def _named_range(match: re.Match[str]) -> Iterator[Size]:
         said = _spanned(canonical_number(first), canonical_number(last))
     if said is not None:
         yield Size(said, said, 0.95, *match.span())
+    elif match.string[match.start(2) - 1] == " ":
+        yield Size(first, first, 0.95, match.start(), match.end(1))  # size 10 - 2 of them
 
 
 def _plain(match: re.Match[str], score: float) -> Size:

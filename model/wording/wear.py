@@ -70,6 +70,7 @@ _PRICE_BEFORE = re.compile(r"(?:nur|für|only|ab|statt|vb|price|preis|prix|preci
 _MODEL_BEFORE = re.compile(
     r"(?:jordan|model|modell|modèle|style|nr|no|type|typ|class|klasse|serie|&|\+|gen)[.:]?\s$", re.IGNORECASE
 )
+_DIGIT = re.compile(r"[0-9]")
 _LETTER_AT_END = re.compile(r"(?<=\s)([SML])(?=\s{0,3}$)")
 _LOOK_BACK = 12
 
@@ -103,17 +104,23 @@ class _Goods:
 def find_worn(text: str, in_lower_case: str) -> Iterator[Worn]:
     """Sizes by form. ``in_lower_case`` is ``text``, position by position."""
     goods = _Goods(in_lower_case)
-    yield from _ages(in_lower_case, goods)
-    for form, kind in ((_TODDLER, _GARMENT), (_CUP, _BRAS), (_DRESS, _GARMENT), (_SUIT, _SUITS)):
-        for match in form.finditer(in_lower_case):
-            if goods.have(kind):
-                value = match[0] if form is _TODDLER else match[1]
-                yield Worn(value.replace(" ", "").upper(), _SURE, *match.span())
-    yield from _ranges(in_lower_case, goods)
-    yield from _shoe_numbers(in_lower_case, goods)
+    if _DIGIT.search(text):
+        yield from _numbered(in_lower_case, goods)
     for match in _LETTER_AT_END.finditer(text):
         if goods.have(_GARMENT) and not _MODEL_BEFORE.search(_before(text, match.start())):
             yield Worn(match[1], _FAIR, *match.span())
+
+
+def _numbered(text: str, goods: _Goods) -> Iterator[Worn]:
+    """Of lowered ``text``."""
+    yield from _ages(text, goods)
+    for form, kind in ((_TODDLER, _GARMENT), (_CUP, _BRAS), (_DRESS, _GARMENT), (_SUIT, _SUITS)):
+        for match in form.finditer(text):
+            if goods.have(kind):
+                value = match[0] if form is _TODDLER else match[1]
+                yield Worn(value.replace(" ", "").upper(), _SURE, *match.span())
+    yield from _ranges(text, goods)
+    yield from _shoe_numbers(text, goods)
 
 
 def _ages(text: str, goods: _Goods) -> Iterator[Worn]:
