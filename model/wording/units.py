@@ -7,25 +7,38 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from model.wording.measures import canonical_number, find_dimensions, find_measures
+from model.wording.wear import find_worn
 
 _END = r"(?!\w)"
-_DIGIT = re.compile(r"[0-9]")
-_SHOE_NUMBER = r"[0-9]{1,2}(?:[.,]5)?"
+_DIGIT = re.compile(r"[0-9¼½¾]")
+_SHOE_NUMBER = r"[0-9]{1,2}(?:[.,]5|\s?[½⅓⅔]|\s1/[23]|\s2/3)?"
+_TO = r"\s?[-–]\s?"
+_COUNTED = r"(?!\s?(?:packs?|pcs|pieces?|pairs?|paar|stück|[cm]m)\b)"  # size 8 - 10 pairs
 _WIDTH = r"(?:\s(?:[a-e]{1,3}|[24]e|[a-e]/[a-e]|[bd]\(m\)|m|medium|wide|narrow|regular))?"  # 8 B(M) US
-_SYSTEM_FIRST = re.compile(
-    rf"\b((?i:UK|EU|US)|FR|IT|JP|CN|AU)[\s:-]?(?i:size\s)?({_SHOE_NUMBER})(?![\w.,]\w|\w|-pack|\s?[\"”]|-(?:inch|port|way|plug|pin))"
+_SYSTEM_FIRST = re.compile(  # UK 6-11 is a range, or none: never its first number
+    rf"\b((?i:UK|EU|US)|FR|IT|JP|CN|AU)[\s:-]?(?i:size\s)?({_SHOE_NUMBER})(?:{_TO}({_SHOE_NUMBER})(?![0-9]){_COUNTED})?(?![-–][0-9])(?!\s[0-9]/[0-9])(?![\w.,]\w|\w|-pack|\s?[\"”]|-(?:inch|port|way|plug|pin))"
 )
-_SYSTEM_LAST = re.compile(rf"(?<![\w.,])({_SHOE_NUMBER}){_WIDTH}\s?(UK|EU|US|AU)\b", re.IGNORECASE)
+_SYSTEM_LAST = re.compile(
+    rf"(?<![\w.,])(?<![0-9][-–])(?:({_SHOE_NUMBER})[-–])?({_SHOE_NUMBER}){_WIDTH}\s?(UK|EU|US|AU)\b", re.IGNORECASE
+)
 _LETTERS = r"XXS|XS|S|M|L|XL|XXL|XXXL|[2-6]XL"
 _SYSTEM_LETTERS = re.compile(rf"\b(UK|EU|US)\s({_LETTERS})(?=\s?(?:[,()/]|$))", re.IGNORECASE)
-_WORD = r"size|größe|grösse|gr\.|taille|pointure|talla|taglia|maat"
+_WORD = r"size|sz|größe|grösse|gr\.|taille|pointure|talla|taglia|maat|tamanho|rozmiar|storlek|størrelse|размер"
+_AGE_UNIT = r"\s?(?:y|yrs?|years?|mths?|mos?|months?|jahre|monate|ans|mois|años|meses)\b"
+_NUMBER = r"[0-9]{1,3}(?:[.,]5|\s?½|\s1/2)?"
 _NAMED = re.compile(
-    rf"(?:\b(?:{_WORD})|尺码|尺寸)\s?[:=]?\s?({_LETTERS}|[0-9]{{1,3}}(?:[.,]5)?){_END}(?!\s?[x×])", re.IGNORECASE
+    rf"(?:\b(?:{_WORD})|尺码|尺寸)\s?[:=]?\s?({_LETTERS}|{_NUMBER})(?:{_TO}({_LETTERS}|{_NUMBER})(?![0-9]){_COUNTED})?{_END}"
+    rf"(?!\s?[x×]|[-–][0-9]|[.,][0-9]|(?:{_TO}[0-9]{{1,2}})?{_AGE_UNIT})",
+    re.IGNORECASE,
 )
 _SECOND = re.compile(
     rf"\s?(?:[(,/]\s?)({_LETTERS}|[0-9]{{1,2}}(?:[.,]5)?)(?=\s?(?:[),(]|$))", re.IGNORECASE
 )  # size 9 (l)
-_CODED = re.compile(rf"(?<![\w.,])({_LETTERS}|[0-9]{{2,3}}(?:\.5)?)码", re.IGNORECASE)
+_CODED = re.compile(
+    rf"(?<![a-z0-9_.,/-])({_LETTERS}|[0-9]{{2,3}}(?:\.5)?)(?:码|サイズ|\sразмер\b|\sbeden\b)", re.IGNORECASE
+)
+_PAIRED = re.compile(r"(?<![\w/&'’.-])(XXS/XS|XS/S|S/M|M/L|L/XL|XL/XXL|XL/2XL)(?![\w/&'’-])")
+_TYRE = re.compile(r"\b([1-3][0-9]{2}/[2-9][05])\s?Z?(R)\s?([12][0-9])C?\b", re.IGNORECASE)
 _BARE_LETTERS = re.compile(
     r"(?<![\w'’.&-])(?<![0-9]\s)(?<!(?i:iphone)\s)(XS|xxs|XXS|(?i:[2-6]?XL|XXX?L))(?![\w'’&-])"  # no Pixel 3 XL, iPhone XS
     r"|(?<=,\s)([SMLsml])(?=\s{0,2}(?:[,()]|$))|(?<=\()([SMLsml])(?=\))"
@@ -36,7 +49,7 @@ _BARE_NUMBER = re.compile(  # black, 7.5; but no thousands: pack of 1,000
 _CHILD = re.compile(r"(?<![\w.,])([0-9]{1,2}(?:\.5)?)\s(?=(?:toddler|little kid|big kid|infant)s?\b)", re.IGNORECASE)
 _PAPER = re.compile(
     r"\b(letter|legal|tabloid)[\s-]size(?:d)?\b|\b(?:din[\s-]?)?(a[2-6]|b[45])(?=[\s-](?:size|paper|papier|sheets?|notebook|format|ruled|liniert|kariert|ligné|rayado|横线)|本|笔记本|纸)"
-    r"|\b(?:din|size|format|papier|paper|notizbuch|carnet|cuaderno|notebook)[\s-](a[2-6]|b[45])\b"
+    r"|\b(?:din|size|format|papier|paper|notizbuch|carnet|cuaderno|notebook|posters?|plakat|affiche|cartel)[\s-](a[1-6]|b[45])\b"
 )
 _NOT_WHOLE = (  # a medium point, a large print: no size of the whole; medium grey: a shade
     r"(?![\s-]?(?:capacity|point|print|breed|dogs?|cats?|pets?|animals?|bugs?|spaces?|rooms?|business|parts?|scale|screen|duty"
@@ -46,6 +59,8 @@ _NOT_WHOLE = (  # a medium point, a large print: no size of the whole; medium gr
 _WORDS = re.compile(
     rf"(?<![\w-])(extra[- ]small|x-?small|small|medium|extra[- ]large|x-?large|xx-large|xxlarge|large|one size|taille unique|einheitsgröße|talla única|均码)\b{_NOT_WHOLE}"
 )
+_SIZE_IS = re.compile(rf"\b(?:{_WORD})\s?[:=]?\s?$")
+_ENDS_PART = re.compile(r"\s{0,2}(?:[,(]|$)")
 _BED = "twin xl|twin extra[- ]long|twin|single|full|double|queen|california king|king"
 _BEDS = re.compile(
     rf"(?<![\w-])({_BED})(?=[\s-]size\b|\s(?:bed|mattress|sheet|headboard|platform|duvet|comforter|quilt|coverlet|fitted|flat)\b)"
@@ -61,7 +76,9 @@ _WORD_VALUES = {
 # Looking whether a word is there costs less than looking for a form. Other alphabets are searched for every form.
 _LETTER_RUN = re.compile(r"[a-z]+(?:'[a-z]+)*")
 _SYSTEM_WORDS = frozenset(("uk", "eu", "us", "fr", "it", "jp", "cn", "au"))
-_NAMING_WORDS = frozenset(("size", "gr", "taille", "pointure", "talla", "taglia", "maat"))
+_NAMING_WORDS = frozenset(
+    ("size", "sz", "gr", "taille", "pointure", "talla", "taglia", "maat", "tamanho", "rozmiar", "storlek")
+)
 _LETTER_WORDS = frozenset(("xxs", "xs", "s", "m", "l", "xl", "xxl", "xxxl"))
 _CHILD_WORDS = frozenset(("toddler", "toddlers", "kid", "kids", "infant", "infants"))
 _PAPER_WORDS = frozenset(("letter", "legal", "tabloid", "a", "b"))
@@ -107,6 +124,8 @@ def _candidates(text: str) -> Iterator[Size]:
     if not words.isdisjoint(_SYSTEM_WORDS):
         yield from _systems(text)
     yield from _named(text, words)
+    for worn in find_worn(text, in_lower_case):
+        yield Size(worn.value, worn.value, worn.score, worn.start, worn.end)
     if has_digits:
         yield from _measures(text)
         yield from _bare_numbers(text)
@@ -128,11 +147,41 @@ def _measures(text: str) -> Iterator[Size]:
 
 def _systems(text: str) -> Iterator[Size]:
     for match in _SYSTEM_FIRST.finditer(text):
-        yield _in_system(match[1], canonical_number(match[2]), match)
+        yield from _numbers_in_system(match[1], match[2], match[3], match)
     for match in _SYSTEM_LAST.finditer(text):
-        yield _in_system(match[2], canonical_number(match[1]), match)
+        is_range = match[1] is not None and not text[: match.start()].endswith("of ")  # pack of 2-10 UK
+        yield from _numbers_in_system(
+            match[3], match[1] if is_range else match[2], match[2] if is_range else None, match
+        )
     for match in _SYSTEM_LETTERS.finditer(text):
         yield _in_system(match[1], match[2].upper(), match)
+
+
+def _numbers_in_system(system: str, first: str, last: str | None, match: re.Match[str]) -> Iterator[Size]:
+    said = _spanned(_shoe_number(first), _shoe_number(last) if last else None)
+    if said is not None:
+        yield _in_system(system, said, match)
+    elif match.re is _SYSTEM_FIRST and match[0][: match.start(3) - match.start()].endswith(" "):
+        value = f"{system.upper()} {_shoe_number(first)}"  # UK 8 - 2 pairs
+        yield Size(value, value, 0.95, match.start(), match.end(2))
+
+
+def _shoe_number(said: str) -> str:
+    """Thirds as written on the shoe, ``42 2/3``; halves as decimals."""
+    for written, third in (("⅓", "1/3"), ("⅔", "2/3")):
+        said = said.replace(written, f" {third}")
+    return " ".join(said.split()) if said.endswith("/3") else canonical_number(said)
+
+
+def _spanned(first: str, last: str | None) -> str | None:
+    """One number, or a range; None where the second is not above the first: that is something else."""
+    if last is None:
+        return first
+    return f"{first}-{last}" if _height(first) < _height(last) else None
+
+
+def _height(number: str) -> float:
+    return float(number.partition(" ")[0]) + ("/" in number) / 2
 
 
 def _in_system(system: str, said: str, match: re.Match[str]) -> Size:
@@ -142,12 +191,20 @@ def _in_system(system: str, said: str, match: re.Match[str]) -> Size:
 
 def _named(text: str, words: frozenset[str]) -> Iterator[Size]:
     for match in _NAMED.finditer(text) if not words.isdisjoint(_NAMING_WORDS) else ():
+        if match[2]:
+            yield from _named_range(match)
+            continue
         yield _plain(match, 0.95)
         second = _SECOND.match(text, match.end())
         if second is not None and second[1][-1].isalpha() != match[1][-1].isalpha():
             yield _plain(second, 0.9)
-    for match in _CODED.finditer(text) if "码" in text else ():
+    for match in _CODED.finditer(text) if not text.isascii() or "beden" in text else ():
         yield _plain(match, 0.95)
+    for match in _PAIRED.finditer(text) if "/" in text else ():
+        yield _plain(match, 0.8)
+    for match in _TYRE.finditer(text) if "/" in text else ():
+        value = f"{match[1]}R{match[3]}"
+        yield Size(value, value, 0.95, *match.span())
     for match in _BARE_LETTERS.finditer(text) if not words.isdisjoint(_LETTER_WORDS) else ():
         yield _plain(match, 0.8)
     for match in _CHILD.finditer(text) if not words.isdisjoint(_CHILD_WORDS) else ():
@@ -158,6 +215,21 @@ def _bare_numbers(text: str) -> Iterator[Size]:
     match = _BARE_NUMBER.search(text)
     if match is not None:
         yield _plain(match, 0.75)
+
+
+def _named_range(match: re.Match[str]) -> Iterator[Size]:
+    """Gr. 43-46, size S-L. A number and a letter, or what falls, is no range."""
+    first, last = match[1].upper(), match[2].upper()
+    if first[-1].isalpha() and last[-1].isalpha():
+        said: str | None = f"{first}-{last}"
+    elif first[-1].isalpha() or last[-1].isalpha():
+        said = None
+    else:
+        said = _spanned(canonical_number(first), canonical_number(last))
+    if said is not None:
+        yield Size(said, said, 0.95, *match.span())
+    elif match.string[match.start(2) - 1] == " ":
+        yield Size(first, first, 0.95, match.start(), match.end(1))  # size 10 - 2 of them
 
 
 def _plain(match: re.Match[str], score: float) -> Size:
@@ -183,5 +255,15 @@ def _words(text: str, words: frozenset[str]) -> Iterator[Size]:
         group = match.lastindex or 1
         value = _WORD_VALUES.get(match[group], match[group])
         yield Size(value, value.capitalize(), 0.85, *match.span(group))
-    for match in _WORDS.finditer(text) if not words.isdisjoint(_SIZE_WORDS) else ():
-        yield Size(_WORD_VALUES[match[1]], match[1].capitalize(), 0.65, *match.span())
+    found = list(_WORDS.finditer(text)) if not words.isdisjoint(_SIZE_WORDS) else []
+    for match in found:
+        score = _word_score(text, match, is_alone=len(found) == 1)
+        yield Size(_WORD_VALUES[match[1]], match[1].capitalize(), score, *match.span())
+
+
+def _word_score(text: str, match: re.Match[str], *, is_alone: bool) -> float:
+    """Size Medium states a size; so does Large after a comma where no other is named; a large vase may be any."""
+    before = text[max(0, match.start() - 12) : match.start()]
+    if _SIZE_IS.search(before):
+        return 0.95
+    return 0.8 if is_alone and before.endswith(", ") and _ENDS_PART.match(text, match.end()) else 0.65

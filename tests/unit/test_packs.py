@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 
 import pytest
@@ -44,6 +45,37 @@ from model.wording.packs import find_packs
         ("pack of 0", []),
         ("tv 55 inch", []),
         ("set of 99999 things", []),
+        ("pack of 1,000 staples", ["1000"]),
+        ("knives, 1,000-count", ["1000"]),
+        ("12,500 pieces", []),
+        ("shoe rack for 12 pairs", []),
+        ("schuhregal für 20 paar schuhe", []),
+        ("pendant, 3/4 ct.tw", []),
+        ("ring, 3.4ct", []),
+        ("3 x 2 pack", ["6"]),
+        ("seven pair pack socks", ["7"]),
+        ("twin pack shampoo", ["2"]),
+        ("dreierpack boxershorts", ["3"]),
+        ("half dozen eggs", ["6"]),
+        ("two dozen roses", ["24"]),
+        ("4x dining chairs", ["4"]),
+        ("10x magnifying mirror", []),
+        ("5x schuko, 2m", []),
+        ("coasters x6", ["6"]),
+        ("bmw x6", []),
+        ("screws m6 x 20", []),
+        ("besteckset 24-tlg.", ["24"]),
+        ("10 stk. schrauben", ["10"]),
+        ("pack 6 calcetines", ["6"]),
+        ("dining set 4 seater", []),
+        ("lego set 75192 falcon", []),
+        ("caja de 12 botellas", ["12"]),
+        ("qty 5 notebooks", ["5"]),
+        ("5双袜子", ["5"]),
+        ("2双人床", []),
+        ("手机 2支架", []),
+        ("20 tea bags", ["20"]),
+        ("koffer 4 rollen", []),
     ],
 )
 def test_counts_are_found_by_their_form(text: str, values: list[str]) -> None:
@@ -57,6 +89,20 @@ def test_any_text_has_counts_that_do_not_overlap(text: str) -> None:
     found = find_packs(text)
     assert all(0 <= one.start < one.end <= len(text) for one in found)
     assert all(one.end <= other.start for one, other in pairwise(found))
+
+
+def test_the_span_of_a_count_before_a_volume_ends_with_its_sign() -> None:
+    """Without the space after it."""
+    assert [(pack.start, pack.end) for pack in find_packs("oil 6 x 500 ml")] == [(4, 7)]
+
+
+@pytest.mark.parametrize("piece", ["12 pairs ", "for 6 pcs ", "1 x 1l ", "1,000", "lot 4 ", "half a ", "4双", "s x1 "])
+def test_hostile_text_is_counted_soon(piece: str) -> None:
+    """The longest text allowed, full of counts, is read in well under a second or two."""
+    text = (piece * 20_000)[:20_000]
+    began = time.process_time()
+    find_packs(text)
+    assert time.process_time() - began < 2
 
 
 def test_a_title_states_pattern_and_count() -> None:

@@ -92,6 +92,45 @@ def values(text: str) -> list[str]:
         ("女靴 38码", "38"),
         ("Kinderfahrrad 16 Zoll", "16in"),
         ("sartén 28 cm", "28cm"),
+        ("cola 24x330ml", "330ml"),
+        ("Milch 12 x 1l", "1l"),
+        ("bière 6x25cl", "25cl"),
+        ("pack of 2 x 500ml", "500ml"),
+        ("set of 2 x 45cm cushions", "45cm"),
+        ("lot de 2 x 45 x 45 cm", "45x45cm"),
+        ("rug 3'6\" x 5'6\"", "42x66in"),
+        ("rug, 5'w x 7'6\"l", "60x90in"),
+        ("wool rug 3'6-by-5'6", "42x66in"),
+        ("curtain pole 6ft 6in", "78in"),
+        ("5'10\" surfboard", "70in"),
+        ("shag rug 8'x10'", "8x10ft"),
+        ("12in skillet", "12in"),
+        ("1.500 ml Wasserkocher", "1500ml"),
+        ("Platte 1.200 x 600 mm", "1200x600mm"),
+        ("bit, 3.175 mm", "3.175mm"),
+        ("Schrank B 100 x T 50 x H 200 cm", "100x50x200cm"),
+        ("bookcase H180 x W80 x D30 cm", "180x80x30cm"),
+        ("Tisch L120 B80 H75", "120x80x75"),
+        ("Tisch ca. 120 / 80 / 75 cm", "120x80x75cm"),
+        ("curtains W46 x L54", "46x54"),
+        ("½ inch valve", "0.5in"),
+        ("1 ½ inch pipe", "1.5in"),
+        (".5 litre bottle", "0.5l"),
+        ("sneakers EU 42 2/3", "EU 42 2/3"),
+        ("boots UK 6½", "UK 6.5"),
+        ("socks UK 6-11", "UK 6-11"),
+        ("slippers, 11-12 m us", "US 11-12"),
+        ("flip-flops pack of 2-10 uk", "UK 10"),
+        ("Socken Gr. 43-46", "43-46"),
+        ("bundle size 3-6 months", "3-6M"),
+        ("bundle size 12 - 18 months", "12-18M"),
+        ("boots UK 8 - 2 pairs", "UK 8"),
+        ("gloves, size 8 - 10 pairs", "8"),
+        ("t-shirt, size medium", "M"),
+        ("vestido tamanho M", "M"),
+        ("連衣裙修身L码", "L"),
+        ("shirt S/M", "S/M"),
+        ("tyre 205/55 R16", "205/55R16"),
     ],
 )
 def test_a_size_is_found_and_written_one_way(text: str, value: str) -> None:
@@ -121,12 +160,54 @@ def test_a_size_is_found_and_written_one_way(text: str, value: str) -> None:
         "pack of 1,000",
         "SET DE 10",
         "M. Smith",
+        "size 10-1",
+        "UK 9-3",
+        "100 m water resistant watch",
+        "speaker, range 10m",
+        "ships from USA in 3 m",
+        "phone 128g",
+        "Air Force 1 '07",
+        "in 10 / 20 / 30",
+        "M6x20",
         "8-pack",
     ],
 )
 def test_a_number_beside_a_look_alike_of_a_unit_is_no_size(text: str) -> None:
     """Words that only look like units state no size."""
     assert values(text) == []
+
+
+@pytest.mark.parametrize(
+    ("worn", "value", "not_worn"),
+    [
+        ("kids pyjamas 3-4Y", "3-4Y", "puzzle 3-4Y"),
+        ("baby romper 6-9 months", "6-9M", "lego for babies 6-9 months"),
+        ("pyjama enfant 6 ans", "6Y", "jeu enfant 6 ans"),
+        ("toddler jacket 2T", "2T", "tempered glass for 5T"),
+        ("jeans W32/L34", "32x34", "bulb W32"),
+        ("chinos 36/32", "36x32", "Bluse 36/32"),
+        ("robe T40 neuve", "40", "torx T40"),
+        ("botas negras nº 39", "39", "novela nº 39"),
+        ("women's sandals EUR 39", "EU 39", "sandals EUR 39,90"),
+        ("socks 39-42", "39-42", "puzzle 39-42"),
+        ("bra 34C", "34C", "bulb 34C"),
+        ("navy suit 42R", "42R", "bulb 42R"),
+        ("Zara black dress M", "M", "t-shirt Tesla Model S"),
+        ("baskets blanches 42", "42", "Box für Schuhe 42"),
+    ],
+)
+def test_some_forms_are_sizes_only_beside_something_to_wear(worn: str, value: str, not_worn: str) -> None:
+    """The same number beside other goods, a price or a model's name states nothing."""
+    assert (values(worn), values(not_worn)) == ([value], [])
+
+
+@pytest.mark.parametrize(
+    ("text", "is_sure"),
+    [("hoodie, large", True), ("size large", True), ("large vase", False), ("small, medium, large", False)],
+)
+def test_a_word_for_a_size_is_surer_alone_after_a_comma(text: str, is_sure: bool) -> None:
+    """A part of a title of its own states the size; a word before the goods, or one of several, may only describe."""
+    assert all((size.score >= 0.8) is is_sure for size in find_sizes(text))
 
 
 def test_one_size_in_several_systems_is_several_sizes() -> None:
@@ -181,7 +262,26 @@ def test_what_is_no_unit_is_refused() -> None:
         canonical_unit("parsec")
 
 
-@pytest.mark.parametrize("piece", ["1m ", "9", "1 x ", "1.1,", '" ', "size ", "US ", "extra ", "1x1x", " ", "S, "])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "1m ",
+        "9",
+        "1 x ",
+        "1.1,",
+        '" ',
+        "size ",
+        "US ",
+        "extra ",
+        "1x1x",
+        " ",
+        "S, ",
+        "5'1\" x ",
+        "w1 ",
+        "t40 ",
+        "8 months baby ",
+    ],
+)
 def test_hostile_text_costs_no_more_than_its_length(piece: str) -> None:
     """The longest text allowed, made to provoke backtracking, is read in well under a second."""
     text = (piece * 20_000)[:20_000]
