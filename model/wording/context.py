@@ -37,16 +37,16 @@ class Context:
         self._joined_qualifiers = _joined((*taxonomy.links, *taxonomy.qualifiers))
         self._joined_harmless = _joined(taxonomy.harmless)
 
-    def leaves(
-        self, tokens: Sequence[Token], first: int, last: int, text: str, states: Callable[[str], bool]
-    ) -> bool:
+    def leaves(self, tokens: Sequence[Token], first: int, last: int, text: str, states: Callable[[str], bool]) -> bool:
         """Do the words from ``first`` to ``last`` keep their meaning? ``states``: does a word state any value?"""
         follower = neighbour(tokens, last, last + 1, text)
         if follower in self.after and not self._is_harmless(tokens, last + 1, text):
             return False
         if self._is_denied(tokens, first, text):
             return False
-        return self._head is None or self._head.is_head(tokens, first, last, text, lambda word: self._names(word, states))
+        return self._head is None or self._head.is_head(
+            tokens, first, last, text, lambda word: self._names(word, states)
+        )
 
     def leaves_in_run(self, text: str, start: int, end: int) -> bool:
         """The same of ``text[start:end]`` where nothing stands between words; what follows there is the head."""
@@ -92,9 +92,7 @@ class _Head:
         self._rules = rules
         self._passed = passed
 
-    def is_head(
-        self, tokens: Sequence[Token], first: int, last: int, text: str, states: Callable[[str], bool]
-    ) -> bool:
+    def is_head(self, tokens: Sequence[Token], first: int, last: int, text: str, states: Callable[[str], bool]) -> bool:
         return not (
             self._is_aim(tokens, first, text)
             or self._is_part(tokens, first, last, text)
@@ -127,9 +125,7 @@ class _Head:
                 return False
         return False
 
-    def _is_of_another_kind(
-        self, tokens: Sequence[Token], last: int, text: str, states: Callable[[str], bool]
-    ) -> bool:
+    def _is_of_another_kind(self, tokens: Sequence[Token], last: int, text: str, states: Callable[[str], bool]) -> bool:
         """``tapis de souris``; but ``tapis de laine``, ``tapis de salon``."""
         if neighbour(tokens, last, last + 1, text) not in self._rules.of:
             return False

@@ -1,9 +1,10 @@
-"""The words of a text, and which of them stand together."""
+"""The words of a text, which of them stand together, and what they state."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 _CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 TOKEN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
@@ -11,6 +12,16 @@ _JOINS = frozenset(("", " ", "-", "'", "’"))  # what may stand between the wor
 _AND_JOINS = _JOINS | {"&", " & ", "+", " + "}
 
 Token = tuple[str, int, int]  # the word, where it starts and where it ends
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """A value that words at ``[start, end)`` state."""
+
+    attribute: str
+    value: str
+    start: int
+    end: int
 
 
 def tokens_of(text: str) -> list[Token]:

@@ -14,19 +14,10 @@ from dataclasses import dataclass
 from model.taxonomy import Taxonomy, Wording
 from model.wording.compounds import FIRST_CJK, HEAD, Compounds, Joined, is_joined
 from model.wording.context import Context
-from model.wording.tokens import TOKEN, Token, neighbour, tokens_of
+from model.wording.shares import largest
+from model.wording.tokens import TOKEN, Stated, Token, neighbour, tokens_of
 
 _MAX_FOUND = 200  # in one text
-
-
-@dataclass(frozen=True, slots=True)
-class Stated:
-    """A value that words at ``[start, end)`` state."""
-
-    attribute: str
-    value: str
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +65,7 @@ class WordFinder:
                 self._read_word(phrases, tokens, place, text, taken, found)
             if len(found) >= _MAX_FOUND:
                 break
-        return found
+        return largest(text, found)
 
     def _read_word(
         self,
