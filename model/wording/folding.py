@@ -1,5 +1,5 @@
-"""Text as words are looked for in it: entities read, accents joined to their letters, wide letters made plain, every run
-of white space one space. Each place in it knows where it stands in the text as given.
+"""Text as words are looked for in it: entities read, accents joined to their letters, wide letters made plain, every
+run of white space one space. Each place in it knows where it stands in the text as given.
 """
 
 from __future__ import annotations
