@@ -70,7 +70,8 @@ class Taxonomy:
     denials: tuple[str, ...]  # words before a value of any attribute that take away its meaning
     exclusions: tuple[str, ...]  # and after it
     qualifiers: tuple[str, ...]  # words that may stand between, two at most: ``no real leather``
-    harmless: tuple[str, ...]  # phrases that begin with a word of ``after`` and take nothing away: ``free shipping``
+    harmless: tuple[str, ...]  # phrases with a word of ``after`` that take nothing away: ``free shipping``
+    alternatives: tuple[str, ...]  # a denial holds for both: ``no wool or leather``
     prompts: Mapping[str, Prompted] = field(default_factory=dict)  # attributes declared by prompts alone
 
     def category_of(self, product_type: str) -> str | None:
@@ -133,6 +134,7 @@ def _read(found: Mapping[str, Any], revision: str) -> Taxonomy:
         tuple(context.get("after", {}).get(EVERY, ())),
         tuple(context.get("qualifiers", ())),
         tuple(context.get("harmless", ())),
+        tuple(context.get("alternatives", ())),
         read_prompts(found.get("prompts", {}), found["attributes"]),
     )
 

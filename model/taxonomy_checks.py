@@ -12,7 +12,7 @@ EVERY = "*"  # in ``context``: words that count for every attribute
 _OPTIONAL = ("context", "looks", "compounds", "prompts")
 _NEEDED = ("version", "attributes", "not_applicable", "labels", "hex", "synonyms", "ignored", "scenes", "categories")
 _ENTRIES = frozenset((*_NEEDED, *_OPTIONAL))
-_CONTEXT = ("links", "qualifiers", "before", "after", "harmless", "heads")
+_CONTEXT = ("links", "qualifiers", "alternatives", "before", "after", "harmless", "heads")
 HEADS = ("for", "whom", "of", "to", "kinds", "quantities")  # in ``context.heads``
 _COMPOUNDS = {"beginnings": True, "ends": True, "parts": True, "modifiers": False, "suffixes": False}  # by value?
 _MIN_PART = 3  # letters; shorter ones would be found in nearly any word
@@ -128,7 +128,7 @@ def _word_lists(found: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
     for entry in ("ignored", "looks"):
         yield from ((f"{entry}.{name}", words) for name, words in found.get(entry, {}).items())
     context = found.get("context", {})
-    for entry in ("links", "qualifiers", "harmless"):
+    for entry in ("links", "qualifiers", "alternatives", "harmless"):
         yield f"context.{entry}", context.get(entry, [])
     for name, rules in context.get("heads", {}).items():
         yield from ((f"context.heads.{name}.{kind}", words) for kind, words in rules.items())

@@ -30,6 +30,7 @@ class Context:
         self._before = _by_end(before)
         self._links = frozenset(taxonomy.links)
         self._qualifiers = frozenset(taxonomy.qualifiers)
+        self._alternatives = frozenset(taxonomy.alternatives)
         self._harmless = _by_start(taxonomy.harmless)
         self._head = _Head(wording.head, self._links | self._qualifiers) if wording.head else None
         self._joined_before = _joined(before)
@@ -40,7 +41,7 @@ class Context:
     def leaves(self, tokens: Sequence[Token], first: int, last: int, text: str, states: Callable[[str], bool]) -> bool:
         """Do the words from ``first`` to ``last`` keep their meaning? ``states``: does a word state any value?"""
         follower = neighbour(tokens, last, last + 1, text)
-        if follower in self.after and not self._is_harmless(tokens, last + 1, text):
+        if follower in self.after and not any(self._is_harmless(tokens, place, text) for place in (last, last + 1)):
             return False
         if self._is_denied(tokens, first, text):
             return False
@@ -63,19 +64,26 @@ class Context:
 
     def _is_denied(self, tokens: Sequence[Token], first: int, text: str) -> bool:
         qualifiers = 0
+        follower = ""
         for place in range(first - 1, first - 1 - _STEPS, -1):
             word = neighbour(tokens, place + 1, place, text)
             if word is None:
                 return False
+            if follower in self._alternatives:  # no wool or leather
+                follower = word
+                continue
+            follower = word
             if any(_stand_before(rest, tokens, place, text) for rest in self._before.get(word, ())):
                 return True
+            if word in self._alternatives:
+                continue
             qualifiers += word in self._qualifiers
             if qualifiers > _QUALIFIERS or not (word in self._links or word in self._qualifiers):
                 return False
         return False
 
     def _is_harmless(self, tokens: Sequence[Token], place: int, text: str) -> bool:
-        """``leather, free shipping``: a longer phrase begins with what follows, and speaks of something else."""
+        """``leather free shipping``, ``cotton print``: a phrase that begins at ``place`` takes nothing away."""
         return any(
             all(neighbour(tokens, place + far - 1, place + far, text) == word for far, word in enumerate(rest, 1))
             for rest in self._harmless.get(tokens[place][0], ())
