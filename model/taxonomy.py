@@ -13,9 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from model.prompts import Prompted, read_prompts
-from model.taxonomy_checks import EVERY, TaxonomyError, check
+from model.taxonomy_checks import EVERY, HEADS, TaxonomyError, check
 
 _FILE = Path(__file__).parent / "taxonomy.json"
+
+
+@dataclass(frozen=True, slots=True)
+class HeadRules:
+    """Words by which the head of a phrase is told, for an attribute of which only the head states a value."""
+
+    aims: frozenset[str]  # ``for``: what follows is what another thing is for
+    whom: frozenset[str]  # unless it is a person or a place: ``for women``
+    of: frozenset[str]  # ``de``: what follows is no head, and what stands before it only by a word of ``kinds``
+    to: frozenset[str]  # ``à``: what follows is no head
+    kinds: frozenset[str]
+    quantities: frozenset[str]  # ``lot``, ``paire``: what they are of is the head
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +44,7 @@ class Wording:
     modifiers: tuple[str, ...]  # stand before a value's word in one word: ``dunkel`` in ``dunkelblau``
     suffixes: tuple[str, ...]  # stand after one: ``farben`` in ``goldfarben``
     parts: Mapping[str, str]  # state a value only with a modifier, a suffix or another part
+    head: HeadRules | None
 
     @property
     def has_compounds(self) -> bool:
@@ -56,6 +69,9 @@ class Taxonomy:
     links: tuple[str, ...]  # words that may stand between a word and one that takes away its meaning
     denials: tuple[str, ...]  # words before a value of any attribute that take away its meaning
     exclusions: tuple[str, ...]  # and after it
+    qualifiers: tuple[str, ...]  # words that may stand between, two at most: ``no real leather``
+    harmless: tuple[str, ...]  # phrases with a word of ``after`` that take nothing away: ``free shipping``
+    alternatives: tuple[str, ...]  # a denial holds for both: ``no wool or leather``
     prompts: Mapping[str, Prompted] = field(default_factory=dict)  # attributes declared by prompts alone
 
     def category_of(self, product_type: str) -> str | None:
@@ -116,6 +132,9 @@ def _read(found: Mapping[str, Any], revision: str) -> Taxonomy:
         tuple(context.get("links", ())),
         tuple(context.get("before", {}).get(EVERY, ())),
         tuple(context.get("after", {}).get(EVERY, ())),
+        tuple(context.get("qualifiers", ())),
+        tuple(context.get("harmless", ())),
+        tuple(context.get("alternatives", ())),
         read_prompts(found.get("prompts", {}), found["attributes"]),
     )
 
@@ -133,7 +152,12 @@ def _wording(name: str, found: Mapping[str, Any], context: Mapping[str, Any]) ->
         modifiers=tuple(compounds.get("modifiers", ())),
         suffixes=tuple(compounds.get("suffixes", ())),
         parts=_by_word(compounds.get("parts", {})),
+        head=_head(context.get("heads", {}).get(name)),
     )
+
+
+def _head(rules: Mapping[str, list[str]] | None) -> HeadRules | None:
+    return HeadRules(*(frozenset(rules.get(kind, ())) for kind in HEADS)) if rules else None
 
 
 def _by_word(values: Mapping[str, list[str]]) -> dict[str, str]:

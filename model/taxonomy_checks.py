@@ -12,6 +12,8 @@ EVERY = "*"  # in ``context``: words that count for every attribute
 _OPTIONAL = ("context", "looks", "compounds", "prompts")
 _NEEDED = ("version", "attributes", "not_applicable", "labels", "hex", "synonyms", "ignored", "scenes", "categories")
 _ENTRIES = frozenset((*_NEEDED, *_OPTIONAL))
+_CONTEXT = ("links", "qualifiers", "alternatives", "before", "after", "harmless", "heads")
+HEADS = ("for", "whom", "of", "to", "kinds", "quantities")  # in ``context.heads``
 _COMPOUNDS = {"beginnings": True, "ends": True, "parts": True, "modifiers": False, "suffixes": False}  # by value?
 _MIN_PART = 3  # letters; shorter ones would be found in nearly any word
 _HEX = re.compile(r"#[0-9a-f]{6}")
@@ -33,6 +35,7 @@ def check(found: Mapping[str, Any]) -> None:
     _check_not_applicable(found["not_applicable"], found["categories"])
     _check_synonyms(found["synonyms"], found["categories"])
     _check_hex(found["hex"], found["synonyms"])
+    _check_context(found.get("context", {}))
     for where, words in _word_lists(found):
         _check_words(where, words)
     for name, words in found.get("looks", {}).items():
@@ -66,6 +69,7 @@ def _check_attributes(found: Mapping[str, Any]) -> None:
         "compounds": found.get("compounds", {}),
         "context.before": context.get("before", {}),
         "context.after": context.get("after", {}),
+        "context.heads": context.get("heads", {}),
     }
     for entry, names in spoken.items():
         for name in set(names) - {EVERY}:
@@ -105,6 +109,18 @@ def _check_hex(looks: Mapping[str, str], synonyms: Mapping[str, Mapping[str, lis
             raise TaxonomyError(f"hex.{color} is {look!r}; write #rrggbb with lower-case digits")
 
 
+def _check_context(context: Mapping[str, Any]) -> None:
+    """A misspelt entry would be passed over in silence."""
+    heads = context.get("heads", {})
+    for where, entries, known in (
+        ("context", context, _CONTEXT),
+        *((f"context.heads.{name}", rules, HEADS) for name, rules in heads.items()),
+    ):
+        for entry in entries:
+            if entry not in known:
+                raise TaxonomyError(f"{where} has {entry!r}; it takes {', '.join(known)}")
+
+
 def _word_lists(found: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
     """Every list of words that texts are searched for, with its place in the file."""
     for name, values in found["synonyms"].items():
@@ -112,7 +128,10 @@ def _word_lists(found: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
     for entry in ("ignored", "looks"):
         yield from ((f"{entry}.{name}", words) for name, words in found.get(entry, {}).items())
     context = found.get("context", {})
-    yield "context.links", context.get("links", [])
+    for entry in ("links", "qualifiers", "alternatives", "harmless"):
+        yield f"context.{entry}", context.get(entry, [])
+    for name, rules in context.get("heads", {}).items():
+        yield from ((f"context.heads.{name}.{kind}", words) for kind, words in rules.items())
     for entry in ("before", "after"):
         yield from ((f"context.{entry}.{name}", words) for name, words in context.get(entry, {}).items())
     for name, compounds in found.get("compounds", {}).items():
