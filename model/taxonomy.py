@@ -32,11 +32,21 @@ class Wording:
     modifiers: tuple[str, ...]  # stand before a value's word in one word: ``dunkel`` in ``dunkelblau``
     suffixes: tuple[str, ...]  # stand after one: ``farben`` in ``goldfarben``
     parts: Mapping[str, str]  # state a value only with a modifier, a suffix or another part
+    exceptions: tuple[str, ...]  # longer words, or ends of them, that state nothing in spite of ``ends``
 
     @property
     def has_compounds(self) -> bool:
         """Is anything looked for within longer words?"""
         return bool(self.beginnings or self.ends or self.modifiers or self.suffixes)
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """Words that state a value only in company: of a stated product type, or of another word of title or text."""
+
+    words: frozenset[str]
+    types: frozenset[str]
+    company: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +66,11 @@ class Taxonomy:
     links: tuple[str, ...]  # words that may stand between a word and one that takes away its meaning
     denials: tuple[str, ...]  # words before a value of any attribute that take away its meaning
     exclusions: tuple[str, ...]  # and after it
+    silenced_by: Mapping[str, tuple[str, ...]]  # by attribute: words of a title that sells something without it
+    needs_company: Mapping[str, Company]  # by attribute
+    language_markers: Mapping[str, tuple[str, ...]]  # by language: words that show it
+    only_in: Mapping[str, Mapping[str, frozenset[str]]]  # by attribute and word: the languages in which it counts
+    assumed_language: str | None  # of a text that shows none
     prompts: Mapping[str, Prompted] = field(default_factory=dict)  # attributes declared by prompts alone
 
     def category_of(self, product_type: str) -> str | None:
@@ -98,7 +113,7 @@ def load_taxonomy(path: Path = _FILE) -> Taxonomy:
 
 def _read(found: Mapping[str, Any], revision: str) -> Taxonomy:
     """Of a checked file."""
-    context = found.get("context", {})
+    context, languages = found.get("context", {}), found.get("languages", {})
     return Taxonomy(
         tuple(found["attributes"]),
         tuple(sorted(found["categories"])),
@@ -116,6 +131,11 @@ def _read(found: Mapping[str, Any], revision: str) -> Taxonomy:
         tuple(context.get("links", ())),
         tuple(context.get("before", {}).get(EVERY, ())),
         tuple(context.get("after", {}).get(EVERY, ())),
+        {name: tuple(words) for name, words in found.get("silenced_by", {}).items()},
+        {name: _company(one) for name, one in found.get("needs_company", {}).items()},
+        {language: tuple(words) for language, words in languages.get("markers", {}).items()},
+        {name: _by_language(own) for name, own in languages.get("only", {}).items()},
+        languages.get("assumed"),
         read_prompts(found.get("prompts", {}), found["attributes"]),
     )
 
@@ -133,7 +153,18 @@ def _wording(name: str, found: Mapping[str, Any], context: Mapping[str, Any]) ->
         modifiers=tuple(compounds.get("modifiers", ())),
         suffixes=tuple(compounds.get("suffixes", ())),
         parts=_by_word(compounds.get("parts", {})),
+        exceptions=tuple(compounds.get("exceptions", ())),
     )
+
+
+def _company(found: Mapping[str, list[str]]) -> Company:
+    return Company(frozenset(found["words"]), frozenset(found.get("types", ())), tuple(found.get("company", ())))
+
+
+def _by_language(found: Mapping[str, list[str]]) -> dict[str, frozenset[str]]:
+    """From words by language: the languages of each word."""
+    every = {word for words in found.values() for word in words}
+    return {word: frozenset(language for language, words in found.items() if word in words) for word in every}
 
 
 def _by_word(values: Mapping[str, list[str]]) -> dict[str, str]:

@@ -9,12 +9,18 @@ from typing import Any
 from model.errors import ModelError
 
 EVERY = "*"  # in ``context``: words that count for every attribute
-_OPTIONAL = ("context", "looks", "compounds", "prompts")
+_OPTIONAL = ("context", "looks", "compounds", "silenced_by", "needs_company", "languages", "prompts")
 _NEEDED = ("version", "attributes", "not_applicable", "labels", "hex", "synonyms", "ignored", "scenes", "categories")
 _ENTRIES = frozenset((*_NEEDED, *_OPTIONAL))
-_COMPOUNDS = {"beginnings": True, "ends": True, "parts": True, "modifiers": False, "suffixes": False}  # by value?
+_COMPOUNDS = {  # by value?
+    "beginnings": True, "ends": True, "parts": True, "modifiers": False, "suffixes": False, "exceptions": False,
+}  # fmt: skip
+_COMPANY = ("words", "types", "company")
+_LANGUAGES = ("assumed", "markers", "only")
 _MIN_PART = 3  # letters; shorter ones would be found in nearly any word
 _HEX = re.compile(r"#[0-9a-f]{6}")
+_PHRASE = re.compile(r"[^\W_]+(?:(?: ?[&+] ?|[ '’-])[^\W_]+)*")  # what the search takes for one phrase
+_LANGUAGE = re.compile(r"[a-z]{2,3}")
 
 
 class TaxonomyError(ModelError):
@@ -42,6 +48,9 @@ def check(found: Mapping[str, Any]) -> None:
                 raise TaxonomyError(f"looks.{name} names {word!r}, which states no value; add it to synonyms.{name}")
     for name, compounds in found.get("compounds", {}).items():
         _check_compounds(name, compounds, found["synonyms"][name])
+    for name, company in found.get("needs_company", {}).items():
+        _check_company(name, company, found)
+    _check_languages(found.get("languages", {}), found["synonyms"])
 
 
 def _check_categories(categories: Mapping[str, list[str]]) -> None:
@@ -66,6 +75,9 @@ def _check_attributes(found: Mapping[str, Any]) -> None:
         "compounds": found.get("compounds", {}),
         "context.before": context.get("before", {}),
         "context.after": context.get("after", {}),
+        "silenced_by": found.get("silenced_by", {}),
+        "needs_company": found.get("needs_company", {}),
+        "languages.only": found.get("languages", {}).get("only", {}),
     }
     for entry, names in spoken.items():
         for name in set(names) - {EVERY}:
@@ -109,12 +121,16 @@ def _word_lists(found: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
     """Every list of words that texts are searched for, with its place in the file."""
     for name, values in found["synonyms"].items():
         yield from ((f"synonyms.{name}.{value}", words) for value, words in values.items())
-    for entry in ("ignored", "looks"):
+    for entry in ("ignored", "looks", "silenced_by"):
         yield from ((f"{entry}.{name}", words) for name, words in found.get(entry, {}).items())
     context = found.get("context", {})
     yield "context.links", context.get("links", [])
     for entry in ("before", "after"):
         yield from ((f"context.{entry}.{name}", words) for name, words in context.get(entry, {}).items())
+    for name, company in found.get("needs_company", {}).items():
+        yield f"needs_company.{name}.company", company.get("company", [])
+    for language, words in found.get("languages", {}).get("markers", {}).items():
+        yield f"languages.markers.{language}", words
     for name, compounds in found.get("compounds", {}).items():
         for kind, words in compounds.items():
             for value, own in words.items() if isinstance(words, dict) else [("", words)]:
@@ -130,6 +146,11 @@ def _check_words(where: str, words: list[str]) -> None:
             raise TaxonomyError(f"{where}: {word!r} must be in lower case")
         if not re.search(r"[^\W_]", word) or word != word.strip():
             raise TaxonomyError(f"{where}: {word!r} holds no word, or spaces around it; write the word alone")
+        if not _PHRASE.fullmatch(word):
+            raise TaxonomyError(
+                f"{where}: {word!r} would never be found; between its words may stand one space, hyphen, apostrophe, "
+                "& or +, and nothing else"
+            )
 
 
 def _check_compounds(name: str, compounds: Mapping[str, Any], synonyms: Mapping[str, list[str]]) -> None:
@@ -148,3 +169,36 @@ def _check_compounds(name: str, compounds: Mapping[str, Any], synonyms: Mapping[
                     f"compounds.{name}.{kind}: {word!r} has {len(word)} letters, and at least {_MIN_PART} are needed: "
                     "it would be found in nearly any word"
                 )
+
+
+def _check_company(name: str, company: Mapping[str, list[str]], found: Mapping[str, Any]) -> None:
+    for kind in company:
+        if kind not in _COMPANY:
+            raise TaxonomyError(f"needs_company.{name} has {kind!r}; it takes {', '.join(_COMPANY)}")
+    _check_known(f"needs_company.{name}.words", company["words"], name, found["synonyms"][name])
+    for value in company.get("types", ()):
+        if value not in found["synonyms"].get("product_type", {}):
+            raise TaxonomyError(f"needs_company.{name}.types names {value!r}, a product type without words; add them")
+
+
+def _check_languages(languages: Mapping[str, Any], synonyms: Mapping[str, Mapping[str, list[str]]]) -> None:
+    for kind in languages:
+        if kind not in _LANGUAGES:
+            raise TaxonomyError(f"languages has {kind!r}; it takes {', '.join(_LANGUAGES)}")
+    markers = languages.get("markers", {})
+    for language in (*markers, *([languages["assumed"]] if "assumed" in languages else [])):
+        if not _LANGUAGE.fullmatch(language):
+            raise TaxonomyError(f"languages names {language!r}; write the code alone, such as 'de'")
+    for name, by_language in languages.get("only", {}).items():
+        for language, words in by_language.items():
+            if language not in markers:
+                raise TaxonomyError(f"languages.only.{name} names {language!r}, which has no markers; add them")
+            _check_known(f"languages.only.{name}.{language}", words, name, synonyms[name])
+
+
+def _check_known(where: str, words: Iterable[str], name: str, synonyms: Mapping[str, list[str]]) -> None:
+    """Words that are to count only under a condition state a value to begin with."""
+    known = {word for own in synonyms.values() for word in own}
+    for word in words:
+        if word not in known:
+            raise TaxonomyError(f"{where} names {word!r}, which states no value; add it to synonyms.{name}")

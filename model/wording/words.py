@@ -17,7 +17,9 @@ from model.taxonomy import Taxonomy, Wording
 _CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _TOKEN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
 _FIRST_CJK = "\u3040"
-_JOINS = frozenset(("", " ", "-", "'", "’"))  # what may stand between the words of a phrase
+_JOINS = frozenset(("", " ", "-", "'", "’"))  # what may stand between words that belong together
+_SIGNS = frozenset(("&", " & ", "+", " + "))  # and between those of a phrase that is written with such a sign
+_SIGN = re.compile("[&+]")
 _MIN_REST = 3  # letters that a longer word has beside the one in it
 _MAX_FOUND = 200  # in one text
 _HEAD = 3  # letters by which words that may be compounds are sorted out quickly
@@ -45,6 +47,7 @@ class _Phrase:
     value: str | None
     rest: tuple[str, ...]
     is_look: bool
+    joins: frozenset[str] = _JOINS
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +202,7 @@ class _Compounds:
     def __init__(self, wording: Wording, after: frozenset[str]) -> None:
         self._words = {**wording.parts, **wording.values}
         self._beginnings = wording.beginnings
-        self._ends = wording.ends
+        self._ends: dict[str, str | None] = {**wording.ends, **dict.fromkeys(wording.exceptions)}
         self._modifiers = frozenset(one for one in wording.modifiers if not _is_joined(one))
         self._suffixes = tuple(one for one in wording.suffixes if not _is_joined(one))
         self._after = tuple(sorted(after))
@@ -231,10 +234,12 @@ class _Compounds:
         return None
 
     def _end(self, word: str) -> str | None:
-        """``kiefernholz``."""
-        for length in range(_MIN_REST, len(word) - _HEAD + 1):
-            value = self._ends.get(word[length:])
-            if value is not None:
+        """``kiefernholz``; the longest end decides, and ``handschuhe`` are no shoes."""
+        if word in self._ends and self._ends[word] is None:
+            return None
+        for length in range(1, len(word) - _HEAD + 1):
+            value = self._ends.get(word[length:], "")
+            if value is None or (value and length >= _MIN_REST):
                 return value
         return None
 
@@ -247,7 +252,8 @@ def _phrases(wordings: Mapping[str, Wording]) -> dict[str, list[_Phrase]]:
         for phrase, value in said.items():
             if not _is_joined(phrase):
                 first, *rest = _TOKEN.findall(phrase)
-                found[first].append(_Phrase(name, value, tuple(rest), phrase in wording.looks))
+                joins = _JOINS | _SIGNS if _SIGN.search(phrase) else _JOINS
+                found[first].append(_Phrase(name, value, tuple(rest), phrase in wording.looks, joins))
     return {first: sorted(phrases, key=lambda one: -len(one.rest)) for first, phrases in found.items()}
 
 
@@ -260,19 +266,21 @@ def _context(taxonomy: Taxonomy, wording: Wording) -> _Context:
 def _follows(phrase: _Phrase, tokens: Sequence[Token], place: int, text: str) -> bool:
     """Do the phrase's other words follow?"""
     for offset, word in enumerate(phrase.rest, 1):
-        if _neighbour(tokens, place + offset - 1, place + offset, text) != word:
+        if _neighbour(tokens, place + offset - 1, place + offset, text, phrase.joins) != word:
             return False
     return True
 
 
-def _neighbour(tokens: Sequence[Token], place: int, other: int, text: str) -> str | None:
-    """The word at ``other``, next to the one at ``place``, if nothing but a space, a hyphen or an apostrophe stands
-    between.
+def _neighbour(
+    tokens: Sequence[Token], place: int, other: int, text: str, joins: frozenset[str] = _JOINS
+) -> str | None:
+    """The word at ``other``, next to the one at ``place``, if nothing but one of ``joins`` stands between: a space, a
+    hyphen or an apostrophe.
     """
     if not 0 <= other < len(tokens):
         return None
     left, right = min(place, other), max(place, other)
-    return tokens[other][0] if text[tokens[left][2] : tokens[right][1]] in _JOINS else None
+    return tokens[other][0] if text[tokens[left][2] : tokens[right][1]] in joins else None
 
 
 def _is_joined(word: str) -> bool:
