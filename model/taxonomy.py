@@ -41,6 +41,14 @@ class Wording:
 
 
 @dataclass(frozen=True, slots=True)
+class Silence:
+    """Words of a title that sells something of which colours, say, are not told; ``unless`` these stand there too."""
+
+    words: tuple[str, ...]
+    unless: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Company:
     """Words that state a value only in company: of a stated product type, or of another word of title or text."""
 
@@ -66,7 +74,7 @@ class Taxonomy:
     links: tuple[str, ...]  # words that may stand between a word and one that takes away its meaning
     denials: tuple[str, ...]  # words before a value of any attribute that take away its meaning
     exclusions: tuple[str, ...]  # and after it
-    silenced_by: Mapping[str, tuple[str, ...]]  # by attribute: words of a title that sells something without it
+    silenced_by: Mapping[str, Silence]  # by attribute
     needs_company: Mapping[str, Company]  # by attribute
     language_markers: Mapping[str, tuple[str, ...]]  # by language: words that show it
     only_in: Mapping[str, Mapping[str, frozenset[str]]]  # by attribute and word: the languages in which it counts
@@ -131,7 +139,7 @@ def _read(found: Mapping[str, Any], revision: str) -> Taxonomy:
         tuple(context.get("links", ())),
         tuple(context.get("before", {}).get(EVERY, ())),
         tuple(context.get("after", {}).get(EVERY, ())),
-        {name: tuple(words) for name, words in found.get("silenced_by", {}).items()},
+        {name: Silence(tuple(one["words"]), tuple(one.get("unless", ()))) for name, one in found.get("silenced_by", {}).items()},
         {name: _company(one) for name, one in found.get("needs_company", {}).items()},
         {language: tuple(words) for language, words in languages.get("markers", {}).items()},
         {name: _by_language(own) for name, own in languages.get("only", {}).items()},

@@ -15,6 +15,7 @@ _ENTRIES = frozenset((*_NEEDED, *_OPTIONAL))
 _COMPOUNDS = {  # by value?
     "beginnings": True, "ends": True, "parts": True, "modifiers": False, "suffixes": False, "exceptions": False,
 }  # fmt: skip
+_SILENCE = ("words", "unless")
 _COMPANY = ("words", "types", "company")
 _LANGUAGES = ("assumed", "markers", "only")
 _MIN_PART = 3  # letters; shorter ones would be found in nearly any word
@@ -48,6 +49,8 @@ def check(found: Mapping[str, Any]) -> None:
                 raise TaxonomyError(f"looks.{name} names {word!r}, which states no value; add it to synonyms.{name}")
     for name, compounds in found.get("compounds", {}).items():
         _check_compounds(name, compounds, found["synonyms"][name])
+    for name, silence in found.get("silenced_by", {}).items():
+        _check_kinds(f"silenced_by.{name}", silence, _SILENCE)
     for name, company in found.get("needs_company", {}).items():
         _check_company(name, company, found)
     _check_languages(found.get("languages", {}), found["synonyms"])
@@ -121,14 +124,15 @@ def _word_lists(found: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
     """Every list of words that texts are searched for, with its place in the file."""
     for name, values in found["synonyms"].items():
         yield from ((f"synonyms.{name}.{value}", words) for value, words in values.items())
-    for entry in ("ignored", "looks", "silenced_by"):
+    for entry in ("ignored", "looks"):
         yield from ((f"{entry}.{name}", words) for name, words in found.get(entry, {}).items())
     context = found.get("context", {})
     yield "context.links", context.get("links", [])
     for entry in ("before", "after"):
         yield from ((f"context.{entry}.{name}", words) for name, words in context.get(entry, {}).items())
-    for name, company in found.get("needs_company", {}).items():
-        yield f"needs_company.{name}.company", company.get("company", [])
+    for entry, kinds in (("silenced_by", _SILENCE), ("needs_company", ("words", "company"))):
+        for name, own in found.get(entry, {}).items():
+            yield from ((f"{entry}.{name}.{kind}", own.get(kind, [])) for kind in kinds)
     for language, words in found.get("languages", {}).get("markers", {}).items():
         yield f"languages.markers.{language}", words
     for name, compounds in found.get("compounds", {}).items():
@@ -172,9 +176,7 @@ def _check_compounds(name: str, compounds: Mapping[str, Any], synonyms: Mapping[
 
 
 def _check_company(name: str, company: Mapping[str, list[str]], found: Mapping[str, Any]) -> None:
-    for kind in company:
-        if kind not in _COMPANY:
-            raise TaxonomyError(f"needs_company.{name} has {kind!r}; it takes {', '.join(_COMPANY)}")
+    _check_kinds(f"needs_company.{name}", company, _COMPANY)
     _check_known(f"needs_company.{name}.words", company["words"], name, found["synonyms"][name])
     for value in company.get("types", ()):
         if value not in found["synonyms"].get("product_type", {}):
@@ -182,9 +184,7 @@ def _check_company(name: str, company: Mapping[str, list[str]], found: Mapping[s
 
 
 def _check_languages(languages: Mapping[str, Any], synonyms: Mapping[str, Mapping[str, list[str]]]) -> None:
-    for kind in languages:
-        if kind not in _LANGUAGES:
-            raise TaxonomyError(f"languages has {kind!r}; it takes {', '.join(_LANGUAGES)}")
+    _check_kinds("languages", languages, _LANGUAGES)
     markers = languages.get("markers", {})
     for language in (*markers, *([languages["assumed"]] if "assumed" in languages else [])):
         if not _LANGUAGE.fullmatch(language):
@@ -202,3 +202,11 @@ def _check_known(where: str, words: Iterable[str], name: str, synonyms: Mapping[
     for word in words:
         if word not in known:
             raise TaxonomyError(f"{where} names {word!r}, which states no value; add it to synonyms.{name}")
+
+
+def _check_kinds(where: str, found: Mapping[str, Any], kinds: tuple[str, ...]) -> None:
+    if not isinstance(found, dict):
+        raise TaxonomyError(f"{where} must be an object with {', '.join(kinds)}")
+    for kind in found:
+        if kind not in kinds:
+            raise TaxonomyError(f"{where} has {kind!r}; it takes {', '.join(kinds)}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from model.taxonomy import Company, Taxonomy
@@ -22,39 +22,40 @@ class Scopes:
     """The tables, made once from the taxonomy."""
 
     def __init__(self, taxonomy: Taxonomy) -> None:
-        self._silencing = {name: _Phrases(words) for name, words in taxonomy.silenced_by.items()}
-        self._markers = {language: _Phrases(words) for language, words in taxonomy.language_markers.items()}
-        self._companies = {name: (one, _Phrases(one.company)) for name, one in taxonomy.needs_company.items()}
+        self._silencing = _Phrases({name: one.words for name, one in taxonomy.silenced_by.items()})
+        self._unless = _Phrases({name: one.unless for name, one in taxonomy.silenced_by.items()})
+        self._markers = _Phrases(taxonomy.language_markers)
+        self._needs = taxonomy.needs_company
+        self._companies = _Phrases({name: one.company for name, one in taxonomy.needs_company.items()})
         self._only_in = taxonomy.only_in
         self._assumed = taxonomy.assumed_language
 
     def of(self, title: str, language: str | None) -> Scope:
         """For a listing with this title, in lower case, and this BCP 47 language, if the seller named one."""
-        tokens = _tokens(title)
-        silenced = frozenset(name for name, phrases in self._silencing.items() if phrases.stand_in(title, tokens))
+        silenced = self._silencing.named_in(title)
+        if silenced:
+            silenced -= self._unless.named_in(title)
         given = language.lower().split("-")[0] if language else None
         return Scope(self, title, given, silenced)
 
-    def languages_of(self, text: str) -> frozenset[str]:
-        """Those that words of the text mark; none: the one that is assumed."""
-        tokens = _tokens(text)
-        marked = frozenset(name for name, phrases in self._markers.items() if phrases.stand_in(text, tokens))
-        return marked or frozenset((self._assumed,) if self._assumed else ())
+    def languages_of(self, text: str, given: str | None) -> frozenset[str]:
+        """Those that words of the text mark, for sellers name the wrong one as well, and the given one; without either
+        the one that is assumed.
+        """
+        marked = self._markers.named_in(text)
+        named = given or (None if marked else self._assumed)
+        return marked | frozenset((named,) if named else ())
 
-    def is_bound(self, stated: Stated, word: str) -> bool:
-        """Does the word count only in some language, or in company?"""
-        company = self._companies.get(stated.attribute)
-        return word in self._only_in.get(stated.attribute, {}) or (company is not None and word in company[0].words)
+    def languages_needed(self, stated: Stated, word: str) -> frozenset[str]:
+        """In which the word counts; none: in any."""
+        return self._only_in.get(stated.attribute, {}).get(word, frozenset())
 
-    def counts(self, stated: Stated, word: str, languages: frozenset[str], text: str, types: frozenset[str]) -> bool:
-        """Does a word count in a text of these languages, in which these product types are stated?"""
-        only_in = self._only_in.get(stated.attribute, {}).get(word)
-        if only_in is not None and not only_in & languages:
+    def lacks_company(self, stated: Stated, word: str, text: str, types: frozenset[str]) -> bool:
+        """Does the word need company that is not there? ``types`` are the product types that the text states."""
+        needed = self._needs.get(stated.attribute)
+        if needed is None or word not in needed.words or types & needed.types:
             return False
-        company, phrases = self._companies.get(stated.attribute, (None, None))
-        if company is None or phrases is None or word not in company.words:
-            return True
-        return bool(types & company.types) or phrases.stand_in(text, _tokens(text))
+        return stated.attribute not in self._companies.named_in(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,43 +68,43 @@ class Scope:
     _silenced: frozenset[str]  # attributes of which the listing's words say nothing
 
     def counting(self, found: Iterable[Stated], text: str) -> list[Stated]:
-        """Those of a text's words, in lower case, that count. Each text may be in a language of its own, unless the
-        seller named one.
-        """
+        """Those of a text's words, in lower case, that count. Each text may be in a language of its own."""
+        scopes, whole = self._scopes, text if text == self._title else f"{self._title}\n{text}"
         kept = [one for one in found if one.attribute not in self._silenced]
-        bound = [one for one in kept if self._scopes.is_bound(one, text[one.start : one.end])]
-        if not bound:
-            return kept
-        whole = text if text == self._title else f"{self._title}\n{text}"
-        languages = frozenset((self._language,)) if self._language else self._scopes.languages_of(whole)
-        sure = frozenset(one.value for one in kept if one.attribute == "product_type" and one not in bound)
-        out = {
-            one
-            for one in bound
-            if not self._scopes.counts(one, text[one.start : one.end], languages, whole, sure)
-        }
-        return [one for one in kept if one not in out]
+        needed = [scopes.languages_needed(one, text[one.start : one.end]) for one in kept]
+        if any(needed):
+            languages = scopes.languages_of(whole, self._language)
+            kept = [one for one, some in zip(kept, needed, strict=True) if not some or some & languages]
+        types = frozenset(one.value for one in kept if one.attribute == "product_type")
+        return [one for one in kept if not scopes.lacks_company(one, text[one.start : one.end], whole, types)]
 
 
 class _Phrases:
-    """Words and phrases, wherever they stand in a text; between the words of a phrase anything but a word may stand."""
+    """Names, each with words and phrases, found in one pass; between the words of a phrase may stand anything but a
+    word.
+    """
 
-    def __init__(self, phrases: Iterable[str]) -> None:
-        self._joined = tuple(phrase for phrase in phrases if any(character >= _FIRST_CJK for character in phrase))
-        self._rests: dict[str, list[list[str]]] = defaultdict(list)
-        for phrase in phrases:
-            if phrase not in self._joined:
-                first, *rest = _TOKEN.findall(phrase)
-                self._rests[first].append(rest)
+    def __init__(self, phrases: Mapping[str, Iterable[str]]) -> None:
+        self._joined: list[tuple[str, str]] = []
+        self._rests: dict[str, list[tuple[str, list[str]]]] = defaultdict(list)
+        for name, own in phrases.items():
+            for phrase in own:
+                if any(character >= _FIRST_CJK for character in phrase):
+                    self._joined.append((name, phrase))
+                else:
+                    first, *rest = _TOKEN.findall(phrase)
+                    self._rests[first].append((name, rest))
 
-    def stand_in(self, text: str, tokens: list[str]) -> bool:
-        """Does one of them? ``tokens`` are the text's words."""
-        for place, token in enumerate(tokens):
-            rests = self._rests.get(token, ())
-            if any(tokens[place + 1 : place + 1 + len(rest)] == rest for rest in rests):
-                return True
-        return not text.isascii() and any(phrase in text for phrase in self._joined)
-
-
-def _tokens(text: str) -> list[str]:
-    return _TOKEN.findall(text)
+    def named_in(self, text: str) -> frozenset[str]:
+        """The names of which a phrase stands in the text, in lower case."""
+        tokens = _TOKEN.findall(text)
+        found = {
+            name
+            for place, token in enumerate(tokens)
+            if token in self._rests
+            for name, rest in self._rests[token]
+            if tokens[place + 1 : place + 1 + len(rest)] == rest
+        }
+        if not text.isascii():
+            found.update(name for name, phrase in self._joined if phrase in text)
+        return frozenset(found)
