@@ -13,12 +13,13 @@ from typing import Literal
 
 from model.taxonomy import Taxonomy
 from model.types import Mention, ReadText, Span
+from model.wording.folding import fold
 from model.wording.packs import find_packs
 from model.wording.scope import Scope, Scopes
 from model.wording.units import find_sizes, lowered
 from model.wording.words import WordFinder
 
-_RULES_VERSION = "6"
+_RULES_VERSION = "7"
 _RELIABILITY = {"title": 0.95, "description": 0.8, "ocr": 0.7}
 _MAX_CHARACTERS = 20_000
 _MAX_MENTIONS = 200
@@ -46,7 +47,7 @@ class Extractor:
         """All mentions, title first. Spans are code points of ``title`` and ``description`` as given; ``language`` is
         the BCP 47 tag that the seller named, if one.
         """
-        scope = self._scopes.of(lowered(title), language)
+        scope = self._scopes.of(lowered(fold(title).text), language)
         found = list(self._mentions(scope, title, "title", 1.0))
         found += self._mentions(scope, description, "description", 1.0)
         for image, text in enumerate(texts):
@@ -57,21 +58,20 @@ class Extractor:
     def _mentions(
         self, scope: Scope, text: str, kind: Kind, score: float, image: int = 0, line: int = 0
     ) -> Iterator[Mention]:
-        text = text[:_MAX_CHARACTERS]
+        folded = fold(text[:_MAX_CHARACTERS])
         sure = _RELIABILITY[kind] * score
-        in_lower_case = lowered(text)
+        in_lower_case = lowered(folded.text)
         for one in scope.counting(self._words.find(in_lower_case), in_lower_case):
             if one.attribute == "product_type" and kind != "title":
                 continue  # a description names what the thing goes with as well
-            yield from self._stated(
-                one.attribute, one.value, round(sure, 4), Span(kind, one.start, one.end, image, line)
-            )
+            span = Span(kind, *folded.span(one.start, one.end), image, line)
+            yield from self._stated(one.attribute, one.value, round(sure, 4), span)
         if self._counts_packs:
             for pack in find_packs(in_lower_case):
-                span = Span(kind, pack.start, pack.end, image, line)
+                span = Span(kind, *folded.span(pack.start, pack.end), image, line)
                 yield Mention("pack_count", pack.value, pack.value, round(sure * pack.score, 4), span)
-        for size in find_sizes(text):
-            span = Span(kind, size.start, size.end, image, line)
+        for size in find_sizes(folded.text):
+            span = Span(kind, *folded.span(size.start, size.end), image, line)
             yield Mention("size", size.value, size.label, round(sure * size.score, 4), span)
 
     def _stated(self, name: str, value: str, score: float, span: Span) -> Iterator[Mention]:

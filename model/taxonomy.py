@@ -13,9 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from model.prompts import Prompted, read_prompts
-from model.taxonomy_checks import EVERY, TaxonomyError, check
+from model.taxonomy_checks import EVERY, HEADS, TaxonomyError, check
 
 _FILE = Path(__file__).parent / "taxonomy.json"
+
+
+@dataclass(frozen=True, slots=True)
+class HeadRules:
+    """Words by which the head of a phrase is told, for an attribute of which only the head states a value."""
+
+    aims: frozenset[str]  # ``for``: what follows is what another thing is for
+    whom: frozenset[str]  # unless it is a person or a place: ``for women``
+    of: frozenset[str]  # ``de``: what follows is no head, and what stands before it only by a word of ``kinds``
+    to: frozenset[str]  # ``à``: what follows is no head
+    kinds: frozenset[str]
+    quantities: frozenset[str]  # ``lot``, ``paire``: what they are of is the head
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +45,7 @@ class Wording:
     suffixes: tuple[str, ...]  # stand after one: ``farben`` in ``goldfarben``
     parts: Mapping[str, str]  # state a value only with a modifier, a suffix or another part
     exceptions: tuple[str, ...]  # longer words, or ends of them, that state nothing in spite of ``ends``
+    head: HeadRules | None
 
     @property
     def has_compounds(self) -> bool:
@@ -79,6 +92,9 @@ class Taxonomy:
     language_markers: Mapping[str, tuple[str, ...]]  # by language: words that show it
     only_in: Mapping[str, Mapping[str, frozenset[str]]]  # by attribute and word: the languages in which it counts
     assumed_language: str | None  # of a text that shows none
+    qualifiers: tuple[str, ...]  # words that may stand between, two at most: ``no real leather``
+    harmless: tuple[str, ...]  # phrases with a word of ``after`` that take nothing away: ``free shipping``
+    alternatives: tuple[str, ...]  # a denial holds for both: ``no wool or leather``
     prompts: Mapping[str, Prompted] = field(default_factory=dict)  # attributes declared by prompts alone
 
     def category_of(self, product_type: str) -> str | None:
@@ -139,11 +155,14 @@ def _read(found: Mapping[str, Any], revision: str) -> Taxonomy:
         tuple(context.get("links", ())),
         tuple(context.get("before", {}).get(EVERY, ())),
         tuple(context.get("after", {}).get(EVERY, ())),
-        {name: Silence(tuple(one["words"]), tuple(one.get("unless", ()))) for name, one in found.get("silenced_by", {}).items()},
+        {name: _silence(one) for name, one in found.get("silenced_by", {}).items()},
         {name: _company(one) for name, one in found.get("needs_company", {}).items()},
         {language: tuple(words) for language, words in languages.get("markers", {}).items()},
         {name: _by_language(own) for name, own in languages.get("only", {}).items()},
         languages.get("assumed"),
+        tuple(context.get("qualifiers", ())),
+        tuple(context.get("harmless", ())),
+        tuple(context.get("alternatives", ())),
         read_prompts(found.get("prompts", {}), found["attributes"]),
     )
 
@@ -162,7 +181,12 @@ def _wording(name: str, found: Mapping[str, Any], context: Mapping[str, Any]) ->
         suffixes=tuple(compounds.get("suffixes", ())),
         parts=_by_word(compounds.get("parts", {})),
         exceptions=tuple(compounds.get("exceptions", ())),
+        head=_head(context.get("heads", {}).get(name)),
     )
+
+
+def _silence(found: Mapping[str, list[str]]) -> Silence:
+    return Silence(tuple(found["words"]), tuple(found.get("unless", ())))
 
 
 def _company(found: Mapping[str, list[str]]) -> Company:
@@ -173,6 +197,10 @@ def _by_language(found: Mapping[str, list[str]]) -> dict[str, frozenset[str]]:
     """From words by language: the languages of each word."""
     every = {word for words in found.values() for word in words}
     return {word: frozenset(language for language, words in found.items() if word in words) for word in every}
+
+
+def _head(rules: Mapping[str, list[str]] | None) -> HeadRules | None:
+    return HeadRules(*(frozenset(rules.get(kind, ())) for kind in HEADS)) if rules else None
 
 
 def _by_word(values: Mapping[str, list[str]]) -> dict[str, str]:

@@ -18,9 +18,11 @@ _COMPOUNDS = {  # by value?
 _SILENCE = ("words", "unless")
 _COMPANY = ("words", "types", "company")
 _LANGUAGES = ("assumed", "markers", "only")
+_CONTEXT = ("links", "qualifiers", "alternatives", "before", "after", "harmless", "heads")
+HEADS = ("for", "whom", "of", "to", "kinds", "quantities")  # in ``context.heads``
 _MIN_PART = 3  # letters; shorter ones would be found in nearly any word
 _HEX = re.compile(r"#[0-9a-f]{6}")
-_PHRASE = re.compile(r"[^\W_]+(?:(?: ?[&+] ?|[ '’-])[^\W_]+)*")  # what the search takes for one phrase
+_PHRASE = re.compile(r"[^\W_]+(?:(?: ?& ?|[ '’-])[^\W_]+)*")  # what the search takes for one phrase
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
 
 
@@ -40,6 +42,7 @@ def check(found: Mapping[str, Any]) -> None:
     _check_not_applicable(found["not_applicable"], found["categories"])
     _check_synonyms(found["synonyms"], found["categories"])
     _check_hex(found["hex"], found["synonyms"])
+    _check_context(found.get("context", {}))
     for where, words in _word_lists(found):
         _check_words(where, words)
     for name, words in found.get("looks", {}).items():
@@ -81,6 +84,7 @@ def _check_attributes(found: Mapping[str, Any]) -> None:
         "silenced_by": found.get("silenced_by", {}),
         "needs_company": found.get("needs_company", {}),
         "languages.only": found.get("languages", {}).get("only", {}),
+        "context.heads": context.get("heads", {}),
     }
     for entry, names in spoken.items():
         for name in set(names) - {EVERY}:
@@ -120,6 +124,18 @@ def _check_hex(looks: Mapping[str, str], synonyms: Mapping[str, Mapping[str, lis
             raise TaxonomyError(f"hex.{color} is {look!r}; write #rrggbb with lower-case digits")
 
 
+def _check_context(context: Mapping[str, Any]) -> None:
+    """A misspelt entry would be passed over in silence."""
+    heads = context.get("heads", {})
+    for where, entries, known in (
+        ("context", context, _CONTEXT),
+        *((f"context.heads.{name}", rules, HEADS) for name, rules in heads.items()),
+    ):
+        for entry in entries:
+            if entry not in known:
+                raise TaxonomyError(f"{where} has {entry!r}; it takes {', '.join(known)}")
+
+
 def _word_lists(found: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
     """Every list of words that texts are searched for, with its place in the file."""
     for name, values in found["synonyms"].items():
@@ -127,7 +143,10 @@ def _word_lists(found: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
     for entry in ("ignored", "looks"):
         yield from ((f"{entry}.{name}", words) for name, words in found.get(entry, {}).items())
     context = found.get("context", {})
-    yield "context.links", context.get("links", [])
+    for entry in ("links", "qualifiers", "alternatives", "harmless"):
+        yield f"context.{entry}", context.get(entry, [])
+    for name, rules in context.get("heads", {}).items():
+        yield from ((f"context.heads.{name}.{kind}", words) for kind, words in rules.items())
     for entry in ("before", "after"):
         yield from ((f"context.{entry}.{name}", words) for name, words in context.get(entry, {}).items())
     for entry, kinds in (("silenced_by", _SILENCE), ("needs_company", ("words", "company"))):
@@ -152,8 +171,8 @@ def _check_words(where: str, words: list[str]) -> None:
             raise TaxonomyError(f"{where}: {word!r} holds no word, or spaces around it; write the word alone")
         if not _PHRASE.fullmatch(word):
             raise TaxonomyError(
-                f"{where}: {word!r} would never be found; between its words may stand one space, hyphen, apostrophe, "
-                "& or +, and nothing else"
+                f"{where}: {word!r} would never be found; between its words may stand one space, hyphen, apostrophe "
+                "or &, and nothing else"
             )
 
 

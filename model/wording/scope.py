@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from model.taxonomy import Company, Taxonomy
-from model.wording.words import Stated
+from model.wording.tokens import Stated
 
 _TOKEN = re.compile(r"[^\W_]+")
 _FIRST_CJK = "\u3040"

@@ -1,0 +1,83 @@
+"""Text as words are looked for in it: entities read, accents joined to their letters, wide letters made plain, every
+run of white space one space. Each place in it knows where it stands in the text as given.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html.entities import html5
+
+# What folding may change, besides letters in another form. White space that holds the end of a line stays one.
+_ODD = re.compile(r"&|\s\s|[^\S \n]|[\xad\u2060\ufeff\u2010\u2011]")
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_UNSEEN = frozenset("\xad\u2060\ufeff")  # soft hyphen, word joiner, byte order mark
+_LINE_ENDS = frozenset("\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029")
+_OTHER_FORMS = ("<wide>", "<narrow>", "<font>", "<square>")
+_LIGATURES = range(0xFB00, 0xFB07)  # ff to st
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """``text`` and, by place in it, where that begins and ends in the text as given; None: at the same place."""
+
+    text: str
+    _starts: Sequence[int] | None = None
+    _ends: Sequence[int] | None = None
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Where ``text[start:end]``, which is not empty, stands in the text as given: code points."""
+        if self._starts is None or self._ends is None:
+            return start, end
+        return self._starts[start], self._ends[end - 1]
+
+
+def fold(text: str) -> Folded:
+    """The time is linear in the text; most texts are left as they are at once."""
+    if _ODD.search(text) is None and (text.isascii() or unicodedata.is_normalized("NFKC", text)):
+        return Folded(text)
+    letters: list[str] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    for letter, start, end in _letters(text):
+        last = letters[-1] if letters else ""
+        if last in (" ", "\n") and letter in (" ", "\n"):
+            letters[-1], ends[-1] = min(last, letter), end  # "\n" sorts first
+        elif unicodedata.combining(letter) and last and len(joined := unicodedata.normalize("NFC", last + letter)) == 1:
+            letters[-1], ends[-1] = joined, end
+        else:
+            letters.append(letter)
+            starts.append(start)
+            ends.append(end)
+    return Folded("".join(letters), starts, ends)
+
+
+def _letters(text: str) -> Iterator[tuple[str, int, int]]:
+    """Single code points, plain, each with where it came from; several may come from one place."""
+    at = 0
+    for match in _ENTITY.finditer(text):
+        said = match[0]
+        if not (said.startswith("&#") or said[1:] in html5):
+            continue  # what only looks like one
+        yield from ((letter, place, place + 1) for place in range(at, match.start()) for letter in _plain(text[place]))
+        at = match.end()
+        yield from ((letter, *match.span()) for one in html.unescape(said) for letter in _plain(one))
+    yield from ((letter, place, place + 1) for place in range(at, len(text)) for letter in _plain(text[place]))
+
+
+def _plain(letter: str) -> str:
+    """Signs that mean something of their own, such as ½, ² and ″, stay."""
+    if letter.isascii():
+        return ("\n" if letter in _LINE_ENDS else " ") if letter.isspace() else letter
+    if letter in _UNSEEN:
+        return ""
+    if letter.isspace():
+        return "\n" if letter in _LINE_ENDS else " "
+    if letter in "\u2010\u2011":
+        return "-"
+    if ord(letter) in _LIGATURES or unicodedata.decomposition(letter).startswith(_OTHER_FORMS):
+        return unicodedata.normalize("NFKC", letter)
+    return unicodedata.normalize("NFC", letter)

@@ -1,0 +1,40 @@
+"""The words of a text, which of them stand together, and what they state."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+TOKEN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
+_JOINS = frozenset(("", " ", "-", "'", "’"))  # what may stand between the words of a phrase
+_AND_JOINS = _JOINS | {"&", " & ", "+", " + "}
+
+Token = tuple[str, int, int]  # the word, where it starts and where it ends
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """A value that words at ``[start, end)`` state."""
+
+    attribute: str
+    value: str
+    start: int
+    end: int
+
+
+def tokens_of(text: str) -> list[Token]:
+    """Of lowered ``text``, in order."""
+    return [(match[0], match.start(), match.end()) for match in TOKEN.finditer(text)]
+
+
+def neighbour(tokens: Sequence[Token], place: int, other: int, text: str, *, and_too: bool = False) -> str | None:
+    """The word at ``other``, next to the one at ``place``, if nothing but a space, a hyphen or an apostrophe stands
+    between; ``and_too``: or an ``&``.
+    """
+    if not 0 <= other < len(tokens):
+        return None
+    left, right = min(place, other), max(place, other)
+    between = text[tokens[left][2] : tokens[right][1]]
+    return tokens[other][0] if between in (_AND_JOINS if and_too else _JOINS) else None
