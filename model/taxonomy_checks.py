@@ -23,6 +23,7 @@ HEADS = ("for", "whom", "of", "to", "kinds", "quantities")  # in ``context.heads
 _MIN_PART = 3  # letters; shorter ones would be found in nearly any word
 _HEX = re.compile(r"#[0-9a-f]{6}")
 _PHRASE = re.compile(r"[^\W_]+(?:(?: ?& ?|[ '’-])[^\W_]+)*")  # what the search takes for one phrase
+_WORD = re.compile(r"[^\W_]+")
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
 
 
@@ -41,6 +42,7 @@ def check(found: Mapping[str, Any]) -> None:
     _check_attributes(found)
     _check_not_applicable(found["not_applicable"], found["categories"])
     _check_synonyms(found["synonyms"], found["categories"])
+    _check_ignored(found["ignored"], found["synonyms"])
     _check_hex(found["hex"], found["synonyms"])
     _check_context(found.get("context", {}))
     for where, words in _word_lists(found):
@@ -116,6 +118,16 @@ def _check_synonyms(synonyms: Mapping[str, Mapping[str, list[str]]], categories:
                 stated[word] = value
 
 
+def _check_ignored(ignored: Mapping[str, list[str]], synonyms: Mapping[str, Mapping[str, list[str]]]) -> None:
+    """What is ignored states nothing, however it is joined: ``multi color`` is found as ``multi-color``."""
+    for name, phrases in ignored.items():
+        same = {tuple(_WORD.findall(phrase)): phrase for phrase in phrases}
+        for word in (word for words in synonyms.get(name, {}).values() for word in words):
+            phrase = same.get(tuple(_WORD.findall(word)))
+            if phrase is not None:
+                raise TaxonomyError(f"ignored.{name}: {phrase!r} hides the synonym {word!r}; keep one")
+
+
 def _check_hex(looks: Mapping[str, str], synonyms: Mapping[str, Mapping[str, list[str]]]) -> None:
     for color, look in looks.items():
         if color not in synonyms.get("color", {}):
@@ -149,15 +161,20 @@ def _word_lists(found: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
         yield from ((f"context.heads.{name}.{kind}", words) for kind, words in rules.items())
     for entry in ("before", "after"):
         yield from ((f"context.{entry}.{name}", words) for name, words in context.get(entry, {}).items())
+    yield from _scope_lists(found)
+    for name, compounds in found.get("compounds", {}).items():
+        for kind, words in compounds.items():
+            for value, own in words.items() if isinstance(words, dict) else [("", words)]:
+                yield f"compounds.{name}.{kind}" + (f".{value}" if value else ""), own
+
+
+def _scope_lists(found: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    """Those that say where words count."""
     for entry, kinds in (("silenced_by", _SILENCE), ("needs_company", ("words", "company"))):
         for name, own in found.get(entry, {}).items():
             yield from ((f"{entry}.{name}.{kind}", own.get(kind, [])) for kind in kinds)
     for language, words in found.get("languages", {}).get("markers", {}).items():
         yield f"languages.markers.{language}", words
-    for name, compounds in found.get("compounds", {}).items():
-        for kind, words in compounds.items():
-            for value, own in words.items() if isinstance(words, dict) else [("", words)]:
-                yield f"compounds.{name}.{kind}" + (f".{value}" if value else ""), own
 
 
 def _check_words(where: str, words: list[str]) -> None:

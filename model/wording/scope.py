@@ -1,7 +1,7 @@
 """What counts of the words found in a listing: by what it sells, by its language, and by the company they keep.
 
-``Moulin Rouge DVD`` sells no red thing, ``Root rot killer`` is not German, and ``LED Streifen`` are no pattern. All of it
-is decided by words of the title and the text, listed in the taxonomy.
+``Moulin Rouge DVD`` sells no red thing, ``Root rot killer`` is not German, and ``LED Streifen`` are no pattern. All
+of it is decided by words of the title and the text, listed in the taxonomy.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from model.taxonomy import Company, Taxonomy
+from model.taxonomy import Taxonomy
 from model.wording.tokens import Stated
 
 _TOKEN = re.compile(r"[^\W_]+")
