@@ -304,7 +304,7 @@ def test_what_was_missing_anyway_is_null() -> None:
 def test_evidence_is_the_words_that_state_the_value() -> None:
     """Spans of title, description and OCR that state the top value, and of no other."""
     seen = prediction(color=scores("color", "red", 0.3, ("red", 0.3), ("red", 0.3)))
-    found = tag(seen, "Black chair", "black legs, red seat", (None, read("SALE", "BLACK"))).attributes["color"]
+    found = tag(seen, "Black chair", "black back, red seat", (None, read("SALE", "BLACK"))).attributes["color"]
     assert found.evidence == (Span("title", 0, 5), Span("description", 0, 5), Span("ocr", 0, 5, 1, 1))
 
 
