@@ -15,10 +15,11 @@ from model.taxonomy import Taxonomy
 from model.types import Mention, ReadText, Span
 from model.wording.folding import fold
 from model.wording.packs import find_packs
+from model.wording.scope import Scope, Scopes
 from model.wording.units import find_sizes, lowered
 from model.wording.words import WordFinder
 
-_RULES_VERSION = "6"
+_RULES_VERSION = "7"
 _RELIABILITY = {"title": 0.95, "description": 0.8, "ocr": 0.7}
 _MAX_CHARACTERS = 20_000
 _MAX_MENTIONS = 200
@@ -32,6 +33,7 @@ class Extractor:
     def __init__(self, taxonomy: Taxonomy) -> None:
         self._taxonomy = taxonomy
         self._words = WordFinder(taxonomy)
+        self._scopes = Scopes(taxonomy)
         self._counts_packs = "pack_count" in taxonomy.attributes
 
     @property
@@ -39,20 +41,27 @@ class Extractor:
         """Hash of rules and taxonomy: part of the model's revision."""
         return hashlib.sha256(f"{_RULES_VERSION} {self._taxonomy.revision}".encode()).hexdigest()[:16]
 
-    def extract(self, title: str, description: str, texts: Sequence[ReadText | None]) -> list[Mention]:
-        """All mentions, title first. Spans are code points of ``title`` and ``description`` as given."""
-        found = list(self._mentions(title, "title", 1.0))
-        found += self._mentions(description, "description", 1.0)
+    def extract(
+        self, title: str, description: str, texts: Sequence[ReadText | None], language: str | None = None
+    ) -> list[Mention]:
+        """All mentions, title first. Spans are code points of ``title`` and ``description`` as given; ``language`` is
+        the BCP 47 tag that the seller named, if one.
+        """
+        scope = self._scopes.of(lowered(fold(title).text), language)
+        found = list(self._mentions(scope, title, "title", 1.0))
+        found += self._mentions(scope, description, "description", 1.0)
         for image, text in enumerate(texts):
             for index, line in enumerate(text.lines if text else ()):
-                found += self._mentions(line.text, "ocr", line.score, image, index)
+                found += self._mentions(scope, line.text, "ocr", line.score, image, index)
         return found[:_MAX_MENTIONS]
 
-    def _mentions(self, text: str, kind: Kind, score: float, image: int = 0, line: int = 0) -> Iterator[Mention]:
+    def _mentions(
+        self, scope: Scope, text: str, kind: Kind, score: float, image: int = 0, line: int = 0
+    ) -> Iterator[Mention]:
         folded = fold(text[:_MAX_CHARACTERS])
         sure = _RELIABILITY[kind] * score
         in_lower_case = lowered(folded.text)
-        for one in self._words.find(in_lower_case):
+        for one in scope.counting(self._words.find(in_lower_case), in_lower_case):
             if one.attribute == "product_type" and kind != "title":
                 continue  # a description names what the thing goes with as well
             span = Span(kind, *folded.span(one.start, one.end), image, line)

@@ -44,12 +44,30 @@ class Wording:
     modifiers: tuple[str, ...]  # stand before a value's word in one word: ``dunkel`` in ``dunkelblau``
     suffixes: tuple[str, ...]  # stand after one: ``farben`` in ``goldfarben``
     parts: Mapping[str, str]  # state a value only with a modifier, a suffix or another part
+    exceptions: tuple[str, ...]  # longer words, or ends of them, that state nothing in spite of ``ends``
     head: HeadRules | None
 
     @property
     def has_compounds(self) -> bool:
         """Is anything looked for within longer words?"""
         return bool(self.beginnings or self.ends or self.modifiers or self.suffixes)
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Words of a title that sells something of which colours, say, are not told; ``unless`` these stand there too."""
+
+    words: tuple[str, ...]
+    unless: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """Words that state a value only in company: of a stated product type, or of another word of title or text."""
+
+    words: frozenset[str]
+    types: frozenset[str]
+    company: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +87,11 @@ class Taxonomy:
     links: tuple[str, ...]  # words that may stand between a word and one that takes away its meaning
     denials: tuple[str, ...]  # words before a value of any attribute that take away its meaning
     exclusions: tuple[str, ...]  # and after it
+    silenced_by: Mapping[str, Silence]  # by attribute
+    needs_company: Mapping[str, Company]  # by attribute
+    language_markers: Mapping[str, tuple[str, ...]]  # by language: words that show it
+    only_in: Mapping[str, Mapping[str, frozenset[str]]]  # by attribute and word: the languages in which it counts
+    assumed_language: str | None  # of a text that shows none
     qualifiers: tuple[str, ...]  # words that may stand between, two at most: ``no real leather``
     harmless: tuple[str, ...]  # phrases with a word of ``after`` that take nothing away: ``free shipping``
     alternatives: tuple[str, ...]  # a denial holds for both: ``no wool or leather``
@@ -114,7 +137,7 @@ def load_taxonomy(path: Path = _FILE) -> Taxonomy:
 
 def _read(found: Mapping[str, Any], revision: str) -> Taxonomy:
     """Of a checked file."""
-    context = found.get("context", {})
+    context, languages = found.get("context", {}), found.get("languages", {})
     return Taxonomy(
         tuple(found["attributes"]),
         tuple(sorted(found["categories"])),
@@ -132,6 +155,11 @@ def _read(found: Mapping[str, Any], revision: str) -> Taxonomy:
         tuple(context.get("links", ())),
         tuple(context.get("before", {}).get(EVERY, ())),
         tuple(context.get("after", {}).get(EVERY, ())),
+        {name: _silence(one) for name, one in found.get("silenced_by", {}).items()},
+        {name: _company(one) for name, one in found.get("needs_company", {}).items()},
+        {language: tuple(words) for language, words in languages.get("markers", {}).items()},
+        {name: _by_language(own) for name, own in languages.get("only", {}).items()},
+        languages.get("assumed"),
         tuple(context.get("qualifiers", ())),
         tuple(context.get("harmless", ())),
         tuple(context.get("alternatives", ())),
@@ -152,8 +180,23 @@ def _wording(name: str, found: Mapping[str, Any], context: Mapping[str, Any]) ->
         modifiers=tuple(compounds.get("modifiers", ())),
         suffixes=tuple(compounds.get("suffixes", ())),
         parts=_by_word(compounds.get("parts", {})),
+        exceptions=tuple(compounds.get("exceptions", ())),
         head=_head(context.get("heads", {}).get(name)),
     )
+
+
+def _silence(found: Mapping[str, list[str]]) -> Silence:
+    return Silence(tuple(found["words"]), tuple(found.get("unless", ())))
+
+
+def _company(found: Mapping[str, list[str]]) -> Company:
+    return Company(frozenset(found["words"]), frozenset(found.get("types", ())), tuple(found.get("company", ())))
+
+
+def _by_language(found: Mapping[str, list[str]]) -> dict[str, frozenset[str]]:
+    """From words by language: the languages of each word."""
+    every = {word for words in found.values() for word in words}
+    return {word: frozenset(language for language, words in found.items() if word in words) for word in every}
 
 
 def _head(rules: Mapping[str, list[str]] | None) -> HeadRules | None:

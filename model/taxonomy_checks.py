@@ -9,14 +9,22 @@ from typing import Any
 from model.errors import ModelError
 
 EVERY = "*"  # in ``context``: words that count for every attribute
-_OPTIONAL = ("context", "looks", "compounds", "prompts")
+_OPTIONAL = ("context", "looks", "compounds", "silenced_by", "needs_company", "languages", "prompts")
 _NEEDED = ("version", "attributes", "not_applicable", "labels", "hex", "synonyms", "ignored", "scenes", "categories")
 _ENTRIES = frozenset((*_NEEDED, *_OPTIONAL))
+_COMPOUNDS = {  # by value?
+    "beginnings": True, "ends": True, "parts": True, "modifiers": False, "suffixes": False, "exceptions": False,
+}  # fmt: skip
+_SILENCE = ("words", "unless")
+_COMPANY = ("words", "types", "company")
+_LANGUAGES = ("assumed", "markers", "only")
 _CONTEXT = ("links", "qualifiers", "alternatives", "before", "after", "harmless", "heads")
 HEADS = ("for", "whom", "of", "to", "kinds", "quantities")  # in ``context.heads``
-_COMPOUNDS = {"beginnings": True, "ends": True, "parts": True, "modifiers": False, "suffixes": False}  # by value?
 _MIN_PART = 3  # letters; shorter ones would be found in nearly any word
 _HEX = re.compile(r"#[0-9a-f]{6}")
+_PHRASE = re.compile(r"[^\W_]+(?:(?: ?& ?|[ '’-])[^\W_]+)*")  # what the search takes for one phrase
+_WORD = re.compile(r"[^\W_]+")
+_LANGUAGE = re.compile(r"[a-z]{2,3}")
 
 
 class TaxonomyError(ModelError):
@@ -34,6 +42,7 @@ def check(found: Mapping[str, Any]) -> None:
     _check_attributes(found)
     _check_not_applicable(found["not_applicable"], found["categories"])
     _check_synonyms(found["synonyms"], found["categories"])
+    _check_ignored(found["ignored"], found["synonyms"])
     _check_hex(found["hex"], found["synonyms"])
     _check_context(found.get("context", {}))
     for where, words in _word_lists(found):
@@ -45,6 +54,11 @@ def check(found: Mapping[str, Any]) -> None:
                 raise TaxonomyError(f"looks.{name} names {word!r}, which states no value; add it to synonyms.{name}")
     for name, compounds in found.get("compounds", {}).items():
         _check_compounds(name, compounds, found["synonyms"][name])
+    for name, silence in found.get("silenced_by", {}).items():
+        _check_kinds(f"silenced_by.{name}", silence, _SILENCE)
+    for name, company in found.get("needs_company", {}).items():
+        _check_company(name, company, found)
+    _check_languages(found.get("languages", {}), found["synonyms"])
 
 
 def _check_categories(categories: Mapping[str, list[str]]) -> None:
@@ -69,6 +83,9 @@ def _check_attributes(found: Mapping[str, Any]) -> None:
         "compounds": found.get("compounds", {}),
         "context.before": context.get("before", {}),
         "context.after": context.get("after", {}),
+        "silenced_by": found.get("silenced_by", {}),
+        "needs_company": found.get("needs_company", {}),
+        "languages.only": found.get("languages", {}).get("only", {}),
         "context.heads": context.get("heads", {}),
     }
     for entry, names in spoken.items():
@@ -99,6 +116,16 @@ def _check_synonyms(synonyms: Mapping[str, Mapping[str, list[str]]], categories:
                 if word in stated:
                     raise TaxonomyError(f"{attribute}: {word!r} stands for {stated[word]!r} and {value!r}; keep one")
                 stated[word] = value
+
+
+def _check_ignored(ignored: Mapping[str, list[str]], synonyms: Mapping[str, Mapping[str, list[str]]]) -> None:
+    """What is ignored states nothing, however it is joined: ``multi color`` is found as ``multi-color``."""
+    for name, phrases in ignored.items():
+        same = {tuple(_WORD.findall(phrase)): phrase for phrase in phrases}
+        for word in (word for words in synonyms.get(name, {}).values() for word in words):
+            phrase = same.get(tuple(_WORD.findall(word)))
+            if phrase is not None:
+                raise TaxonomyError(f"ignored.{name}: {phrase!r} hides the synonym {word!r}; keep one")
 
 
 def _check_hex(looks: Mapping[str, str], synonyms: Mapping[str, Mapping[str, list[str]]]) -> None:
@@ -134,10 +161,20 @@ def _word_lists(found: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
         yield from ((f"context.heads.{name}.{kind}", words) for kind, words in rules.items())
     for entry in ("before", "after"):
         yield from ((f"context.{entry}.{name}", words) for name, words in context.get(entry, {}).items())
+    yield from _scope_lists(found)
     for name, compounds in found.get("compounds", {}).items():
         for kind, words in compounds.items():
             for value, own in words.items() if isinstance(words, dict) else [("", words)]:
                 yield f"compounds.{name}.{kind}" + (f".{value}" if value else ""), own
+
+
+def _scope_lists(found: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    """Those that say where words count."""
+    for entry, kinds in (("silenced_by", _SILENCE), ("needs_company", ("words", "company"))):
+        for name, own in found.get(entry, {}).items():
+            yield from ((f"{entry}.{name}.{kind}", own.get(kind, [])) for kind in kinds)
+    for language, words in found.get("languages", {}).get("markers", {}).items():
+        yield f"languages.markers.{language}", words
 
 
 def _check_words(where: str, words: list[str]) -> None:
@@ -149,6 +186,11 @@ def _check_words(where: str, words: list[str]) -> None:
             raise TaxonomyError(f"{where}: {word!r} must be in lower case")
         if not re.search(r"[^\W_]", word) or word != word.strip():
             raise TaxonomyError(f"{where}: {word!r} holds no word, or spaces around it; write the word alone")
+        if not _PHRASE.fullmatch(word):
+            raise TaxonomyError(
+                f"{where}: {word!r} would never be found; between its words may stand one space, hyphen, apostrophe "
+                "or &, and nothing else"
+            )
 
 
 def _check_compounds(name: str, compounds: Mapping[str, Any], synonyms: Mapping[str, list[str]]) -> None:
@@ -167,3 +209,40 @@ def _check_compounds(name: str, compounds: Mapping[str, Any], synonyms: Mapping[
                     f"compounds.{name}.{kind}: {word!r} has {len(word)} letters, and at least {_MIN_PART} are needed: "
                     "it would be found in nearly any word"
                 )
+
+
+def _check_company(name: str, company: Mapping[str, list[str]], found: Mapping[str, Any]) -> None:
+    _check_kinds(f"needs_company.{name}", company, _COMPANY)
+    _check_known(f"needs_company.{name}.words", company["words"], name, found["synonyms"][name])
+    for value in company.get("types", ()):
+        if value not in found["synonyms"].get("product_type", {}):
+            raise TaxonomyError(f"needs_company.{name}.types names {value!r}, a product type without words; add them")
+
+
+def _check_languages(languages: Mapping[str, Any], synonyms: Mapping[str, Mapping[str, list[str]]]) -> None:
+    _check_kinds("languages", languages, _LANGUAGES)
+    markers = languages.get("markers", {})
+    for language in (*markers, *([languages["assumed"]] if "assumed" in languages else [])):
+        if not _LANGUAGE.fullmatch(language):
+            raise TaxonomyError(f"languages names {language!r}; write the code alone, such as 'de'")
+    for name, by_language in languages.get("only", {}).items():
+        for language, words in by_language.items():
+            if language not in markers:
+                raise TaxonomyError(f"languages.only.{name} names {language!r}, which has no markers; add them")
+            _check_known(f"languages.only.{name}.{language}", words, name, synonyms[name])
+
+
+def _check_known(where: str, words: Iterable[str], name: str, synonyms: Mapping[str, list[str]]) -> None:
+    """Words that are to count only under a condition state a value to begin with."""
+    known = {word for own in synonyms.values() for word in own}
+    for word in words:
+        if word not in known:
+            raise TaxonomyError(f"{where} names {word!r}, which states no value; add it to synonyms.{name}")
+
+
+def _check_kinds(where: str, found: Mapping[str, Any], kinds: tuple[str, ...]) -> None:
+    if not isinstance(found, dict):
+        raise TaxonomyError(f"{where} must be an object with {', '.join(kinds)}")
+    for kind in found:
+        if kind not in kinds:
+            raise TaxonomyError(f"{where} has {kind!r}; it takes {', '.join(kinds)}")

@@ -211,7 +211,8 @@ class Tagger:
             prices = find_prices(read, hints)
             if prediction is None:
                 return Outcome(item.record, listing.listing_id, item, None, texts, tuple(prices))
-            mentions = self._stages.extractor.extract(listing.title, listing.description or "", read)
+            description = listing.description or ""
+            mentions = self._stages.extractor.extract(listing.title, description, read, listing.language)
             was_read = any(text is not None for text in read)
             decoded = [place for place, image in enumerate(item.images) if isinstance(image, DecodedImage)]
             tags = self._stages.tagging.resolve(

@@ -53,7 +53,7 @@ class Compounds:
     def __init__(self, wording: Wording, after: frozenset[str]) -> None:
         self._words = {**wording.parts, **wording.values}
         self._beginnings = wording.beginnings
-        self._ends = wording.ends
+        self._ends: dict[str, str | None] = {**wording.ends, **dict.fromkeys(wording.exceptions)}
         self._modifiers = frozenset(one for one in wording.modifiers if not is_joined(one))
         self._suffixes = tuple(one for one in wording.suffixes if not is_joined(one))
         self._after = tuple(sorted(after))
@@ -85,10 +85,10 @@ class Compounds:
         return None
 
     def _end(self, word: str) -> str | None:
-        """``kiefernholz``."""
-        for length in range(_MIN_REST, len(word) - HEAD + 1):
-            value = self._ends.get(word[length:])
-            if value is not None:
+        """``kiefernholz``; the longest end decides, and ``handschuhe`` are no shoes."""
+        for length in range(len(word) - HEAD + 1):
+            value = self._ends.get(word[length:], "")
+            if value is None or (value and length >= _MIN_REST):
                 return value
         return None
 

@@ -106,7 +106,7 @@ def test_only_the_head_of_a_phrase_is_the_thing(title: str, values: list[str]) -
         ("50% wool 50% polyester", ["wool", "polyester"]),
         ("shell 100% wool, lining 80% polyester 20% cotton", ["wool", "polyester"]),
         ("20% wool jumper", []),
-        ("100% leather, rubber sole", ["leather", "rubber"]),
+        ("100% leather, rubber details", ["leather", "rubber"]),
         ("50% off leather", ["leather"]),
     ],
 )
