@@ -1,4 +1,4 @@
-"""Pictures brought to size: the same functions for training and for serving, so that both see the same pixels.
+"""Pictures brought to size; `model.pictures.decode` asks for training and for serving, so both see the same pixels.
 
 Pictures in, pictures out, and nothing imported but the library: a decoder process starts in a third of the time.
 """

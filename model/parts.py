@@ -25,9 +25,10 @@ from model.fusions.registry import NEEDS_PARTS
 from model.image import ImageTower
 from model.text import TextTower
 from model.training.dataset import Row
-from model.training.features import Features, cached, compute_features, load_pixels
+from model.training.features import Features, cached, compute_features
 from model.training.ground_data import grounds_of
 from model.training.part_features import Halves, PartFeatures
+from model.training.picture_files import digests_of, load_pixels
 from model.types import ListingInput
 
 Log = Callable[[str], None]
@@ -66,12 +67,11 @@ def _parts(
     log: Log,
 ) -> PartFeatures:
     image, text = towers
-    names = [f"{path.parent.name}/{path.name}" for path in pictures]
     grid, limit = config.region_grid, config.part_tokens
     seen = cached(
         cache,
         "regions",
-        (image, config.image_side, grid, *names),
+        (image, config.image_side, grid, *digests_of(pictures, log)),
         lambda: {"regions": _look(pictures, image, config.image_side, grid, log)},
     )
     said = cached(cache, "tokens", (text, limit, *titles), lambda: _read(titles, text, limit))

@@ -14,7 +14,7 @@ from model.geometry import Framing
 from model.prompts import Prompted
 from model.runtime.engines import EngineChoice
 from model.training.dataset import Row
-from model.training.features import load_pixels
+from model.training.picture_files import load_pixels
 from model.weights import Calibrated, Checkpoint
 from model.zero_shot import ZeroShot, open_zero_shot
 

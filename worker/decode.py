@@ -13,6 +13,7 @@ from typing import Literal, TypeVar
 import structlog
 
 from model.geometry import Framing
+from model.pictures.decode import MAX_PIXELS, MAX_PIXELS_JPEG, READING_SIDE
 from schemas.deadletter import Reason, Stage
 from worker.decoding.cell import Cell, GoneError, LiedError, death
 from worker.decoding.confine import PATIENCE
@@ -41,10 +42,10 @@ class DecodePolicy:
     seconds: float = 4.0
     patience: float = PATIENCE
     max_body_bytes: int = 10 << 20
-    max_pixels_jpeg: int = 50_000_000
-    max_pixels: int = 24_000_000
+    max_pixels_jpeg: int = MAX_PIXELS_JPEG
+    max_pixels: int = MAX_PIXELS
     framing: Framing = field(default_factory=lambda: Framing(224))
-    reading_side: int = 1536
+    reading_side: int = READING_SIDE
     pictures_per_process: int = 5000  # codecs leak; a fresh process does not
     avif: bool = False
     confine: Literal["full", "limits"] = "full"

@@ -24,9 +24,9 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
+from model.pictures.formats import HEAD_BYTES, sniff
 from schemas.deadletter import Reason, Stage
 from worker.clock import Clock, MonotonicClock
-from worker.decoding.formats import HEAD_BYTES, sniff
 from worker.errors import RejectedError
 from worker.fetching.allowance import Allowance, NoRoomError
 from worker.fetching.dial import GuardedConnector, WireBudget

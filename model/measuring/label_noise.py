@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from model.measuring.figures import wilson_interval
 from model.training.dataset import Row
 from model.training.features import cached
+from model.training.picture_files import digests_of, load_thumbnail
 
 NOISY = ("product_type", "color")  # material labels are read off titles: twins agree where titles do
 _SIDE = 16
@@ -37,12 +37,12 @@ def label_noise(rows: Sequence[Row], cache: Path, log: Callable[[str], None] = l
     listings = [row for row in rows if row.title]
     if len(listings) < 2:
         return {}
-    names = [f"{row.image.parent.name}/{row.image.name}" for row in listings]
+    pictures = [row.image for row in listings]
     seen = cached(
         cache,
         "thumbnails",
-        (_SIDE, *names),
-        lambda: {"thumbnails": thumbnails([row.image for row in listings], log)},
+        (_SIDE, *digests_of(pictures, log)),
+        lambda: {"thumbnails": thumbnails(pictures, log)},
     )
     pairs = twins(seen["thumbnails"])
     found = {}
@@ -69,9 +69,7 @@ def thumbnails(pictures: Sequence[Path], log: Callable[[str], None] = lambda _: 
     """(N, S, S, 3) sRGB."""
     found = np.zeros((len(pictures), _SIDE, _SIDE, 3), np.uint8)
     for place, path in enumerate(pictures):
-        with Image.open(path) as image:
-            image.draft("RGB", (4 * _SIDE, 4 * _SIDE))  # a JPEG need not be decoded finer than it is used
-            found[place] = np.asarray(image.convert("RGB").resize((_SIDE, _SIDE), Image.Resampling.BOX), np.uint8)
+        found[place] = load_thumbnail(path, _SIDE)
         if place % 2000 == 0:
             log(f"thumbnails {place:,} of {len(pictures):,}")
     return found

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from PIL import Image
 
-from model.geometry import fit_square
+from model.geometry import Framing
 from model.reference.outputs import Group
 from model.reference.words import Reader
 from model.training.dataset import Row, Split, family_share
+from model.training.picture_files import digests_of, load_small
 
 WATCHED_SHARE = 0.1
 
@@ -33,12 +33,11 @@ class Listings:
 
 
 def load_listings(rows: Sequence[Row], groups: Sequence[Group], side: int, log: Callable[[str], None]) -> Listings:
-    """Rows with their pictures of ``side`` × ``side`` pixels."""
+    """Rows with their pictures of ``side`` × ``side`` pixels. Raises ModelError naming pictures that cannot be used."""
+    digests_of([row.image for row in rows], log)
     pixels = np.zeros((len(rows), side, side, 3), np.uint8)
     for place, row in enumerate(rows):
-        with Image.open(row.image) as image:
-            image.draft("RGB", (2 * side, 2 * side))  # a JPEG need not be decoded finer than it is used
-            pixels[place] = np.asarray(fit_square(image.convert("RGB"), side), np.uint8)
+        pixels[place] = load_small(row.image, Framing(side))
         if place % 2000 == 0:
             log(f"pictures {place:,} of {len(rows):,}")
     titles = tuple(row.title for row in rows)

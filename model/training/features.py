@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 from torch import nn
 
 from model.colors.color_histogram import color_histogram
@@ -25,7 +24,7 @@ from model.training.dataset import Row
 from model.training.kept import kept
 from model.training.masking import Mask
 from model.training.part_features import PartFeatures
-from model.types import Pixels
+from model.training.picture_files import digests_of, load_pixels
 
 Floats = npt.NDArray[np.float32]
 Array = npt.NDArray[Any]
@@ -103,14 +102,16 @@ def batches_of(pictures: Sequence[Path], framing: Framing) -> Iterator[npt.NDArr
 
 def _see(rows: Sequence[Row], tower: ImageTower, side: int, cache: Path, log: Log) -> Mapping[str, Floats]:
     pictures = [row.image for row in rows]
-    names = [f"{path.parent.name}/{path.name}" for path in pictures]
-    return cached(cache, "pictures", (tower, side, *names), lambda: _look(pictures, tower, side, log))
+    key = (tower, side, *digests_of(pictures, log))
+    return cached(cache, "pictures", key, lambda: _look(pictures, tower, side, log))
 
 
 def cached(
     cache: Path, kind: str, key: Sequence[object], compute: Callable[[], Mapping[str, Array]]
 ) -> Mapping[str, Any]:
-    """Arrays by name from a file of ``cache`` that is named after ``key``; computed where there is none."""
+    """Arrays by name from a file of ``cache`` that is named after ``key``; computed where there is none. Of pictures
+    the key has digests, as another catalogue may have other pictures under the same names.
+    """
     digest = hashlib.sha256()
     for part in key:
         digest.update(weights_of(part) if isinstance(part, nn.Module) else f"{part}\0".encode())
@@ -124,9 +125,12 @@ def cached(
 
 
 def weights_of(tower: nn.Module) -> bytes:
-    """Enough of a tower's weights, and of what else makes its features, to tell it from others."""
-    weights = np.concatenate([p.detach().cpu().float().numpy().ravel()[:64] for p in tower.parameters()]).tobytes()
-    return weights + str(getattr(tower, "identity", "")).encode()
+    """A digest of a tower's weights, and of what else makes its features: no other tower has it."""
+    digest = hashlib.sha256(str(getattr(tower, "identity", "")).encode())
+    for name, value in tower.state_dict().items():
+        digest.update(f"\0{name} {value.dtype} {tuple(value.shape)}\0".encode())
+        digest.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.digest()
 
 
 def read_titles(titles: Sequence[str], tower: TextTower) -> Floats:
@@ -150,9 +154,3 @@ def _look(pictures: Sequence[Path], tower: ImageTower, side: int, log: Log) -> M
         if start % (50 * _BATCH) == 0:
             log(f"pictures {start:,} of {len(pictures):,}")
     return {"images": np.concatenate(images).astype(np.float32), "colors": np.stack(colors)}
-
-
-def load_pixels(path: Path, framing: Framing) -> Pixels:
-    """(S, S, 3) sRGB of a picture's file."""
-    with Image.open(path) as image:
-        return np.asarray(framing.square(image.convert("RGB")), np.uint8)

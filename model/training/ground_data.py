@@ -14,7 +14,8 @@ from model.scenes.ground import NUM_MEASURES, ground_measures
 from model.scenes.surroundings import PLAIN, ground_of
 from model.training.backdrops import before_backdrop
 from model.training.dataset import Row
-from model.training.features import GroundFeatures, cached, load_pixels
+from model.training.features import GroundFeatures, cached
+from model.training.picture_files import digests_of, load_pixels
 
 Floats = npt.NDArray[np.float32]
 Log = Callable[[str], None]
@@ -25,9 +26,9 @@ _LAYOUT = 1  # of the measures: what the cache holds of another one is of no use
 def grounds_of(rows: Sequence[Row], framing: Framing, cache: Path, log: Log) -> GroundFeatures:
     """What `ground.py` measures of the rows' pictures, and of those from a studio before another backdrop each."""
     plain = [ground_of(scene) == PLAIN if (scene := row.labels.get("scene")) else False for row in rows]
-    names = [f"{row.image.parent.name}/{row.image.name}" for row in rows]
-    key = (_LAYOUT, framing, *names, *plain)
-    found = cached(cache, "grounds", key, lambda: _measure([row.image for row in rows], plain, framing, log))
+    pictures = [row.image for row in rows]
+    key = (_LAYOUT, framing, *digests_of(pictures, log), *plain)
+    found = cached(cache, "grounds", key, lambda: _measure(pictures, plain, framing, log))
     return GroundFeatures(found["measures"], found["backdrops"])
 
 

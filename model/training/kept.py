@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from stat import S_IMODE
 from uuid import uuid4
 
 import torch
@@ -22,6 +23,14 @@ def kept(path: Path, compute: Callable[[], Mapping[str, torch.Tensor]]) -> dict[
     found = {name: value.contiguous() for name, value in compute().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{uuid4().hex}.new")
-    save_file(found, partial)
+    save_as_usual(found, partial)
     partial.replace(path)
     return found
+
+
+def save_as_usual(tensors: Mapping[str, torch.Tensor], path: Path) -> None:
+    """A safetensors file that whoever may read files of this process may read; the library's own are its owner's."""
+    path.touch()
+    mode = S_IMODE(path.stat().st_mode)
+    save_file(dict(tensors), path)
+    path.chmod(mode)

@@ -23,6 +23,7 @@ from model.image import ImageTower, first_stages, last_stages
 from model.runtime.engines import choose_engine, open_images
 from model.training.dataset import Row
 from model.training.features import weights_of
+from model.training.picture_files import digests_of, load_upright
 from model.types import Pixels
 
 VIEWS = ("as it is", "mirrored", "crop", "another crop")
@@ -78,7 +79,7 @@ def look(rows: Sequence[Row], tower: ImageTower, config: ModelConfig, cache: Pat
     side, num_tuned = config.image_side, config.tuned_image_blocks
     kinds = [tuple(range(len(VIEWS))) if row.title else _PHOTO_VIEWS for row in rows]
     last, first = last_stages(tower.net, num_tuned), _First(tower, num_tuned)
-    key = _key(rows, tower, side, num_tuned)
+    key = _key(digests_of([row.image for row in rows], log), kinds, tower, side, num_tuned)
     path = cache / f"views-{key}.npy"
     if not path.is_file():
         with torch.inference_mode():
@@ -96,10 +97,10 @@ def features_of(last: nn.Module, views: Views) -> Floats:
     return np.asarray(torch.cat(parts).numpy(), np.float32)
 
 
-def _key(rows: Sequence[Row], tower: ImageTower, side: int, num_tuned: int) -> str:
+def _key(digests: Sequence[str], kinds: Sequence[tuple[int, ...]], tower: ImageTower, side: int, num_tuned: int) -> str:
     digest = hashlib.sha256(f"{side} {VIEWS} {num_tuned}".encode())
-    for row in rows:
-        digest.update(f"{row.image.parent.name}/{row.image.name}\0".encode())
+    for picture, views in zip(digests, kinds, strict=True):
+        digest.update(f"{picture} {views}\0".encode())
     digest.update(weights_of(tower))
     return digest.hexdigest()[:16]
 
@@ -135,8 +136,7 @@ def _compute(
 
 def _view_of(path: Path, view: int, index: int, framing: Framing) -> Pixels:
     """(S, S, 3) of one of ``VIEWS``; crops depend on nothing but the row."""
-    with Image.open(path) as opened:
-        image = opened.convert("RGB")
+    image = load_upright(path, framing)
     draw = np.random.default_rng((index, view))
     found = framing.square(image) if view < 2 else _crop(image, framing.side, draw)
     if view == 1 or (view > 1 and draw.random() < 0.5):

@@ -20,10 +20,11 @@ import pytest
 from PIL import Image
 
 from model.geometry import Framing
+from model.pictures.decode import BadPictureError
 from schemas.deadletter import Reason
 from tests.polling import until
 from worker.decode import DecodePolicy, Decoder
-from worker.decoding.jail import BadPictureError, JailLimits, decode
+from worker.decoding.jail import JailLimits, decode
 from worker.errors import FatalError, RejectedError
 from worker.item import DecodedImage, FetchedImage
 from worker.metrics import Metrics

@@ -7,8 +7,9 @@ import io
 import pytest
 from PIL import Image
 
-from worker.decoding.formats import remedy, sniff, webp_size
-from worker.decoding.jail import BadPictureError, JailLimits, decode
+from model.pictures.decode import BadPictureError
+from model.pictures.formats import remedy, sniff, webp_size
+from worker.decoding.jail import JailLimits, decode
 
 LIMITS = JailLimits(1 << 30, 10.0, 1_000_000, 500_000, 32, 64)
 

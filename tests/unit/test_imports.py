@@ -46,3 +46,9 @@ def test_light_commands_import_no_model(command: tuple[str, ...]) -> None:
 def test_what_talks_to_kafka_imports_no_model() -> None:
     """Topics, dead letters, replays' plans, and the worker itself before it loads its models."""
     assert _heavy(IMPORTS) == "[]"
+
+
+def test_a_decoder_process_imports_neither_numpy_nor_torch() -> None:
+    """One is started in a moment, and holds little memory, though it shares its way of seeing with training."""
+    code = "import sys, worker.decoding.jail; print('HEAVY', [n for n in ('numpy', 'torch') if n in sys.modules])"
+    assert _heavy(code) == "[]"

@@ -24,21 +24,13 @@ import warnings
 from dataclasses import asdict, dataclass
 from typing import BinaryIO
 
-from PIL import (
-    AvifImagePlugin,
-    GifImagePlugin,
-    Image,
-    ImageCms,
-    ImageFile,
-    JpegImagePlugin,
-    PngImagePlugin,
-    WebPImagePlugin,
-)
+from PIL import AvifImagePlugin, Image, ImageCms, ImageFile
 
 from model.geometry import Framing
+from model.pictures.decode import Allowed, BadPictureError, Picture
+from model.pictures.decode import decode as decode_picture
+from model.pictures.formats import DECODED, OPTIONAL
 from worker.decoding.confine import NICENESS, ConfineError, filter_system_calls, limit_resources
-from worker.decoding.formats import DECODED, OPTIONAL, remedy, sniff, webp_size
-from worker.decoding.looks import look_at
 
 LENGTH = struct.Struct(">I")
 ANSWER = struct.Struct(">cIIIII")
@@ -46,17 +38,6 @@ MAX_TOLD_BYTES = 4000
 REASONS = ("not_an_image", "unsupported_format", "too_many_pixels", "corrupt_image", "decode_failed")
 
 MODEL_AT = _GAP = 64
-_MAX_SCANNED_PIXELS = 1_000_000_000  # pixels times scans of a JPEG: 50 MP in twenty scans
-_BAD_BYTES = (
-    OSError, SyntaxError, ValueError, EOFError, struct.error, LookupError, TypeError, ArithmeticError, RuntimeError,
-)  # fmt: skip
-_CODECS: dict[str, type[ImageFile.ImageFile]] = {
-    "JPEG": JpegImagePlugin.JpegImageFile,
-    "PNG": PngImagePlugin.PngImageFile,
-    "WEBP": WebPImagePlugin.WebPImageFile,
-    "GIF": GifImagePlugin.GifImageFile,
-    "AVIF": AvifImagePlugin.AvifImageFile,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +62,11 @@ class JailLimits:
         """How the model's copy is made."""
         return Framing(self.model_side, self.fit, self.crop_share, self.interpolation)
 
+    @property
+    def allowed(self) -> Allowed:
+        """Which pictures are taken."""
+        return Allowed(self.max_pixels_jpeg, self.max_pixels, self.avif)
+
 
 @dataclass(frozen=True, slots=True)
 class Orders:
@@ -102,25 +88,6 @@ class Orders:
         return cls(JailLimits(**told.pop("limits")), **told)
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A decoded picture: the original's upright size, and both copies in sRGB; ``reading`` None: not asked for."""
-
-    width: int
-    height: int
-    model: Image.Image
-    reading: Image.Image | None
-
-
-class BadPictureError(Exception):
-    """Why a picture cannot be used; ``reason`` is from the contract's list."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
-        self.detail = detail
-
-
 def reading_at(model_side: int) -> int:
     """Where in the shared memory the reading copy begins."""
     return MODEL_AT + 3 * model_side**2 + _GAP
@@ -128,55 +95,7 @@ def reading_at(model_side: int) -> int:
 
 def decode(body: bytes, limits: JailLimits) -> Picture:
     """Decode one picture. Raises BadPictureError."""
-    kind = _kind(body, limits)
-    try:
-        if kind == "WEBP" and (size := webp_size(body)):
-            _check_size(kind, size, limits)
-        image = _CODECS[kind](io.BytesIO(body))
-        _check_size(kind, image.size, limits)
-        _check_scans(kind, image, body)
-        width, height = image.size
-        image.draft("RGB", _wanted(image.size, limits))  # JPEG only: decode at a fraction where that is enough
-        image.load()
-        looks = look_at(image)
-        reading = looks.within(limits.reading_side) if limits.reading_side else None
-        upright = (height, width) if looks.is_turned else (width, height)
-        return Picture(*upright, looks.on_square(limits.framing), reading)
-    except _BAD_BYTES as error:
-        told = f"{type(error).__name__}: {str(error)[:150]}"
-        raise BadPictureError("corrupt_image", f"{kind} of {len(body):,} bytes: {told}") from error
-
-
-def _kind(body: bytes, limits: JailLimits) -> str:
-    kind = sniff(body)
-    if kind is None:
-        raise BadPictureError("not_an_image", f"the {len(body):,} bytes are no known picture format")
-    if kind in DECODED or (kind == OPTIONAL and limits.avif):
-        return kind
-    raise BadPictureError("unsupported_format", f"{kind} is not decoded; {remedy(kind)}")
-
-
-def _check_size(kind: str, size: tuple[int, int], limits: JailLimits) -> None:
-    limit = limits.max_pixels_jpeg if kind == "JPEG" else limits.max_pixels
-    pixels = size[0] * size[1]
-    if pixels > limit:
-        detail = f"{kind} of {size[0]} x {size[1]} = {pixels:,} pixels, the limit is {limit:,}"
-        raise BadPictureError("too_many_pixels", f"{detail} (decode.max_pixels)")
-
-
-def _check_scans(kind: str, image: Image.Image, body: bytes) -> None:
-    """A progressive JPEG goes over all its pixels once a scan, and a scan can be twenty bytes."""
-    scans = body.count(b"\xff\xda") if kind == "JPEG" else 1
-    if scans * image.width * image.height > _MAX_SCANNED_PIXELS and scans > 1:
-        limit = f"pixels times scans may be {_MAX_SCANNED_PIXELS:,}"
-        raise BadPictureError("decode_failed", f"JPEG of {image.width} x {image.height} in {scans:,} scans; {limit}")
-
-
-def _wanted(size: tuple[int, int], limits: JailLimits) -> tuple[int, int]:
-    """The least size that both copies can be made of without being enlarged."""
-    least = 2 * limits.model_side / (min(size) if limits.fit == "crop" else max(size))
-    scale = min(1.0, max(limits.reading_side / max(size), least))
-    return max(1, int(size[0] * scale)), max(1, int(size[1] * scale))
+    return decode_picture(body, limits.allowed, limits.framing, limits.reading_side)
 
 
 # ---- the process ----------------------------------------------------------------------------------------------------

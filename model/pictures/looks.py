@@ -45,6 +45,14 @@ class Looks:
         """At most so large: RGB."""
         return self._finish(fit_within(self.image, max_side))
 
+    def upright(self) -> Image.Image:
+        """At the size that was decoded: RGB."""
+        return self._finish(self.image)
+
+    def stretched(self, side: int) -> Image.Image:
+        """A thumbnail of ``side`` × ``side`` pixels, each the mean of what it stands for: RGB."""
+        return self._finish(self.image.resize((side, side), Image.Resampling.BOX))
+
     def _finish(self, image: Image.Image) -> Image.Image:
         """What is dear on a large picture and the same on a small one comes last."""
         turn = _TURNS.get(self.orientation)
