@@ -47,6 +47,7 @@ from model.training.out_of_fold import OutOfFold, ask, together
 from model.training.preset import Preset
 from model.training.progress import Meter, Progress, silent
 from model.training.resume import Unfinished, key_of
+from model.training.trained_on import save_trained_on
 from model.training.tuning import Tuned, Tuning
 from model.weights import Vocabulary, load_towers, save_heads, save_outcomes, seal
 
@@ -131,6 +132,7 @@ def train(
     _round_to_half(fusion)
     save_heads(out, fusion)
     save_outcomes(out, outcomes)
+    save_trained_on(out, rows)
     features = tuned.seen(given.features)
     _save_presence(out, given, features, how)
     _save_int8(out, given, features, (fusion, vocabulary), log)
