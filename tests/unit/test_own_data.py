@@ -236,16 +236,16 @@ def test_all_spellings_of_a_catalogue_say_the_same(tmp_path: Path, how: str) -> 
     """As a spreadsheet or a program writes them; titles of blanks are none."""
     path = own_file(tmp_path / "own.jsonl", 6)
     lines = [{**json.loads(line), "scene": ""} for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = [{**line, "title": line["title"].replace(",", "")} for line in lines]
     lines[2]["title"] = "  "
     other = tmp_path / {"tabs": "own.tsv", "null and an id": "own2.jsonl"}.get(how, "own.CSV")
     if other.suffix == ".jsonl":
         other.write_text("\n".join(json.dumps({**line, "id": 7, "scene": None}) for line in lines), encoding="utf-8")
     else:
         write_csv(other, lines)
-        text = other.read_text(encoding="utf-8").replace(", ", " ")
-        told = text if how == "commas" else text.replace(",", "\t" if how == "tabs" else ";")
+        apart = {"commas": ",", "tabs": "\t"}.get(how, ";")
+        told = other.read_text(encoding="utf-8").replace(",", apart)
         other.write_text(told, encoding="utf-8-sig" if "mark" in how else "utf-8")
-        lines = [{**line, "title": line["title"].replace(",", "")} for line in lines]
     path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
     found = load_catalogue(other)
     assert found == load_catalogue(path)
