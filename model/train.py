@@ -132,7 +132,6 @@ def train(
     _round_to_half(fusion)
     save_heads(out, fusion)
     save_outcomes(out, outcomes)
-    save_trained_on(out, rows)
     features = tuned.seen(given.features)
     _save_presence(out, given, features, how)
     _save_int8(out, given, features, (fusion, vocabulary), log)
@@ -180,6 +179,7 @@ def _prepare(
     brought = bring_towers(out, *specs, base=preset.model, titles=own, seed=how.seed, log=how.log)
     values, config = with_untaught(values, brought.config)
     config.save(out / "config.json")
+    save_trained_on(out, rows)
     image, text = load_towers(out, config.untuned())
     towers = (image.to(how.place), text.to(how.place))
     titles = [row.title or row.made_title for row in rows]
