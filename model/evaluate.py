@@ -7,10 +7,11 @@ each expert alone, since a pool that does not beat its best expert is worth noth
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial, reduce
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,12 @@ import torch
 
 from model.calibrate import Outcomes
 from model.fusion import ATTRIBUTES, SINGLE_SIDED, FusionModel
-from model.measuring.asked import TARGET, Asked, Bools, Ints, Read, bars_of, features_of, measured_rows
+from model.measuring.asked import TARGET, Asked, Bools, Ints, Read, bars_of, features_of
+from model.measuring.chosen_rows import Chosen, choose_rows, labels_of, warnings_of
 from model.measuring.figures import figures_of, outcome_figures, paired_gain
 from model.measuring.label_noise import label_noise
 from model.measuring.precision import changes_of
+from model.place import digest_of_all
 from model.pool import SIDES
 from model.predictor import choose_device
 from model.presence.presence_data import evaluate_presence
@@ -33,6 +36,9 @@ from model.training.features import Features, look_at, read_titles, see_images
 from model.weights import SHIPPED, Checkpoint, Vocabulary, load
 
 _MASKED = {"fused": "fused_masked", "text": "text_masked"}
+_NO_TARGETS: Mapping[str, float] = MappingProxyType({})
+
+Log = Callable[[str], None]
 
 
 def evaluate(
@@ -42,25 +48,56 @@ def evaluate(
     device: str = "auto",
     cache: Path = Path(".cache/features"),
     engine: tuple[Engine, Precision] | None = None,
+    targets: Mapping[str, float] = _NO_TARGETS,
+    all_rows: bool = False,
+    warn: Log = lambda _: None,
 ) -> dict[str, Any]:
-    """Figures of a checkpoint (None: the shipped one) on ``data``, as JSON-ready values.
+    """Figures of a checkpoint (None: the shipped one) on ``data``, as JSON-ready values; ``measured`` in them says of
+    which rows and labels. ``all_rows``: see `model.measuring.chosen_rows`; ``targets``: precision by attribute.
 
-    Of a folder with the training data its test rows; of a JSON-lines or CSV file all listings. With an ``engine`` and
-    precision the figures are its own, and ``engine`` in them says what it changes against torch in fp32.
+    With an ``engine`` and precision the figures are its own, and ``engine`` in them says what it changes against torch
+    in fp32. ``warn`` hears of rows and labels that nothing could be made of.
     """
     loaded = load(checkpoint or SHIPPED)
-    rows = measured_rows(data)
+    chosen = choose_rows(data, loaded.folder, all_rows=all_rows, warn=warn)
+    rows = chosen.rows
+    measured = _measured(loaded, data, chosen, targets, warn)
     features = features_of(loaded, rows, device, cache)
     told: dict[str, Any] = {}
     if engine is not None:
         features, told = _on_engine(loaded, features, rows, choose_device(device), engine)
     read = partial(read_titles, tower=loaded.text)
-    figures = told | evaluate_features(loaded.fusion, loaded.vocabulary, loaded.outcomes, features, rows, read)
+    experts = (loaded.fusion, loaded.vocabulary, loaded.outcomes)
+    figures = measured | told | evaluate_features(*experts, features, rows, read, targets)
     if loaded.presence is not None and not is_catalogue(data):
         see = partial(see_images, tower=loaded.image, side=loaded.config.image_side, cache=cache, log=lambda _: None)
         figures["text_presence"] = evaluate_presence(loaded.presence, features.images, rows, see, cache)
     everything = rows if is_catalogue(data) else load_rows(data)
     return figures | noise_figures(everything, cache)
+
+
+def _measured(
+    loaded: Checkpoint, data: Path, chosen: Chosen, targets: Mapping[str, float], warn: Log
+) -> dict[str, Any]:
+    """What is measured: said before it takes its time, and kept with the figures."""
+    labels = labels_of(chosen.rows, loaded.vocabulary.values)
+    if chosen.left_out and is_catalogue(data):
+        warn(f"{data.name}: {chosen.words}")
+    for line in warnings_of(labels):
+        warn(line)
+    if not any(one["measured"] for one in labels.values()):
+        names = ", ".join(name for name, own in loaded.vocabulary.values.items() if any(own))
+        warn(f"{data.name}: no row has a label of the checkpoint's, so nothing is measured; label {names}")
+    told = {
+        "data": str(data),
+        "checkpoint": str(loaded.folder),
+        "digest": digest_of_all(loaded.folder),
+        "targets": {name: targets.get(name, TARGET) for name in (*loaded.vocabulary.values, "category")},
+        "rows": len(chosen.rows),
+        "rows_in_words": chosen.words,
+        "labels": labels,
+    }
+    return {"measured": told}
 
 
 def noise_figures(rows: Sequence[Row], cache: Path) -> dict[str, Any]:
@@ -88,17 +125,21 @@ def evaluate_features(
     features: Features,
     rows: Sequence[Row],
     read: Read,
+    targets: Mapping[str, float] = _NO_TARGETS,
 ) -> dict[str, Any]:
     """Figures on the test rows among ``rows``; thresholds come from calibration ``outcomes``. ``read``: what gives
-    vectors of other titles.
+    vectors of other titles; ``targets``: precision by attribute.
     """
     test = np.array([index for index, row in enumerate(rows) if row.split == "test"], np.int64)
     titled = test[[bool(rows[index].title) for index in test]]
-    asked = Asked(fusion, vocabulary, features, rows)
+    untitled = np.array([i for i in test if not rows[i].title and rows[i].source == "catalogue"], np.int64)
+    asked = Asked(fusion, vocabulary, features, rows, targets)
     found: dict[str, Any] = {"rows": {"listings": len(titled)}, "families": _families(outcomes)}
     with torch.inference_mode():
         if len(titled) > 1:
             found |= _of_listings(asked, titled, outcomes, read)
+        if len(untitled):
+            found |= _untitled(asked, untitled, outcomes)
         found |= asked.scene(test, outcomes.get("scene", {}))
         found |= asked.garments(test)
     return found
@@ -123,7 +164,7 @@ def _of_listings(
     plain, logits = asked.scores(rows, masked=False)
     masked, _ = asked.scores(rows, masked=True)
     labelled = [name for name in (*ATTRIBUTES, "category") if plain.known(name).any()]
-    found = {name: _attribute(name, plain, masked, outcomes.get(name, {})) for name in labelled}
+    found = {name: _attribute(name, plain, masked, outcomes.get(name, {}), asked.target(name)) for name in labelled}
     if (plain.truth["product_type"] >= 0).any():
         found["product_type"]["published"] = _published_only(plain)
         found["product_type"]["apart"] = asked.apart(plain)
@@ -138,12 +179,28 @@ def _of_listings(
     return found
 
 
-def _attribute(name: str, plain: Scored, masked: Scored, calibration: Mapping[str, Outcomes]) -> dict[str, Any]:
+def _untitled(asked: Asked, rows: Ints, outcomes: Mapping[str, Mapping[str, Outcomes]]) -> dict[str, Any]:
+    """Figures of a team's listings without a title, by their pictures."""
+    plain, _ = asked.scores(rows, masked=False)
+    found: dict[str, Any] = {}
+    for name in (*ATTRIBUTES, "category"):
+        known = plain.known(name)
+        if known.any():
+            target, stated = asked.target(name), np.zeros(int(known.sum()), np.bool_)
+            bars = bars_of(outcomes.get(name, {}), "image", stated, target)
+            scores, truth = plain.scores[name]["image"][known], plain.truth[name][known]
+            found[name] = {"image": figures_of(scores, truth, target, bars)}
+    return {"untitled": found} if found else {}
+
+
+def _attribute(
+    name: str, plain: Scored, masked: Scored, calibration: Mapping[str, Outcomes], target: float
+) -> dict[str, Any]:
     known, truth = plain.known(name), plain.truth[name]
     found: dict[str, Any] = {}
     for side in SIDES:
-        bars = bars_of(calibration, side, plain.leads_as_stated(name, side)[known])
-        found[side] = figures_of(plain.scores[name][side][known], truth[known], TARGET, bars)
+        bars = bars_of(calibration, side, plain.leads_as_stated(name, side)[known], target)
+        found[side] = figures_of(plain.scores[name][side][known], truth[known], target, bars)
     for own, shown in _MASKED.items():
         found[shown] = figures_of(masked.scores[name][own][known], truth[known])
     return found

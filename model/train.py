@@ -47,6 +47,7 @@ from model.training.out_of_fold import OutOfFold, ask, together
 from model.training.preset import Preset
 from model.training.progress import Meter, Progress, silent
 from model.training.resume import Unfinished, key_of
+from model.training.trained_on import save_trained_on
 from model.training.tuning import Tuned, Tuning
 from model.weights import Vocabulary, load_towers, save_heads, save_outcomes, seal
 
@@ -178,6 +179,7 @@ def _prepare(
     brought = bring_towers(out, *specs, base=preset.model, titles=own, seed=how.seed, log=how.log)
     values, config = with_untaught(values, brought.config)
     config.save(out / "config.json")
+    save_trained_on(out, rows)
     image, text = load_towers(out, config.untuned())
     towers = (image.to(how.place), text.to(how.place))
     titles = [row.title or row.made_title for row in rows]

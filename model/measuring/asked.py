@@ -6,9 +6,9 @@ What has one owner here is how a row becomes the model's input, with its words h
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from model.honesty import curve_of, honest_rows
 from model.inputs import Inputs, bag_tensors
 from model.labels import DEFAULT_DOUBT
 from model.measuring.catch_all import apart
+from model.measuring.chosen_rows import choose_rows
 from model.measuring.evidence_check import evidence_figures
 from model.measuring.figures import auroc, details_of, figures_of, recall_at
 from model.ngrams import bags
@@ -30,13 +31,12 @@ from model.pool import SIDES
 from model.predictor import choose_device
 from model.scoring import Scored, Scorer
 from model.taxonomy import load_taxonomy
-from model.training.catalogue import is_catalogue, load_catalogue
-from model.training.dataset import Row, load_rows
+from model.training.dataset import Row
 from model.training.features import Features
 from model.training.fit import label_ids
 from model.weights import Checkpoint, Vocabulary
 
-TARGET = 0.95
+TARGET = 0.95  # of an attribute that no other is given for
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -44,11 +44,9 @@ Bools = npt.NDArray[np.bool_]
 Read = Callable[[Sequence[str]], Floats]  # titles to (N, Dt)
 
 
-def measured_rows(data: Path) -> list[Row]:
-    """The rows to measure on. Raises ModelError."""
-    if is_catalogue(data):
-        return [replace(row, split="test") for row in load_catalogue(data)]
-    return [row for row in load_rows(data) if row.split == "test"]
+def measured_rows(data: Path, checkpoint: Path | None = None) -> list[Row]:
+    """The rows to measure a checkpoint on, see `model.measuring.chosen_rows`. Raises ModelError."""
+    return choose_rows(data, checkpoint).rows
 
 
 def features_of(loaded: Checkpoint, rows: Sequence[Row], device: str, cache: Path) -> Features:
@@ -60,13 +58,21 @@ def features_of(loaded: Checkpoint, rows: Sequence[Row], device: str, cache: Pat
 
 
 class Asked:
-    """A model and the rows it is asked about."""
+    """A model and the rows it is asked about. ``targets``: precision by attribute, `TARGET` for the others."""
 
-    def __init__(self, fusion: FusionModel, vocabulary: Vocabulary, features: Features, rows: Sequence[Row]) -> None:
+    def __init__(
+        self,
+        fusion: FusionModel,
+        vocabulary: Vocabulary,
+        features: Features,
+        rows: Sequence[Row],
+        targets: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
         self._fusion = fusion
         self._vocabulary = vocabulary
         self._features = features
         self._rows = rows
+        self._targets = targets
         self._scorer = Scorer.of(vocabulary.values, vocabulary.published_types, load_taxonomy())
         self._types = vocabulary.values["product_type"]
         self._answers = {**vocabulary.values, "product_type": vocabulary.published_types}
@@ -149,9 +155,14 @@ class Asked:
             return {}
         logits = self._fusion.scenes(*self._features.scene_inputs(known))
         scores = torch.softmax(logits / self._vocabulary.scene_temperature, dim=1).numpy()
-        bars = bars_of(calibration, "fused", np.zeros(len(known), np.bool_))
+        target = self.target("scene")
+        bars = bars_of(calibration, "fused", np.zeros(len(known), np.bool_), target)
         bars[scores.argmax(axis=1) >= self._fusion.num_taught_scenes] = np.inf  # these are never accepted
-        return {"scene": {"fused": figures_of(scores, truth[truth >= 0], TARGET, bars)}}
+        return {"scene": {"fused": figures_of(scores, truth[truth >= 0], target, bars)}}
+
+    def target(self, attribute: str) -> float:
+        """The precision that its thresholds are bought with."""
+        return self._targets.get(attribute, TARGET)
 
     def garments(self, rows: Ints) -> dict[str, Any]:
         """Photos of clothes taken at home: is the product type right, by the picture alone?"""
@@ -203,11 +214,11 @@ class Asked:
         return Inputs(pictures, colors, torch.from_numpy(vectors), *words, there, has_title, own)
 
 
-def bars_of(calibration: Mapping[str, Outcomes], side: str, is_stated: Bools) -> Floats:
-    """(N,) the threshold that each row must reach, infinite where the target cannot be bought. ``is_stated``: (N,) rows
-    whose top value words state.
+def bars_of(calibration: Mapping[str, Outcomes], side: str, is_stated: Bools, target: float) -> Floats:
+    """(N,) the threshold that each row must reach, infinite where the ``target`` precision cannot be bought.
+    ``is_stated``: (N,) rows whose top value words state.
     """
-    found = thresholds_of(calibration, TARGET)
+    found = thresholds_of(calibration, target)
     stated = found.when_stated or found
     silent_bar, stated_bar = (
         np.float32(np.inf if (bar := getattr(one, side)) is None else bar) for one in (found, stated)

@@ -63,7 +63,8 @@ def outcome_figures(outcomes: Outcomes) -> dict[str, Any]:
 def details_of(
     scores: Floats, truth: Ints, values: Sequence[str], wanted: Sequence[str], titles: Sequence[str]
 ) -> dict[str, Any]:
-    """What a page shows of one attribute: reliability, risk and coverage, confusions, the surest errors.
+    """What a page shows of one attribute: reliability, risk and coverage, confusions, labels that can never be
+    answered, the surest errors.
 
     ``values``: names of the columns of ``scores`` (N, V); ``wanted``: (N,) the labels as words.
     """
@@ -72,7 +73,8 @@ def details_of(
     order = np.argsort(-sureness, kind="stable")
     bins = np.array_split(order[::-1], _NUM_BINS)
     wrong = [int(row) for row in order if not right[row]]
-    pairs = Counter((wanted[row], values[top[row]]) for row in wrong)
+    pairs = Counter((wanted[row], values[top[row]]) for row in wrong if truth[row] >= 0)
+    unanswerable = Counter(wanted[row] for row in wrong if truth[row] < 0)
     ends = np.linspace(max(1, len(order) // 20), len(order), 20).astype(int)
     return {
         "reliability": [
@@ -84,6 +86,7 @@ def details_of(
             [round(float(end) / len(order), 4), round(float(right[order[:end]].mean()), 4)] for end in ends
         ],
         "confusions": [[label, answer, count] for (label, answer), count in pairs.most_common(_NUM_SHOWN)],
+        "unanswerable": [[label, count] for label, count in unanswerable.most_common(_NUM_SHOWN)],
         "errors": [
             [titles[row], wanted[row], values[top[row]], round(float(sureness[row]), 4)] for row in wrong[:_NUM_SHOWN]
         ],
@@ -100,7 +103,7 @@ def wilson_interval(correct: int, count: int) -> tuple[float, float]:
     share = correct / count
     middle = (share + _Z * _Z / (2 * count)) / (1 + _Z * _Z / count)
     spread = _Z * sqrt(share * (1 - share) / count + _Z * _Z / (4 * count * count)) / (1 + _Z * _Z / count)
-    return middle - spread, middle + spread
+    return max(0.0, middle - spread), min(1.0, middle + spread)  # rounding alone goes beyond
 
 
 def macro_f1(found: Ints, truth: Ints) -> float:

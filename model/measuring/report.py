@@ -8,6 +8,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from model.measuring.chosen_rows import examples_in_words
+
 ATTRIBUTES = ("product_type", "category", "color", "material", "scene")
 _SIDES = {
     "image": "picture",
@@ -23,6 +25,9 @@ _HEAD = (
 _FAMILIES_HEAD = (
     "Attribute", "From", "Rows", "Accuracy (95 % interval)", "Calibration error (if honest)", "Brier",
 )  # fmt: skip
+_FAMILIES_TITLE = (
+    "The checkpoint's own calibration rows, not the data above, by experts that had not seen their families"
+)
 _KINDS = {"catch_all": "answerable, catch-all types", "telling": "answerable, other types"}
 _WIDTH, _HEIGHT = 260, 200
 _STYLE = (
@@ -44,7 +49,8 @@ def write_report(folder: Path, figures: Mapping[str, Any], name: str) -> None:
     """Write ``report.json``, ``report.md`` and ``report.html`` of the checkpoint called ``name`` into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    (folder / "report.md").write_text(f"# {name}\n\n{figures_tables(figures)}\n", encoding="utf-8")
+    heading = f"# {name}: figures on {_rows_in_words(figures)}"
+    (folder / "report.md").write_text(f"{heading}\n\n{figures_tables(figures)}\n", encoding="utf-8")
     (folder / "report.html").write_text(_page(figures, name), encoding="utf-8")
 
 
@@ -52,6 +58,8 @@ _Table = tuple[str, Sequence[str], list[Sequence[str]]]
 
 
 def _tables(figures: Mapping[str, Any]) -> Iterator[_Table]:
+    if "measured" in figures:
+        yield from _measured(figures["measured"])
     yield "", _HEAD, list(_accuracies(figures))
     if "engine" in figures:
         told = figures["engine"]
@@ -60,13 +68,32 @@ def _tables(figures: Mapping[str, Any]) -> Iterator[_Table]:
     if "experts" in figures:
         yield from _comparisons(figures)
     if figures.get("families"):
-        yield "Calibration rows, by experts that had not seen their families", _FAMILIES_HEAD, list(_families(figures))
+        yield _FAMILIES_TITLE, _FAMILIES_HEAD, list(_families(figures))
     if "label_noise" in figures:
         yield (
             "Labels that are wrong, by listings that share a picture; at least",
             ("Attribute", "Pairs", "Disagree", "Wrong labels (95 % interval)"),
             [(name, *_noise(one)) for name, one in figures["label_noise"].items()],
         )
+
+
+def _measured(told: Mapping[str, Any]) -> Iterator[_Table]:
+    """Which checkpoint, which rows, and which of their labels it has no value for."""
+    targets = ", ".join(f"{target:g} {name}" for name, target in told["targets"].items())
+    lines: list[Sequence[str]] = [
+        ("data", told["data"]),
+        ("rows", told["rows_in_words"]),
+        ("checkpoint", f"{told['checkpoint']}, digest {told['digest']}"),
+        ("precision targets", targets),
+    ]
+    yield "Measured", ("What", "Which"), lines
+    labels: list[Sequence[str]] = [
+        (name, str(one["labelled"]), str(one["measured"]), str(one["no_value"]), examples_in_words(one))
+        for name, one in told["labels"].items()
+    ]
+    if labels:
+        head = ("Attribute", "Labelled rows", "Measured", "Label is no value of the checkpoint", "Such labels")
+        yield "Labels", head, labels
 
 
 def _accuracies(figures: Mapping[str, Any]) -> Iterator[Sequence[str]]:
@@ -79,6 +106,8 @@ def _accuracies(figures: Mapping[str, Any]) -> Iterator[Sequence[str]]:
     for kind, by_side in figures.get("product_type", {}).get("apart", {}).items():
         for side, one in by_side.items():
             yield _line(f"product_type, {_KINDS[kind]}", _SIDES[side], one)
+    for name, by_side in figures.get("untitled", {}).items():
+        yield _line(f"{name}, rows without a title", "picture", by_side["image"])
     if "garments" in figures:
         yield _line("product_type, clothes at home", "picture", figures["garments"]["image"])
 
@@ -175,12 +204,18 @@ def as_markdown(title: str, head: Sequence[str], lines: Sequence[Sequence[str]])
 
 def _page(figures: Mapping[str, Any], name: str) -> str:
     tables = "".join(_html_table(*one) for one in _tables(figures))
+    heading = escape(f"{name}: figures on {_rows_in_words(figures)}")
     details = "".join(_details(attribute, one) for attribute, one in figures.get("details", {}).items())
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>{escape(name)}: figures</title><style>{_STYLE}</style><h1>{escape(name)}: figures on test rows</h1>"
+        f"<title>{escape(name)}: figures</title><style>{_STYLE}</style><h1>{heading}</h1>"
         f"{tables}{details}</html>\n"
     )
+
+
+def _rows_in_words(figures: Mapping[str, Any]) -> str:
+    measured = figures.get("measured")
+    return f"{measured['rows']:,} rows of {Path(measured['data']).name}" if measured else "test rows"
 
 
 def _html_table(title: str, head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
@@ -198,10 +233,12 @@ def _details(attribute: str, one: Mapping[str, Any]) -> str:
         "answered (across), surest first</figcaption></figure></div>"
     )
     confusions = [(truth, found, str(count)) for truth, found, count in one["confusions"]]
+    never = [(label, str(count)) for label, count in one.get("unanswerable", ())]
     errors = [(title, truth, found, f"{score:.3f}") for title, truth, found, score in one["errors"]]
     return (
         f"<h2>{escape(attribute)}, both sides</h2>{plots}"
         + _html_table("Confused most often", ("Label", "Answer", "Rows"), confusions)
+        + (_html_table("Labels never answered, for want of training rows", ("Label", "Rows"), never) if never else "")
         + _html_table("Surest errors", ("Title", "Label", "Answer", "Score"), errors)
     )
 

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from model.measuring.chosen_rows import choose_rows
 from model.measuring.figures import figures_of
 from model.reference.checkpoint import Reference, load
 from model.reference.listings import Listings, labelled_rows, load_listings
-from model.training.catalogue import is_catalogue, load_catalogue
-from model.training.dataset import Row, load_rows
+from model.training.catalogue import is_catalogue
+from model.training.dataset import Row
 
 Log = Callable[[str], None]
 
 
-def evaluate_reference(folder: Path, data: Path, log: Log = lambda _: None) -> dict[str, Any]:
-    """Figures of the reference model in ``folder``: on a folder's test rows, or on all listings of a file."""
+def evaluate_reference(
+    folder: Path, data: Path, log: Log = lambda _: None, *, all_rows: bool = False, warn: Log = lambda _: None
+) -> dict[str, Any]:
+    """Figures of the reference model in ``folder`` on the rows that `model.measuring.chosen_rows` chooses."""
     found = load(folder)
+    chosen = choose_rows(data, folder, all_rows=all_rows, warn=warn)
     if is_catalogue(data):
-        return measure_rows(found, [replace(row, split="test") for row in load_catalogue(data)], log)
-    return measure_rows(found, load_rows(data), log)
+        warn(f"{data.name}: {chosen.words}")
+    return measure_rows(found, chosen.rows, log)
 
 
 def measure_rows(found: Reference, rows: Sequence[Row], log: Log) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from model.reference.outputs import hand_out
 from model.training.catalogue import rows_of
 from model.training.preset import Preset
 from model.training.progress import Meter, Progress, silent
+from model.training.trained_on import save_trained_on
 
 Log = Callable[[str], None]
 
@@ -53,6 +54,7 @@ def train_reference(
     to_half_and_back(found.network)
     figures = measure_rows(found, rows, log)
     save(out, found)
+    save_trained_on(out, rows)
     finish(out, card_of(found, len(used), figures))
     return figures
 

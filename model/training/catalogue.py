@@ -1,93 +1,151 @@
 """A team's own listings as rows: a JSON-lines or CSV file beside its pictures.
 
-One line per listing: ``image`` (a path, relative to the file), ``title`` (may be empty) and whatever is known of
-``product_type``, ``color``, ``material``, ``scene`` and the attributes that prompts declare. Optional:
-``split`` (``train`` or ``test``; else every tenth family is tested on) and ``family`` (variants of one thing; else the
-first words of the title).
+One line per listing: ``image`` (a path, relative to the file and below its folder), ``title`` (may be empty) and
+whatever is known of ``product_type``, ``color``, ``material``, ``scene`` and the attributes that prompts declare.
+Optional: ``split`` (``train`` or ``test``; else that of the family, else every tenth family is tested on) and
+``family`` (variants of one thing; else the first words of the title).
 """
 
 from __future__ import annotations
 
-import csv
-import json
+import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from model.errors import ModelError
 from model.taxonomy import load_taxonomy
+from model.training.catalogue_lines import PASSED_OVER, SEPARATED, Line, lines_of
 from model.training.dataset import FAMILY_WORDS, Row, Split, family_share, load_rows
 
 LABELS = ("product_type", "color", "material", "scene")
+MAX_FAULTS = 20
 _KNOWN = {"image", "title", "split", "family"}
 _TEST_SHARE = 0.1
+_SHOWN_LINES = 3
+
+Log = Callable[[str], None]
 
 
-def rows_of(data: Path) -> list[Row]:
+def rows_of(data: Path, warn: Log = lambda _: None) -> list[Row]:
     """What ``--data`` names: a folder with the training data, or a team's own file. Raises ModelError."""
-    return load_catalogue(data) if is_catalogue(data) else load_rows(data)
+    return load_catalogue(data, warn=warn) if is_catalogue(data) else load_rows(data)
 
 
 def is_catalogue(path: Path) -> bool:
     """Is a file meant, not the folder with the shipped checkpoint's data?"""
-    return path.suffix in (".jsonl", ".csv") or path.is_file()
+    return path.suffix.lower() in (".jsonl", *SEPARATED) or path.is_file()
 
 
-def load_catalogue(path: Path, prompted: Iterable[str] | None = None) -> list[Row]:
-    """All listings of a ``.jsonl`` or ``.csv`` file. ``prompted``: the attributes that prompts declare, None: those of
-    the taxonomy. Raises ModelError naming the line and what is wrong with it.
+def load_catalogue(path: Path, prompted: Iterable[str] | None = None, warn: Log = lambda _: None) -> list[Row]:
+    """All listings of a ``.jsonl``, ``.csv`` or ``.tsv`` file. ``prompted``: the attributes that prompts declare, None:
+    those of the taxonomy. ``warn`` hears of listings that stand there twice.
+
+    Raises ModelError naming up to ``MAX_FAULTS`` lines and what is wrong with each.
     """
     names = (*LABELS, *(load_taxonomy().prompts if prompted is None else prompted))
     if not path.is_file():
         raise ModelError(
             f"{path} is no file; --data must name listings as .jsonl or .csv, or a folder of training data"
         )
-    lines = _read_csv(path) if path.suffix == ".csv" else _read_json_lines(path)
-    rows = [_row(path, number, line, names) for number, line in lines]
-    if not rows:
+    reader = _Reader(path, names)
+    for line in lines_of(path):
+        reader.take(line)
+        if len(reader.faults) > MAX_FAULTS:
+            break
+    if reader.faults:
+        more = "\n… and more" if len(reader.faults) > MAX_FAULTS else ""
+        raise ModelError("\n".join(reader.faults[:MAX_FAULTS]) + more)
+    if not reader.rows:
         raise ModelError(f"{path} holds no listing; write one JSON object or CSV row per line")
-    return rows
+    _tell_of_twins(path, reader, warn)
+    return reader.placed_rows()
 
 
-def _row(path: Path, number: int, line: Mapping[str, str], names: Sequence[str]) -> Row:
-    where = f"{path.name}, line {number}"
-    known = sorted({*_KNOWN, *names})
-    if unknown := sorted(set(line) - set(known)):
-        raise ModelError(f"{where}: unknown field {unknown[0]!r}; the fields are {', '.join(known)}")
-    image = path.parent / line.get("image", "")
-    if not image.is_file():
-        raise ModelError(f"{where}: image {line.get('image', '')!r} is no file beside {path.name}")
-    title = line.get("title", "")
-    family = line.get("family") or " ".join(re.findall(r"[^\W\d_]+", title.casefold())[:FAMILY_WORDS]) or image.name
-    labels = {name: line[name] for name in names if line.get(name)}
-    return Row(image, title, labels, _split(where, line.get("split", ""), family), "catalogue", family)
+class _Reader:
+    """Lines become rows; what is wrong with one is kept beside the others' faults."""
+
+    def __init__(self, path: Path, names: Sequence[str]) -> None:
+        self.rows: list[Row] = []
+        self.numbers: list[int] = []  # lines, of each row
+        self.faults: list[str] = []
+        self._path = path
+        self._names = names
+        self._known = sorted({*_KNOWN, *names})
+        self._strange: set[str] = set()  # a column is named once, not in every line
+        self._sides: dict[str, tuple[int, str]] = {}  # by family: the first line that gives a split, and which
+
+    def take(self, line: Line) -> None:
+        """Add a line's row, or its fault."""
+        told = {name: value.strip() for name, value in line.fields.items()}
+        if fault := line.fault or self._fault_in(line.number, told):
+            self.faults.append(f"{self._path.name}, line {line.number}: {fault}")
+            return
+        self.numbers.append(line.number)
+        self.rows.append(self._row(told))
+
+    def placed_rows(self) -> list[Row]:
+        """All rows. One without a split of its own follows its family's."""
+        return [
+            row if row.is_split_given else replace(row, split="train" if self._is_train(row.family) else "test")
+            for row in self.rows
+        ]
+
+    def _is_train(self, family: str) -> bool:
+        if family in self._sides:
+            return self._sides[family][1] == "train"
+        return family_share(family) >= _TEST_SHARE
+
+    def _fault_in(self, number: int, fields: Mapping[str, str]) -> str:
+        if unknown := sorted(set(fields) - {*self._known, *self._strange}):
+            self._strange.update(unknown)
+            told = f"unknown field {unknown[0]!r}; the fields are {', '.join(self._known)}"
+            return f"{told}; {', '.join(PASSED_OVER)} are passed over"
+        if fault := _fault_of_image(self._path, fields.get("image", "")):
+            return fault
+        split, family = fields.get("split", ""), fields.get("family", "")
+        if split not in ("", "train", "test"):
+            return f"split {split!r} is none; write train or test, or leave it out"
+        if not (split and family):
+            return ""
+        first, side = self._sides.setdefault(family, (number, split))
+        if side == split:
+            return ""
+        return f"family {family!r} is {split} here and {side} in line {first}; variants of one thing stay on one side"
+
+    def _row(self, told: Mapping[str, str]) -> Row:
+        image, title = self._path.parent / told["image"], told.get("title", "")
+        words = " ".join(re.findall(r"[^\W\d_]+", title.casefold())[:FAMILY_WORDS])
+        family = told.get("family") or words or image.name
+        labels = {name: told[name] for name in self._names if told.get(name)}
+        split = told.get("split", "")
+        side: Split = "test" if split == "test" else "train"
+        return Row(image, title, labels, side, "catalogue", family, is_split_given=bool(split))
 
 
-def _split(where: str, given: str, family: str) -> Split:
-    if given not in ("", "train", "test"):
-        raise ModelError(f"{where}: split {given!r} is none; write train or test, or leave it out")
-    if given:
-        return "train" if given == "train" else "test"
-    return "test" if family_share(family) < _TEST_SHARE else "train"
+def _fault_of_image(path: Path, image: str) -> str:
+    if Path(image).is_absolute() or Path(os.path.normpath(image)).parts[:1] == ("..",):
+        return f"image {image!r} leads out of the folder of {path.name}; give a path below it, relative to the file"
+    if not image:
+        return "no image; give its path, relative to the file"
+    try:
+        is_there = (path.parent / image).is_file()
+    except OSError:  # a name that no file can have
+        is_there = False
+    return "" if is_there else f"image {image[:100]!r} is no file beside {path.name}"
 
 
-def _read_json_lines(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
-    with path.open(encoding="utf-8") as file:
-        for number, text in enumerate(file, 1):
-            if not text.strip():
-                continue
-            try:
-                line = json.loads(text)
-            except ValueError as error:
-                raise ModelError(f"{path.name}, line {number}: not JSON: {error}") from error
-            if not isinstance(line, dict) or not all(isinstance(value, str) for value in line.values()):
-                raise ModelError(f"{path.name}, line {number}: write one object whose values are strings")
-            yield number, line
-
-
-def _read_csv(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        for number, line in enumerate(csv.DictReader(file), 2):
-            if None in line or None in line.values():
-                raise ModelError(f"{path.name}, line {number}: more or fewer cells than the first line has")
-            yield number, line
+def _tell_of_twins(path: Path, reader: _Reader, warn: Log) -> None:
+    """Listings with one picture and title: with the same labels they count twice, with others one of them is wrong."""
+    first: dict[tuple[Path, str], int] = {}
+    found: dict[str, list[int]] = {"stand there twice and count twice": [], "have other labels the second time": []}
+    for index, row in enumerate(reader.rows):
+        before = first.setdefault((row.image, row.title), index)
+        if before != index:
+            is_same = row.labels == reader.rows[before].labels
+            found[list(found)[0 if is_same else 1]].append(reader.numbers[index])
+    for what, lines in found.items():
+        if lines:
+            shown = ", ".join(map(str, lines[:_SHOWN_LINES])) + (", …" if len(lines) > _SHOWN_LINES else "")
+            warn(f"{path.name}: {len(lines)} listings (picture and title) {what}: line {shown}")

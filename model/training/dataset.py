@@ -43,6 +43,7 @@ class Row:
 
     ``title`` is the seller's; ``made_title`` one made up from the label, where the source has none: it teaches a type's
     words, and is never measured. Rows of one ``family`` are variants of one thing and stay in one fold.
+    ``is_split_given``: the source itself says on which side the row stands.
     """
 
     image: Path
@@ -52,6 +53,7 @@ class Row:
     source: Source
     family: str
     made_title: str = ""
+    is_split_given: bool = False
 
 
 def load_rows(data: Path) -> list[Row]:

@@ -15,14 +15,15 @@ from model.errors import ModelError
 from model.evaluate import evaluate
 from model.extract import Extractor
 from model.measuring.asked import Asked, features_of, measured_rows
+from model.measuring.chosen_rows import choose_rows, rows_to_calibrate
 from model.measuring.recalibrate import recalibrate
-from model.measuring.report import figures_tables
+from model.measuring.report import figures_tables, write_report
 from model.predictor import TorchPredictor, load_predictor
 from model.runtime.engines import EngineChoice
 from model.tagging import Tagging
 from model.taxonomy import load_taxonomy
 from model.train import TrainReport, train, vocabularies
-from model.training.catalogue import load_catalogue
+from model.training.catalogue import MAX_FAULTS, load_catalogue
 from model.training.dataset import Row
 from model.training.features import Features
 from model.types import ListingInput
@@ -72,10 +73,8 @@ def test_what_a_team_has_no_labels_of_is_not_answered(own_trained: tuple[Path, T
     assert not {"material", "scene"} & set(done.figures)
     card = (done.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "Never answered, as too few training rows are labelled with it: material, scene." in card
-    assert (
-        evaluate(done.folder, data, cache=data.parent / "cache", engine=("torch", "fp32"))["color"]["fused"]["rows"]
-        == 78
-    )
+    again = evaluate(done.folder, data, cache=data.parent / "cache", engine=("torch", "fp32"))
+    assert again["color"]["fused"]["rows"] == 12
     predictor = load_predictor(str(done.folder), "cpu")
     assert (predictor.labels.values["material"], predictor.labels.values["scene"]) == ((), ())
     assert not {"material", "scene"} & set(predictor.labels.thresholds)
@@ -206,7 +205,10 @@ def test_labels_in_a_teams_own_words_calibrate_nothing(
         ('{"image": "a.jpg", "colour": "red"}', "line 2: unknown field 'colour'; the fields are color, family"),
         ('{"image": "none.jpg"}', "line 2: image 'none.jpg' is no file"),
         ('{"image": "own0.jpg", "split": "val"}', "line 2: split 'val' is none; write train or test"),
-        ('{"image": 3}', "line 2: write one object whose values are strings"),
+        ('{"image": 3}', "line 2: field 'image' is a number; write one string, or null"),
+        ('["own0.jpg"]', "line 2: a list; write one JSON object per line"),
+        ("[" * 100_000, "line 2: not JSON of a listing: nested too deep"),
+        ('{"image": "../own/own0.jpg"}', "line 2: image '../own/own0.jpg' leads out of the folder"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str) -> None:
@@ -217,9 +219,134 @@ def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str) -> None:
         load_catalogue(path)
 
 
-def test_csv_and_json_lines_say_the_same(tmp_path: Path) -> None:
-    """Two spellings of one catalogue."""
+def test_all_faults_are_named_at_once(tmp_path: Path) -> None:
+    """Each with its line, a column once, and no more than a person reads."""
+    path = own_file(tmp_path / "own.jsonl", 1)
+    bad = ["{", '{"image": "own0.jpg", "colour": "red"}'] + ['{"image": "none.jpg", "colour": "red"}'] * 30
+    path.write_text("\n".join(bad) + "\n", encoding="utf-8")
+    with pytest.raises(ModelError) as raised:
+        load_catalogue(path)
+    told = str(raised.value).splitlines()
+    assert len(told) == MAX_FAULTS + 1 and told[-1] == "… and more"
+    assert ["line 1: not JSON" in told[0], "'colour'" in told[1], "line 3: image" in told[2]] == [True] * 3
+
+
+@pytest.mark.parametrize("how", ["commas", "semicolons and a mark", "tabs", "null and an id"])
+def test_all_spellings_of_a_catalogue_say_the_same(tmp_path: Path, how: str) -> None:
+    """As a spreadsheet or a program writes them; titles of blanks are none."""
     path = own_file(tmp_path / "own.jsonl", 6)
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    write_csv(tmp_path / "own.csv", lines)
-    assert load_catalogue(tmp_path / "own.csv") == load_catalogue(path)
+    lines = [{**json.loads(line), "scene": ""} for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = [{**line, "title": line["title"].replace(",", "")} for line in lines]
+    lines[2]["title"] = "  "
+    other = tmp_path / {"tabs": "own.tsv", "null and an id": "own2.jsonl"}.get(how, "own.CSV")
+    if other.suffix == ".jsonl":
+        other.write_text("\n".join(json.dumps({**line, "id": 7, "scene": None}) for line in lines), encoding="utf-8")
+    else:
+        write_csv(other, lines)
+        apart = {"commas": ",", "tabs": "\t"}.get(how, ";")
+        told = other.read_text(encoding="utf-8").replace(",", apart)
+        other.write_text(told, encoding="utf-8-sig" if "mark" in how else "utf-8")
+    path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    found = load_catalogue(other)
+    assert found == load_catalogue(path)
+    assert [row.title for row in found].count("") == 1
+
+
+def test_what_is_not_utf_8_is_named_with_the_remedy(tmp_path: Path) -> None:
+    """The line and the byte, or the encoding where it says so itself."""
+    path = tmp_path / "own.csv"
+    path.write_bytes("image,title\na.jpg,Stuhl grün\n".encode("latin-1"))
+    with pytest.raises(ModelError, match=r"own.csv, line 2: byte 0xfc is no UTF-8; save the file as UTF-8"):
+        load_catalogue(path)
+    path.write_text("image,title\n", encoding="utf-16")
+    with pytest.raises(ModelError, match=r"UTF-16; save it as UTF-8"):
+        load_catalogue(path)
+
+
+def test_lines_of_cells_are_counted_as_an_editor_does(tmp_path: Path) -> None:
+    """A title of three lines moves the next listing on."""
+    path = tmp_path / "own.csv"
+    picture("chair", "red", 0).save(tmp_path / "a.jpg")
+    path.write_text('image,title\na.jpg,"one\ntwo\nthree"\nnone.jpg,x\n', encoding="utf-8")
+    with pytest.raises(ModelError, match=r"line 5: image 'none.jpg' is no file"):
+        load_catalogue(path)
+
+
+def test_variants_stay_on_one_side(tmp_path: Path) -> None:
+    """A family on both is refused; a row that says no side stands with its family."""
+    path = own_file(tmp_path / "own.jsonl", 3)
+    rows = [json.loads(line) | {"family": "one"} for line in path.read_text(encoding="utf-8").splitlines()]
+    rows[0]["split"] = "test"
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    assert [row.split for row in load_catalogue(path)] == ["test"] * 3
+    rows[2]["split"] = "train"
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    with pytest.raises(ModelError, match=r"line 3: family 'one' is train here and test in line 1"):
+        load_catalogue(path)
+
+
+def test_listings_that_stand_there_twice_are_told(tmp_path: Path) -> None:
+    """With the same labels, and with others."""
+    path = own_file(tmp_path / "own.jsonl", 2)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join([*lines, lines[0], lines[1].replace('"blue"', '"red"')]), encoding="utf-8")
+    told: list[str] = []
+    assert len(load_catalogue(path, warn=told.append)) == 4
+    assert ["count twice: line 3" in told[0], "other labels the second time: line 4" in told[1]] == [True, True]
+
+
+def test_rows_that_a_checkpoint_was_trained_on_are_left_out(
+    own_trained: tuple[Path, TrainReport], tmp_path: Path
+) -> None:
+    """Where the file says no split, the training that was is remembered: what stays is what its card measured. What
+    was left out is said; ``--all-rows`` measures it all the same; to calibrate only rows that are neither are taken.
+    """
+    data, done = own_trained
+    own = data.parent / "no_split.jsonl"
+    lines = [json.loads(line) for line in data.read_text(encoding="utf-8").splitlines()]
+    own.write_text("\n".join(json.dumps({k: v for k, v in one.items() if k != "split"}) for one in lines), "utf-8")
+    told: list[str] = []
+    found = evaluate(done.folder, own, cache=data.parent / "cache", warn=told.append)
+    assert {key: one for key, one in found.items() if key != "measured"} == done.figures
+    assert any("12 of 78 rows; left out 66: the checkpoint was trained on them" in line for line in told)
+    assert len(choose_rows(own, done.folder, all_rows=True).rows) == 78
+    assert len(choose_rows(data, done.folder).rows) == 12
+    assert len(rows_to_calibrate(own, done.folder)) == 12
+    with pytest.raises(ModelError, match=r"12 are kept for the test"):
+        rows_to_calibrate(data, done.folder)
+    own.write_text("\n".join(map(json.dumps, lines[:66])), encoding="utf-8")
+    with pytest.raises(ModelError, match=r"0 of 66 rows; left out 66: split says train; .*--all-rows"):
+        evaluate(done.folder, own, cache=data.parent / "cache")
+
+
+def test_labels_that_are_no_values_are_counted_and_shown(trained: TrainReport, tmp_path: Path) -> None:
+    """In the figures, in the report and on the way, with the value that was meant."""
+    data = own_file(tmp_path / "own.jsonl", 40)
+    data.write_text(data.read_text(encoding="utf-8").replace('"color": "red"', '"color": "Red"'), encoding="utf-8")
+    told: list[str] = []
+    found = evaluate(trained.folder, data, cache=tmp_path, targets={"color": 0.8}, warn=told.append)
+    labels = {"labelled": 40, "measured": 30, "no_value": 10, "examples": [["Red", 10, "red"]]}
+    assert found["measured"]["labels"] == {"color": labels}
+    assert found["color"]["fused"]["rows"] == 30
+    assert found["color"]["fused"]["target"] == 0.8
+    assert any("10 of 40 labels are no value" in line and "'Red' (10, nearest: red)" in line for line in told)
+    write_report(tmp_path / "report", found, "mine")
+    page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    for shown in ("figures on 40 rows of own.jsonl", found["measured"]["digest"], "0.8 color", "nearest: red"):
+        assert shown in page
+
+
+def test_listings_without_a_title_are_measured_by_their_pictures(trained: TrainReport, tmp_path: Path) -> None:
+    """Beside those that have one; where nothing is labelled, that is said."""
+    data = own_file(tmp_path / "own.jsonl", 40)
+    lines = [json.loads(line) for line in data.read_text(encoding="utf-8").splitlines()]
+    untitled = [{**line, "title": " " if index < 30 else line["title"]} for index, line in enumerate(lines)]
+    data.write_text("\n".join(map(json.dumps, untitled)), encoding="utf-8")
+    found = evaluate(trained.folder, data, cache=tmp_path)
+    assert found["untitled"]["color"]["image"]["rows"] == 30
+    assert found["color"]["fused"]["rows"] == 10
+    assert "| color, rows without a title | picture | 30 |" in figures_tables(found)
+    data.write_text("\n".join(json.dumps({"image": line["image"]}) for line in lines), encoding="utf-8")
+    told: list[str] = []
+    assert "untitled" not in evaluate(trained.folder, data, cache=tmp_path, warn=told.append)
+    assert "so nothing is measured; label product_type, color" in told[-1]

@@ -21,7 +21,7 @@ from model.measuring.report import figures_tables, write_report
 from model.predictor import load_predictor
 from model.runtime.quantise import FILE
 from model.train import TrainReport, train
-from model.training.dataset import Row, Source
+from model.training.dataset import Row, Source, load_rows
 from model.training.preset import load_preset
 from model.types import ListingInput
 from model.weights import load, seal, verify
@@ -80,6 +80,7 @@ def test_a_trained_checkpoint_knows_its_catalogue(trained: TrainReport) -> None:
 def test_evaluate_prints_what_train_found(data: Path, trained: TrainReport) -> None:
     """Read back from its folder, in fp16 as it ships, the checkpoint has the very figures of its card."""
     again = evaluate(trained.folder, data, cache=trained.folder.parent / "cache")
+    assert again.pop("measured")["rows"] == sum(row.split == "test" for row in load_rows(data))
     assert again == trained.figures
 
 

@@ -9,8 +9,8 @@ _ON_TAGGERS = ("recalibrate", "engine", "precision")
 BESIDE = {
     "with --quantise": ("preset", "seed", "epochs", *_ON_TOWERS),
     "with a reference model's --preset": _ON_TOWERS,
-    "with --ablation": ("held_out", *_ON_TAGGERS),
-    "with --held-out": ("seeds", "fusions", *_ON_TAGGERS),
+    "with --ablation": ("held_out", "all_rows", *_ON_TAGGERS),
+    "with --held-out": ("all_rows", "seeds", "fusions", *_ON_TAGGERS),
     "with a reference model's --checkpoint": ("device", "report", "seeds", "epochs", "fusions", *_ON_TAGGERS),
     "without --ablation or --held-out": ("seeds", "epochs", "fusions"),
 }

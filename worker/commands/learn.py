@@ -122,10 +122,21 @@ _Fusions = Annotated[
 ]
 
 
+_AllRows = Annotated[
+    bool,
+    typer.Option(
+        "--all-rows",
+        help="Of a file, also rows that its split says to train on or the checkpoint was trained on: these flatter.",
+    ),
+]
+
+
 def evaluate(
     context: typer.Context,
     data: _Data,
-    checkpoint: Annotated[Path | None, typer.Option(help="Default: the shipped one.")] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Default: model.checkpoint of the settings, else the shipped one.")
+    ] = None,
     device: _Device = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable figures.")] = False,
     report: Annotated[Path | None, typer.Option(help="Folder for report.json, report.md and report.html.")] = None,
@@ -144,27 +155,42 @@ def evaluate(
         EngineName | None, typer.Option(help="Measure with pictures seen by this engine, and its change against torch.")
     ] = None,
     precision: Annotated[PrecisionName, typer.Option(help="Of that engine.")] = "auto",
+    all_rows: _AllRows = False,
 ) -> None:
     """Measure a checkpoint on rows that training never saw; calibrate it on yours; compare fusions and brands."""
-    settings_of(context)
+    settings = settings_of(context)
     with plain_errors():
+        from model.place import locate
         from model.reference.config import is_reference
 
-        measures_reference = checkpoint is not None and is_reference(checkpoint)
+        folder = checkpoint or locate(settings.model.checkpoint)
+        device = settings.model.device if device == "auto" else device
+        measures_reference = is_reference(folder)
         refuse_idle(context, _way(ablation=ablation, held_out=held_out, of_reference=measures_reference))
-        if recalibrate is not None and recalibrate.exists():
-            raise typer.BadParameter(f"--recalibrate: {recalibrate} exists; name a new folder")
+        _check_folders(report, recalibrate)
         if ablation:
             how = {"device": device, "num_seeds": seeds, "epochs": epochs}
-            figures, table = _ablation(checkpoint, data, fusions, how, report)
+            figures, table = _ablation(folder, data, fusions, how, report)
         elif held_out:
-            figures, table = _held_out(checkpoint, data, device, epochs, report)
-        elif checkpoint is not None and measures_reference:
-            figures, table = _reference(checkpoint, data)
+            figures, table = _held_out(folder, data, device, epochs, report)
+        elif measures_reference:
+            figures, table = _reference(folder, data, all_rows=all_rows)
         else:
             chosen = None if engine is None and precision == "auto" else (engine or "auto", precision)
-            figures, table = _tagger(checkpoint, data, device, chosen, recalibrate, report)
+            asked: dict[str, Any] = {"device": device, "engine": chosen, "all_rows": all_rows}
+            asked["targets"] = settings.model.precision_targets
+            figures, table = _tagger(folder, data, asked, recalibrate, report)
         _show(table, figures, as_json=as_json or not is_terminal())
+
+
+def _check_folders(report: Path | None, recalibrate: Path | None) -> None:
+    """Before any work: what is measured would be lost where it cannot be written. Raises BadParameter, OSError."""
+    if recalibrate is not None and recalibrate.exists():
+        raise typer.BadParameter(f"--recalibrate: {recalibrate} exists; name a new folder")
+    if report is not None and report.exists() and not report.is_dir():
+        raise typer.BadParameter(f"--report: {report} is a file; name a folder")
+    if report is not None:
+        report.mkdir(parents=True, exist_ok=True)
 
 
 def _way(*, ablation: bool, held_out: bool, of_reference: bool) -> str:
@@ -176,25 +202,22 @@ def _way(*, ablation: bool, held_out: bool, of_reference: bool) -> str:
     return "with a reference model's --checkpoint" if of_reference else "without --ablation or --held-out"
 
 
-def _ablation(checkpoint: Path | None, data: Path, fusions: str, how: Mapping[str, Any], report: Path | None) -> _Shown:
+def _ablation(checkpoint: Path, data: Path, fusions: str, how: Mapping[str, Any], report: Path | None) -> _Shown:
     from model.measuring.ablation import ablate
     from model.measuring.ablation_figures import ablation_tables
-    from model.place import SHIPPED
 
     asked = tuple(name.strip() for name in fusions.split(",") if name.strip())
     chosen = {**how, "fusions": asked} if asked else how
     with shown_progress() as (log, progress):
-        figures = ablate(data, checkpoint=checkpoint or SHIPPED, log=log, progress=progress, **chosen)
+        figures = ablate(data, checkpoint=checkpoint, log=log, progress=progress, **chosen)
     return _kept(report, "ablation", figures, ablation_tables(figures))
 
 
-def _held_out(checkpoint: Path | None, data: Path, device: str, epochs: int, report: Path | None) -> _Shown:
+def _held_out(checkpoint: Path, data: Path, device: str, epochs: int, report: Path | None) -> _Shown:
     from model.measuring.held_out import held_out_tables, hold_out
-    from model.place import SHIPPED
 
     with shown_progress() as (log, progress):
-        chosen = checkpoint or SHIPPED
-        figures = hold_out(data, checkpoint=chosen, device=device, epochs=epochs, log=log, progress=progress)
+        figures = hold_out(data, checkpoint=checkpoint, device=device, epochs=epochs, log=log, progress=progress)
     return _kept(report, "held-out", figures, held_out_tables(figures))
 
 
@@ -206,31 +229,32 @@ def _kept(folder: Path | None, name: str, figures: Mapping[str, Any], table: str
     return figures, table
 
 
-def _reference(checkpoint: Path, data: Path) -> _Shown:
+def _reference(checkpoint: Path, data: Path, *, all_rows: bool) -> _Shown:
     from model.reference.card import reference_tables
     from model.reference.measure import evaluate_reference
 
-    figures = evaluate_reference(checkpoint, data)
+    figures = evaluate_reference(checkpoint, data, all_rows=all_rows, warn=_say)
     return figures, reference_tables(figures)
 
 
 def _tagger(
-    checkpoint: Path | None,
-    data: Path,
-    device: str,
-    engine: tuple[EngineName, PrecisionName] | None,
-    recalibrate: Path | None,
-    report: Path | None,
+    checkpoint: Path, data: Path, asked: Mapping[str, Any], recalibrate: Path | None, report: Path | None
 ) -> _Shown:
+    """``asked``: arguments of `model.evaluate.evaluate`."""
     from model.evaluate import evaluate as measure
     from model.measuring.report import figures_tables, write_report
+    from model.place import SHIPPED
 
-    figures = measure(checkpoint, data, device=device, engine=engine)
+    figures = measure(checkpoint, data, warn=_say, **asked)
     if recalibrate is not None:
-        _recalibrate(checkpoint, data, device, recalibrate)
+        _recalibrate(checkpoint, data, asked["device"], recalibrate)
     if report is not None:
-        write_report(report, figures, checkpoint.name if checkpoint else "hangtag-base")
+        write_report(report, figures, "hangtag-base" if checkpoint == SHIPPED else checkpoint.resolve().name)
     return figures, figures_tables(figures)
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
 
 
 def _quantise(folder: Path, data: Path) -> None:
@@ -241,13 +265,13 @@ def _quantise(folder: Path, data: Path) -> None:
     typer.echo(json.dumps(report))
 
 
-def _recalibrate(checkpoint: Path | None, data: Path, device: str, out: Path) -> None:
-    from model.measuring.asked import features_of, measured_rows
+def _recalibrate(source: Path, data: Path, device: str, out: Path) -> None:
+    from model.measuring.asked import features_of
+    from model.measuring.chosen_rows import rows_to_calibrate
     from model.measuring.recalibrate import recalibrate
-    from model.weights import SHIPPED, load
+    from model.weights import load
 
-    source = checkpoint or SHIPPED
-    loaded, rows = load(source), measured_rows(data)
+    loaded, rows = load(source), rows_to_calibrate(data, source)
     done = recalibrate(source, loaded, features_of(loaded, rows, device, Path(".cache/features")), rows, out)
     told = ", ".join(f"{name} on {count:,} listings" for name, count in done.rows.items())
     typer.echo(f"calibrated {told}: {done.folder}", err=True)
