@@ -46,12 +46,14 @@ from model.training.folds import NUM_FOLDS, fold_of_rows
 from model.training.out_of_fold import OutOfFold, ask, together
 from model.training.preset import Preset
 from model.training.progress import Meter, Progress, silent
-from model.training.resume import Unfinished, key_of
+from model.training.resume import UNFINISHED, Unfinished, begin, key_of, refuse_taken
 from model.training.tuning import Tuned, Tuning
 from model.weights import Vocabulary, load_towers, save_heads, save_outcomes, seal
 
 MIN_TYPE_ROWS = 20
 MIN_MATERIAL_ROWS = 15
+
+OWN_NAME = "hangtag-own"  # of a checkpoint that learned from a team's own listings
 
 Log = Callable[[str], None]
 
@@ -106,7 +108,8 @@ def train(
     image_tower: str | None = None,
     text_tower: str | None = None,
 ) -> TrainReport:
-    """Write a complete checkpoint to the folder ``out``. Raises ModelError when data or weights are missing.
+    """Write a complete checkpoint to the new folder ``out``. Raises ModelError when data or weights are missing, or
+    something lies in ``out``.
 
     What a run that was killed had finished is found in ``out/unfinished``. ``epochs``: so many passes, no early
     stopping. ``image_tower``, ``text_tower``: as `model.towers.spec` has them, in place of the preset's.
@@ -114,12 +117,15 @@ def train(
     preset = preset or Preset()
     preset = replace(preset, image_tower=image_tower or preset.image_tower, text_tower=text_tower or preset.text_tower)
     how = _How(seed, epochs, choose_device(device), cache, log, progress)
+    if seed < 0:
+        raise ModelError(f"--seed: {seed} is negative; give 0 or more")
+    refuse_taken(out)
     rows = rows_of(data)
     given = _prepare(rows, vocabularies(rows), out, preset, how)
     recipe = given.recipe
     folds = _folds(given)
     key = key_of(asdict(recipe.config), recipe.epochs, recipe.patience, seed, folds, *_arrays(recipe.data))
-    unfinished = Unfinished(out / "unfinished", key, log)
+    unfinished = Unfinished(out / UNFINISHED, key, log)
     length = _length(recipe, rows, folds, unfinished)
     found = _out_of_fold(recipe, rows, folds, length, unfinished)
     vocabulary, outcomes = _calibrate(recipe, rows, found, given.values)
@@ -138,9 +144,10 @@ def train(
     _, text = load_towers(out, recipe.config)
     read = partial(read_titles, tower=text.to(how.place))
     figures = evaluate_features(fusion, vocabulary, outcomes, features, rows, read) | noise_figures(rows, cache)
-    write_card(out, recipe.config, vocabulary, given.origins, rows, figures)
+    write_card(out, recipe.config, vocabulary, given.origins, rows, figures, data)
     unfinished.clear()  # not before: a kill on the way here would cost every fold again
     seal(out)
+    unfinished.close()
     return TrainReport(out, figures)
 
 
@@ -172,10 +179,10 @@ def _prepare(
     rows: Sequence[Row], values: Mapping[str, tuple[str, ...]], out: Path, preset: Preset, how: _How
 ) -> _Given:
     """Bring the towers, ask them, and lay out what to fit."""
-    out.mkdir(parents=True, exist_ok=True)
+    begin(out)
     own = [row.title for row in rows if row.split == "train" and row.title]
     specs = (preset.image_tower, preset.text_tower)
-    brought = bring_towers(out, *specs, base=preset.model, titles=own, seed=how.seed, log=how.log)
+    brought = bring_towers(out, *specs, base=_named(preset.model, rows), titles=own, seed=how.seed, log=how.log)
     values, config = with_untaught(values, brought.config)
     config.save(out / "config.json")
     image, text = load_towers(out, config.untuned())
@@ -190,6 +197,12 @@ def _prepare(
     meter = Meter(passes * (NUM_FOLDS + 1 + bool(patience)), how.progress)
     recipe = _Recipe(config, examples, sizes, passes, patience, how.seed, how.log, meter, tuning)
     return _Given(rows, image, features, values, brought.origins, recipe)
+
+
+def _named(config: ModelConfig, rows: Sequence[Row]) -> ModelConfig:
+    """Under the shipped checkpoint's name only what learned from its data."""
+    is_own = any(row.source == "catalogue" for row in rows)
+    return replace(config, name=OWN_NAME) if is_own and config.name == ModelConfig().name else config
 
 
 def _save_presence(out: Path, given: _Given, features: Features, how: _How) -> None:
