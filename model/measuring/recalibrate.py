@@ -49,8 +49,8 @@ _SECTION = """
 On {listings}, by `hangtag evaluate --recalibrate`; `digests.json` of the checkpoint before has SHA-256 {source}….
 **Figures above are of that checkpoint.** Listings each: {told}.
 
-Which of them are accepted, with picture and title, by the thresholds that were there and by new ones; new ones are judged
-by pools that were fitted on other families. Where they would accept fewer, and the listings do not contradict the old
+Which of them are accepted, with picture and title, by the thresholds that were there and by new ones; the latter judged by
+pools that were fitted on other families. Where they would accept fewer, and the listings do not contradict the old
 ones, weights and thresholds were kept.
 
 {table}
