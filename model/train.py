@@ -30,6 +30,7 @@ from model.image import ImageTower
 from model.labels import UNTAUGHT
 from model.measuring.card import write_card
 from model.measuring.precision import learn_int8, part_of
+from model.measuring.provenance import name_of
 from model.parts import all_features
 from model.pool import Pool
 from model.predictor import choose_device
@@ -52,8 +53,6 @@ from model.weights import Vocabulary, load_towers, save_heads, save_outcomes, se
 
 MIN_TYPE_ROWS = 20
 MIN_MATERIAL_ROWS = 15
-
-OWN_NAME = "hangtag-own"  # of a checkpoint that learned from a team's own listings
 
 Log = Callable[[str], None]
 
@@ -108,8 +107,7 @@ def train(
     image_tower: str | None = None,
     text_tower: str | None = None,
 ) -> TrainReport:
-    """Write a complete checkpoint to the new folder ``out``. Raises ModelError when data or weights are missing, or
-    something lies in ``out``.
+    """Write a complete checkpoint to the new folder ``out``. Raises ModelError when it is none, or data is missing.
 
     What a run that was killed had finished is found in ``out/unfinished``. ``epochs``: so many passes, no early
     stopping. ``image_tower``, ``text_tower``: as `model.towers.spec` has them, in place of the preset's.
@@ -117,9 +115,7 @@ def train(
     preset = preset or Preset()
     preset = replace(preset, image_tower=image_tower or preset.image_tower, text_tower=text_tower or preset.text_tower)
     how = _How(seed, epochs, choose_device(device), cache, log, progress)
-    if seed < 0:
-        raise ModelError(f"--seed: {seed} is negative; give 0 or more")
-    refuse_taken(out)
+    _refuse(seed, out)
     rows = rows_of(data)
     given = _prepare(rows, vocabularies(rows), out, preset, how)
     recipe = given.recipe
@@ -134,13 +130,10 @@ def train(
     fusion, tuned = recipe.fit(_rows_of(rows, "train"), length)
     tuned.save(out)
     remember_words(fusion, [title for row in rows if row.split == "train" and (title := row.title or row.made_title)])
-    _round_to_half(fusion)
-    save_heads(out, fusion)
-    save_outcomes(out, outcomes)
+    _save_heads(out, fusion, vocabulary, outcomes)
     features = tuned.seen(given.features)
     _save_presence(out, given, features, how)
     _save_int8(out, given, features, (fusion, vocabulary), log)
-    (out / "labels.json").write_text(json.dumps(vocabulary.to_json(), indent=1) + "\n", encoding="utf-8")
     _, text = load_towers(out, recipe.config)
     read = partial(read_titles, tower=text.to(how.place))
     figures = evaluate_features(fusion, vocabulary, outcomes, features, rows, read) | noise_figures(rows, cache)
@@ -182,7 +175,14 @@ def _prepare(
     begin(out)
     own = [row.title for row in rows if row.split == "train" and row.title]
     specs = (preset.image_tower, preset.text_tower)
-    brought = bring_towers(out, *specs, base=_named(preset.model, rows), titles=own, seed=how.seed, log=how.log)
+    brought = bring_towers(
+        out,
+        *specs,
+        base=replace(preset.model, name=name_of(preset.model.name, rows)),
+        titles=own,
+        seed=how.seed,
+        log=how.log,
+    )
     values, config = with_untaught(values, brought.config)
     config.save(out / "config.json")
     image, text = load_towers(out, config.untuned())
@@ -199,10 +199,20 @@ def _prepare(
     return _Given(rows, image, features, values, brought.origins, recipe)
 
 
-def _named(config: ModelConfig, rows: Sequence[Row]) -> ModelConfig:
-    """Under the shipped checkpoint's name only what learned from its data."""
-    is_own = any(row.source == "catalogue" for row in rows)
-    return replace(config, name=OWN_NAME) if is_own and config.name == ModelConfig().name else config
+def _refuse(seed: int, out: Path) -> None:
+    """Raise ModelError for what would fail after an hour, or cost what is there."""
+    if seed < 0:
+        raise ModelError(f"--seed: {seed} is negative; give 0 or more")
+    refuse_taken(out)
+
+
+def _save_heads(
+    out: Path, fusion: FusionModel, vocabulary: Vocabulary, outcomes: Mapping[str, Mapping[str, Outcomes]]
+) -> None:
+    _round_to_half(fusion)
+    save_heads(out, fusion)
+    save_outcomes(out, outcomes)
+    (out / "labels.json").write_text(json.dumps(vocabulary.to_json(), indent=1) + "\n", encoding="utf-8")
 
 
 def _save_presence(out: Path, given: _Given, features: Features, how: _How) -> None:

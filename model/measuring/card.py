@@ -9,7 +9,7 @@ from typing import Any
 
 from model.config import ModelConfig
 from model.labels import UNTAUGHT
-from model.measuring.provenance import provenance_of
+from model.measuring.provenance import is_own, provenance_of
 from model.measuring.report import figures_tables
 from model.taxonomy import load_taxonomy
 from model.training.dataset import Row
@@ -134,11 +134,11 @@ def write_card(
     data: Path,
 ) -> None:
     """Write ``MODEL_CARD.md`` and ``LICENSES/`` into a checkpoint's folder. ``data``: where the rows are from."""
-    is_own = any(row.source == "catalogue" for row in rows)
-    told = _OF_OWN if is_own else _OF_SHIPPED
+    of_own = is_own(rows)
+    told = _OF_OWN if of_own else _OF_SHIPPED
     notes = folder / "LICENSES"
     notes.mkdir(exist_ok=True)
-    of_data = _NOTICE["own data"].format(data=provenance_of(data)) if is_own else _NOTICE["shipped data"]
+    of_data = _NOTICE["own data"].format(data=provenance_of(data)) if of_own else _NOTICE["shipped data"]
     for name, text in (_notices(origins) | {"data.txt": of_data}).items():
         (notes / name).write_text(text, encoding="utf-8")
     types = vocabulary.values["product_type"]
@@ -146,7 +146,7 @@ def write_card(
         name=config.name,
         towers=_towers(config, origins),
         fusions=", ".join(name.replace("_", " ") for name in config.fusions) or "none but the pool",
-        provenance=f"Listings of {provenance_of(data)}.\n\n" if is_own else "",
+        provenance=f"Listings of {provenance_of(data)}.\n\n" if of_own else "",
         data=_data_table(rows),
         figures=_figures(rows, figures),
         **{name: told[name] for name in ("labels", "words", "photos", "looks")},

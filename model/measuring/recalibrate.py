@@ -43,14 +43,18 @@ from model.zero_shot_calibrate import calibrate_prompts
 
 MIN_ROWS = 200
 _SHOWN_VALUES = 3
+_TOO_FEW = (
+    f"no attribute has {MIN_ROWS} titled listings labelled with values that the checkpoint knows, with "
+    f"{MIN_POOL_ROWS} in each of two halves that share no family; label more, or keep the checkpoint"
+)
 
 _SECTION = """
 ## Calibrated anew
 On {listings}, by `hangtag evaluate --recalibrate`; `digests.json` of the checkpoint before has SHA-256 {source}….
 **Figures above are of that checkpoint.** Listings each: {told}.
 
-Which of them are accepted, with picture and title, by the thresholds that were there and by new ones; the latter judged by
-pools that were fitted on other families. Where they would accept fewer, and the listings do not contradict the old
+Which of them are accepted, with picture and title, by the thresholds that were there and by new ones; new ones judged
+by pools fitted on other families. Where they would accept fewer, and the listings do not contradict the old
 ones, weights and thresholds were kept.
 
 {table}
@@ -106,18 +110,11 @@ def recalibrate(
     counts = {name: _count(checkpoint, name, listings) for name in ATTRIBUTES}
     enough = [name for name, one in counts.items() if one.is_enough]
     asked_by_prompts = load_taxonomy().prompts if prompts is None else prompts
-    shares = [row for row in rows if _is_fit(row)], [row for row in rows if not _is_fit(row)]
-    prompted, by_prompts = calibrate_prompts(checkpoint, asked_by_prompts, *shares, min_rows=MIN_ROWS)
-    lost = [name for name, one in prompted.items() if _is_lost(checkpoint, name, one, by_prompts[name], targets)]
-    prompted = {name: one for name, one in prompted.items() if name not in lost}
+    prompted, by_prompts, lost = _by_prompts(checkpoint, asked_by_prompts, rows, targets)
     notes = tuple(one.note for one in counts.values() if one.note)
     notes += tuple(f"{name}: too few listings to buy a threshold; kept as it was" for name in lost)
     if not enough and not prompted:
-        raise ModelError(
-            f"no attribute has {MIN_ROWS} titled listings labelled with values that the checkpoint knows, with "
-            f"{MIN_POOL_ROWS} in each of two halves that share no family; label more, or keep the checkpoint"
-            + "".join(f"; {note}" for note in notes)
-        )
+        raise ModelError("; ".join((_TOO_FEW, *notes)))
     told = replace(checkpoint.vocabulary, prompted={**checkpoint.vocabulary.prompted, **prompted})
     renewed = _Renewal(replace(checkpoint, vocabulary=told), features, rows, halves, targets).of(enough)
     if not prompted and all(one.is_kept for one in renewed.changes):
@@ -139,6 +136,17 @@ def recalibrate(
 def _is_fit(row: Row) -> bool:
     """In which of two halves is the row's family?"""
     return blake2b(row.family.encode(), digest_size=1).digest()[0] % 2 == 0
+
+
+def _by_prompts(
+    checkpoint: Checkpoint, prompts: Mapping[str, Prompted], rows: Sequence[Row], targets: Mapping[str, float]
+) -> tuple[dict[str, Calibrated], Told, list[str]]:
+    """What `calibrate_prompts` finds, but for attributes that would lose their threshold; and these."""
+    shares = [row for row in rows if _is_fit(row)], [row for row in rows if not _is_fit(row)]
+    found, told = calibrate_prompts(checkpoint, prompts, *shares, min_rows=MIN_ROWS)
+    lost = [name for name, one in found.items() if _is_lost(checkpoint, name, one, told[name], targets)]
+    kept = [name for name in found if name not in lost]
+    return {name: found[name] for name in kept}, {name: told[name] for name in kept}, lost
 
 
 def _is_lost(
