@@ -30,6 +30,7 @@ from model.image import ImageTower
 from model.labels import UNTAUGHT
 from model.measuring.card import write_card
 from model.measuring.precision import learn_int8, part_of
+from model.measuring.provenance import name_of
 from model.parts import all_features
 from model.pool import Pool
 from model.predictor import choose_device
@@ -46,7 +47,7 @@ from model.training.folds import NUM_FOLDS, fold_of_rows
 from model.training.out_of_fold import OutOfFold, ask, together
 from model.training.preset import Preset
 from model.training.progress import Meter, Progress, silent
-from model.training.resume import Unfinished, key_of
+from model.training.resume import UNFINISHED, Unfinished, begin, key_of, refuse_taken
 from model.training.trained_on import save_trained_on
 from model.training.tuning import Tuned, Tuning
 from model.weights import Vocabulary, load_towers, save_heads, save_outcomes, seal
@@ -107,7 +108,7 @@ def train(
     image_tower: str | None = None,
     text_tower: str | None = None,
 ) -> TrainReport:
-    """Write a complete checkpoint to the folder ``out``. Raises ModelError when data or weights are missing.
+    """Write a complete checkpoint to the new folder ``out``. Raises ModelError when it is none, or data is missing.
 
     What a run that was killed had finished is found in ``out/unfinished``. ``epochs``: so many passes, no early
     stopping. ``image_tower``, ``text_tower``: as `model.towers.spec` has them, in place of the preset's.
@@ -115,12 +116,13 @@ def train(
     preset = preset or Preset()
     preset = replace(preset, image_tower=image_tower or preset.image_tower, text_tower=text_tower or preset.text_tower)
     how = _How(seed, epochs, choose_device(device), cache, log, progress)
+    _refuse(seed, out)
     rows = rows_of(data)
     given = _prepare(rows, vocabularies(rows), out, preset, how)
     recipe = given.recipe
     folds = _folds(given)
     key = key_of(asdict(recipe.config), recipe.epochs, recipe.patience, seed, folds, *_arrays(recipe.data))
-    unfinished = Unfinished(out / "unfinished", key, log)
+    unfinished = Unfinished(out / UNFINISHED, key, log)
     length = _length(recipe, rows, folds, unfinished)
     found = _out_of_fold(recipe, rows, folds, length, unfinished)
     vocabulary, outcomes = _calibrate(recipe, rows, found, given.values)
@@ -129,19 +131,17 @@ def train(
     fusion, tuned = recipe.fit(_rows_of(rows, "train"), length)
     tuned.save(out)
     remember_words(fusion, [title for row in rows if row.split == "train" and (title := row.title or row.made_title)])
-    _round_to_half(fusion)
-    save_heads(out, fusion)
-    save_outcomes(out, outcomes)
+    _save_heads(out, fusion, vocabulary, outcomes)
     features = tuned.seen(given.features)
     _save_presence(out, given, features, how)
     _save_int8(out, given, features, (fusion, vocabulary), log)
-    (out / "labels.json").write_text(json.dumps(vocabulary.to_json(), indent=1) + "\n", encoding="utf-8")
     _, text = load_towers(out, recipe.config)
     read = partial(read_titles, tower=text.to(how.place))
     figures = evaluate_features(fusion, vocabulary, outcomes, features, rows, read) | noise_figures(rows, cache)
-    write_card(out, recipe.config, vocabulary, given.origins, rows, figures)
+    write_card(out, recipe.config, vocabulary, given.origins, rows, figures, data)
     unfinished.clear()  # not before: a kill on the way here would cost every fold again
     seal(out)
+    unfinished.close()
     return TrainReport(out, figures)
 
 
@@ -173,10 +173,17 @@ def _prepare(
     rows: Sequence[Row], values: Mapping[str, tuple[str, ...]], out: Path, preset: Preset, how: _How
 ) -> _Given:
     """Bring the towers, ask them, and lay out what to fit."""
-    out.mkdir(parents=True, exist_ok=True)
+    begin(out)
     own = [row.title for row in rows if row.split == "train" and row.title]
     specs = (preset.image_tower, preset.text_tower)
-    brought = bring_towers(out, *specs, base=preset.model, titles=own, seed=how.seed, log=how.log)
+    brought = bring_towers(
+        out,
+        *specs,
+        base=replace(preset.model, name=name_of(preset.model.name, rows)),
+        titles=own,
+        seed=how.seed,
+        log=how.log,
+    )
     values, config = with_untaught(values, brought.config)
     config.save(out / "config.json")
     save_trained_on(out, rows)
@@ -192,6 +199,22 @@ def _prepare(
     meter = Meter(passes * (NUM_FOLDS + 1 + bool(patience)), how.progress)
     recipe = _Recipe(config, examples, sizes, passes, patience, how.seed, how.log, meter, tuning)
     return _Given(rows, image, features, values, brought.origins, recipe)
+
+
+def _refuse(seed: int, out: Path) -> None:
+    """Raise ModelError for what would fail after an hour, or cost what is there."""
+    if seed < 0:
+        raise ModelError(f"--seed: {seed} is negative; give 0 or more")
+    refuse_taken(out)
+
+
+def _save_heads(
+    out: Path, fusion: FusionModel, vocabulary: Vocabulary, outcomes: Mapping[str, Mapping[str, Outcomes]]
+) -> None:
+    _round_to_half(fusion)
+    save_heads(out, fusion)
+    save_outcomes(out, outcomes)
+    (out / "labels.json").write_text(json.dumps(vocabulary.to_json(), indent=1) + "\n", encoding="utf-8")
 
 
 def _save_presence(out: Path, given: _Given, features: Features, how: _How) -> None:

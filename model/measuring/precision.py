@@ -14,8 +14,8 @@ from torch import nn
 from model.errors import ModelError
 from model.fusion import ATTRIBUTES, FusionModel
 from model.geometry import Framing
-from model.measuring.asked import Asked, features_of, measured_rows
-from model.runtime.quantise import NUM_PICTURES, Quantisation, measure_ranges, rounded
+from model.measuring.asked import Asked, features_of
+from model.runtime.quantise import MIN_COMPARED, NUM_PICTURES, Quantisation, measure_ranges, rounded
 from model.training.catalogue import rows_of
 from model.training.dataset import Row
 from model.training.features import Features, batches_of, look_at
@@ -41,18 +41,22 @@ def learn_int8(
     on_cpu = tower.cpu()
     ranges = measure_ranges(on_cpu, map(torch.from_numpy, batches_of([row.image for row in chosen], framing)))
     features, rows = measured
-    log(f"int8: {len(chosen)} pictures measured, {len(rows)} listings compared")
+    few = f"; of fewer than {MIN_COMPARED}, auto does not choose it" if len(rows) < MIN_COMPARED else ""
+    log(f"int8: {len(chosen)} pictures measured, {len(rows)} listings compared{few}")
     coarse = rounded(on_cpu, ranges)
     with torch.inference_mode():
         fast = look_at(rows, lambda pictures: coarse(torch.from_numpy(pictures)), framing)
-        return Quantisation(ranges, points_changed(heads, features, fast, rows))
+        return Quantisation(ranges, points_changed(heads, features, fast, rows), len(rows))
 
 
 def learn_int8_of(folder: Path, data: Path, cache: Path, log: Log) -> Quantisation:
-    """The same for a checkpoint that is there: writes into its folder and seals it anew. Raises ModelError."""
+    """The same for a checkpoint that is there: writes into its folder and seals it anew. Compared are test rows alone,
+    also those of a file that leaves it to training which these are. Raises ModelError.
+    """
     loaded = load(folder)
-    training = [row for row in rows_of(data) if row.split == "train"]
-    rows = [row for row in measured_rows(data) if row.title]
+    everything = rows_of(data)
+    training = [row for row in everything if row.split == "train"]
+    rows = [row for row in everything if row.split == "test" and row.title]
     if not training or not rows:
         raise ModelError(f"{data} holds no training rows, or no titled test rows; int8 needs both to be measured")
     features = features_of(loaded, rows, "cpu", cache)

@@ -22,6 +22,7 @@ from model.reference.outputs import hand_out
 from model.training.catalogue import rows_of
 from model.training.preset import Preset
 from model.training.progress import Meter, Progress, silent
+from model.training.resume import refuse_taken
 from model.training.trained_on import save_trained_on
 
 Log = Callable[[str], None]
@@ -38,6 +39,7 @@ def train_reference(
     progress: Progress = silent,
 ) -> Mapping[str, Any]:
     """Write a reference model to the folder ``out``, and give its figures. Raises ModelError when data is missing."""
+    refuse_taken(out)
     config = preset.reference
     rows = rows_of(data)
     groups = hand_out(config.heads, [row for row in rows if row.split == "train" and row.title])

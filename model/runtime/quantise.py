@@ -25,10 +25,11 @@ from model.errors import CheckpointError
 
 FILE = "int8.safetensors"
 MAX_CHANGE = 0.5  # points of accuracy that int8 may cost on any attribute, for ``auto`` to choose it
+MIN_COMPARED = 600  # listings: of fewer, half a point is less than three, and whether these tip is chance
 NUM_PICTURES = 256  # ranges do not grow any more after about a hundred
 _WEIGHT_LEVELS = 64
 WEIGHT_ENDS = (-127, 127)  # OpenVINO wants its whole range named
-_LAYER, _CHANGE = "layer:", "change:"
+_LAYER, _CHANGE, _COMPARED = "layer:", "change:", "compared"
 
 Floats = npt.NDArray[np.float32]
 
@@ -39,18 +40,20 @@ class Quantisation:
 
     ``ranges`` by the name of a convolution: (3, C) lowest, highest and mean input by channel. ``changes``: points of
     accuracy won or lost against fp32 on test rows, by attribute and side ("color fused", "color image"); empty where
-    nobody measured.
+    nobody measured. ``compared``: on how many listings; None: an older file does not say.
     """
 
     ranges: Mapping[str, Floats]
     changes: Mapping[str, float] = field(default_factory=dict)
+    compared: int | None = None
 
     @property
     def is_harmless(self) -> bool:
-        """Was it measured, and does no attribute move by more than ``MAX_CHANGE``? By the picture alone it may win: few
-        rows have answers so narrow that they tip, and more of them tip to the right by chance.
+        """Was it measured on enough listings, and does no attribute move by more than ``MAX_CHANGE``? By the picture
+        alone it may win: few rows have answers so narrow that they tip, and more of them tip to the right by chance.
         """
-        return bool(self.changes) and all(
+        is_measured = bool(self.changes) and (self.compared is None or self.compared >= MIN_COMPARED)
+        return is_measured and all(
             points >= -MAX_CHANGE and (points <= MAX_CHANGE or not name.endswith(" fused"))
             for name, points in self.changes.items()
         )
@@ -59,6 +62,7 @@ class Quantisation:
         """Write into a checkpoint's folder; whoever seals the folder comes after."""
         found = {_LAYER + name: np.ascontiguousarray(one, np.float16) for name, one in self.ranges.items()}
         told = {_CHANGE + name: np.array([points], np.float32) for name, points in self.changes.items()}
+        told |= {_COMPARED: np.array([self.compared], np.float32)} if self.compared is not None else {}
         save_file(found | told, folder / FILE)
 
 
@@ -72,7 +76,7 @@ def load_quantisation(folder: Path) -> Quantisation | None:
     if not all(np.isfinite(one).all() for one in found.values()):
         raise CheckpointError(f"{FILE} of the checkpoint holds numbers that are not finite; measure it again")
     changes = {name.removeprefix(_CHANGE): float(one[0]) for name, one in found.items() if name.startswith(_CHANGE)}
-    return Quantisation(ranges, changes)
+    return Quantisation(ranges, changes, int(found[_COMPARED][0]) if _COMPARED in found else None)
 
 
 def measure_ranges(tower: nn.Module, batches: Iterable[torch.Tensor]) -> dict[str, Floats]:

@@ -16,9 +16,44 @@ from typing import Any
 import numpy as np
 import torch
 
+from model.errors import ModelError
 from model.training.kept import kept
 
 Tensors = Mapping[str, torch.Tensor]
+
+
+UNFINISHED = "unfinished"
+
+
+def refuse_taken(out: Path) -> None:
+    """Raise ModelError unless ``out`` is a folder to be made, an empty one, or that of a run that was killed: what lies
+    in any other would be overwritten, or sealed into the checkpoint.
+    """
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise ModelError(f"--out: {out} is a file; name a new folder for the checkpoint")
+    if (out / "digests.json").exists():
+        raise ModelError(f"--out: {out} holds a finished checkpoint; name a new folder, or remove that one first")
+    found = sorted(path.name for path in out.iterdir())
+    if found and not (out / UNFINISHED).is_dir():
+        raise ModelError(f"--out: {out} holds {found[0]} and no unfinished run; name a new or an empty folder")
+
+
+def begin(out: Path) -> None:
+    """Make ``out``, with nothing in it but what a run that was killed had finished. Raises ModelError."""
+    refuse_taken(out)
+    try:
+        (out / UNFINISHED).mkdir(parents=True, exist_ok=True)
+        for path in out.iterdir():
+            if path.name == UNFINISHED:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    except OSError as error:
+        raise ModelError(f"--out: {out} cannot be written: {error.strerror}; name another folder") from error
 
 
 class Unfinished:
@@ -46,8 +81,13 @@ class Unfinished:
         return (self._folder / f"{name}.safetensors").is_file()
 
     def clear(self) -> None:
-        """Nothing is unfinished any more."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        """Nothing is unfinished any more. The folder stays, and says whose ``out`` it is, until ``close``."""
+        for path in self._folder.iterdir():
+            path.unlink()
+
+    def close(self) -> None:
+        """The checkpoint is whole: remove the folder, in which nothing is left."""
+        self._folder.rmdir()
 
 
 def key_of(*parts: Any) -> str:

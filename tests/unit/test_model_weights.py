@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -24,6 +25,19 @@ def folder(tmp_path: Path) -> Path:
 
 def test_sealed_folder_verifies(folder: Path) -> None:
     """What was sealed is found whole, nested files included."""
+    assert set(verify(folder)) == {"config.json", "towers/image.safetensors"}
+
+
+def test_whoever_may_read_new_files_may_read_all_of_a_checkpoint(folder: Path) -> None:
+    """safetensors writes files for their owner alone; a container may run as somebody else."""
+    (folder / "towers" / "image.safetensors").chmod(0o600)
+    before = os.umask(0o027)
+    try:
+        seal(folder)
+    finally:
+        os.umask(before)
+    modes = {path.stat().st_mode & 0o777 for path in folder.rglob("*.safetensors")}
+    assert modes == {0o640}
     assert set(verify(folder)) == {"config.json", "towers/image.safetensors"}
 
 

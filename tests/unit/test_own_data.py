@@ -73,6 +73,10 @@ def test_what_a_team_has_no_labels_of_is_not_answered(own_trained: tuple[Path, T
     assert not {"material", "scene"} & set(done.figures)
     card = (done.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "Never answered, as too few training rows are labelled with it: material, scene." in card
+    assert card.startswith("# hangtag-own\n")
+    assert "Listings of `own.jsonl` (SHA-256 " in card and "**12 titled test rows, fewer than 200" in card
+    notice = (done.folder / "LICENSES" / "data.txt").read_text(encoding="utf-8")
+    assert not any(told in card + notice for told in ("Amazon", "groceries", "fresh food", "73 %"))
     again = evaluate(done.folder, data, cache=data.parent / "cache", engine=("torch", "fp32"))
     assert again["color"]["fused"]["rows"] == 12
     predictor = load_predictor(str(done.folder), "cpu")
@@ -156,6 +160,10 @@ def test_recalibration_learns_how_far_words_are_to_be_trusted(
     assert (done.folder / "heads.safetensors").read_bytes() == (trained.folder / "heads.safetensors").read_bytes()
     with pytest.raises(ModelError, match="exists; name a new folder"):
         recalibrate(trained.folder, checkpoint, features, rows, tmp_path / "new")
+    assert all(change.attribute == "color" and not change.is_kept for change in done.changes)
+    card = (done.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert card.startswith((trained.folder / "MODEL_CARD.md").read_text(encoding="utf-8"))
+    assert "| color | yes | 240 |" in card.split("## Calibrated anew")[1]
 
 
 def test_pools_that_are_fitted_anew_change_what_follows_from_them(

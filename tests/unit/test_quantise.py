@@ -91,11 +91,11 @@ def test_a_channel_that_dwarfs_the_others_does_not_drown_them(tower: SmallTower)
 def test_what_is_saved_is_what_is_loaded(tower: SmallTower, tmp_path: Path) -> None:
     """Ranges as they were measured, with what they change; a checkpoint without the file offers no int8."""
     assert load_quantisation(tmp_path) is None
-    made = Quantisation(measure_ranges(tower, [pictures(0)]), {"color fused": 0.25, "category image": -0.5})
+    made = Quantisation(measure_ranges(tower, [pictures(0)]), {"color fused": 0.25, "category image": -0.5}, 700)
     made.save(tmp_path)
     found = load_quantisation(tmp_path)
     assert found is not None
-    assert found.changes == made.changes
+    assert (found.changes, found.compared) == (made.changes, 700)
     assert {name: one.tolist() for name, one in found.ranges.items()} == {
         name: one.tolist() for name, one in made.ranges.items()
     }
@@ -140,6 +140,14 @@ def test_auto_takes_int8_only_where_it_was_measured_to_be_harmless(
     if has_openvino():
         assert (choose_engine(CPU, quantisation=known).precision == "int8") == is_harmless
         assert choose_engine(CPU, precision="int8", quantisation=known).name == "openvino int8"
+
+
+@pytest.mark.parametrize(("compared", "is_harmless"), [(24, False), (599, False), (600, True), (None, True)])
+def test_a_handful_of_listings_proves_nothing(compared: int | None, is_harmless: bool, tmp_path: Path) -> None:
+    """No answer of 24 changed says little of half a point; a file that does not say how many is as it was."""
+    Quantisation({}, {"color fused": 0.0}, compared).save(tmp_path)
+    found = load_quantisation(tmp_path)
+    assert found is not None and found.is_harmless == is_harmless
 
 
 def test_int8_without_ranges_is_refused() -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import torch
 
+from model.errors import ModelError
 from model.training.progress import Meter
-from model.training.resume import Unfinished, key_of
+from model.training.resume import UNFINISHED, Unfinished, begin, key_of
 from worker.commands.fit_progress import PlainLines
 
 
@@ -46,7 +48,7 @@ def test_half_written_files_count_as_unfinished(tmp_path: Path) -> None:
     assert not found.has("fold-1")
     assert float(found.part("fold-1", computed(1.0, calls))["x"]) == 1.0
     found.clear()
-    assert not tmp_path.exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_keys_change_with_what_is_in_arrays() -> None:
@@ -67,3 +69,29 @@ def test_progress_on_a_pipe_is_a_line_a_twentieth() -> None:
     assert lines[0] == "0 of 200 passes: fold 1"
     assert lines[-1] == "200 of 200 passes: fold 2"
     assert len(lines) == 22
+
+
+def test_a_checkpoint_is_written_only_where_nothing_else_is(tmp_path: Path) -> None:
+    """A finished checkpoint, somebody's files and a file are refused before any work; the message says what to do."""
+    (tmp_path / "done").mkdir()
+    (tmp_path / "done" / "digests.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "1.jpg").write_bytes(b"mine")
+    (tmp_path / "file").write_bytes(b"")
+    refused = {"done": "finished checkpoint; name a new", "photos": "holds 1.jpg", "file": "is a file; name a new"}
+    for name, told in refused.items():
+        with pytest.raises(ModelError, match=told):
+            begin(tmp_path / name)
+    with pytest.raises(ModelError, match="cannot be written"):
+        begin(tmp_path / "file" / "below")
+    assert (tmp_path / "photos" / "1.jpg").read_bytes() == b"mine"
+
+
+def test_leftovers_of_a_killed_run_are_not_sealed_into_the_next(tmp_path: Path) -> None:
+    """Finished parts stay; an int8 of other weights goes."""
+    begin(tmp_path / "out")
+    Unfinished(tmp_path / "out" / UNFINISHED, "key", lambda _: None).part("fold-1", computed(1.0, []))
+    (tmp_path / "out" / "int8.safetensors").write_bytes(b"of another run")
+    begin(tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [UNFINISHED]
+    assert Unfinished(tmp_path / "out" / UNFINISHED, "key", lambda _: None).has("fold-1")

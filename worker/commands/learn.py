@@ -31,12 +31,12 @@ def train(
     context: typer.Context,
     data: _Data,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the new checkpoint; a killed run goes on where it was.")
+        Path | None, typer.Option(help="New folder for the checkpoint; a killed run goes on where it was.")
     ] = None,
     preset: Annotated[
         str, typer.Option(help="What to train: gated, concatenation, cross_attention, residual, stacking, all, a, b, …")
     ] = "gated",
-    seed: Annotated[int, typer.Option(help="Same seed, same data: same checkpoint.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Same seed, same data: same checkpoint.")] = 0,
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Passes over the data, all of them. Default: early stopping.")
     ] = None,
@@ -261,7 +261,8 @@ def _quantise(folder: Path, data: Path) -> None:
     from model.measuring.precision import learn_int8_of
 
     found = learn_int8_of(folder, data, Path(".cache/features"), lambda line: typer.echo(line, err=True))
-    report = {"points_changed": found.changes, "chosen_by_auto": found.is_harmless}
+    compared = {"listings_compared": found.compared, "chosen_by_auto": found.is_harmless}
+    report = {"points_changed": found.changes, **compared}
     typer.echo(json.dumps(report))
 
 
@@ -272,9 +273,13 @@ def _recalibrate(source: Path, data: Path, device: str, out: Path) -> None:
     from model.weights import load
 
     loaded, rows = load(source), rows_to_calibrate(data, source)
-    done = recalibrate(source, loaded, features_of(loaded, rows, device, Path(".cache/features")), rows, out)
+    features = features_of(loaded, rows, device, Path(".cache/features"))
+    done = recalibrate(source, loaded, features, rows, out, data=data)
+    for change in done.changes:
+        typer.echo(change.words, err=True)
     told = ", ".join(f"{name} on {count:,} listings" for name, count in done.rows.items())
     typer.echo(f"calibrated {told}: {done.folder}", err=True)
+    typer.echo(f"the figures of this run are those of {source} as it was, not of {done.folder}", err=True)
     for note in done.notes:
         typer.echo(f"left out: {note}", err=True)
 
