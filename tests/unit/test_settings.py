@@ -10,7 +10,8 @@ import pytest
 from model.prompts import read_prompts
 from model.taxonomy import load_taxonomy
 from worker.kafka.config import consumer_config, producer_config
-from worker.sources import MASK, SettingsError, load_settings, masked
+from worker.masking import MASK
+from worker.sources import SettingsError, load_settings, masked
 
 
 def test_sources_win_in_order(tmp_path: Path) -> None:
