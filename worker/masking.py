@@ -68,7 +68,7 @@ def split_redis_url(url: str) -> SplitResult:
 
 
 def shown_url(url: str) -> str:
-    """Scheme, host, port and path; of user info and query only that they are there. What is in doubt is masked whole."""
+    """Scheme, host, port and path; of user info and query only that they are there. In doubt all is masked."""
     try:
         parts = split_redis_url(url) if url.startswith("redis") else split_url(url)
     except ValueError:

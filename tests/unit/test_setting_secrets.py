@@ -9,7 +9,7 @@ import pytest
 from worker.masking import MASK, shown_url
 from worker.sources import SettingsError, load_settings, masked
 
-SECRET = "hunt#er22"  # noqa: S105  # the point of this file
+SECRET = "hunt#er22"  # the point of this file
 
 
 @pytest.mark.parametrize(

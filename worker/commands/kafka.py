@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from worker.commands.shared import is_terminal, plain_errors, settings_of
+from worker.commands.shared import is_terminal, kafka_settings_of, plain_errors
 
 topics_app = typer.Typer(help="The topics that hangtag needs.", no_args_is_help=True)
 offsets_app = typer.Typer(help="Where the group stands.", no_args_is_help=True)
@@ -35,7 +35,7 @@ def create_topics(context: typer.Context, partitions: _Partitions = 12, replicat
 @offsets_app.command("show")
 def show_offsets(context: typer.Context) -> None:
     """Committed offset, log, lag and listings finished beyond the offset, per partition."""
-    settings = settings_of(context)
+    settings = kafka_settings_of(context)
     with plain_errors():
         from worker.kafka.admin import Admin
 
@@ -50,7 +50,7 @@ def reset_offsets(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be.")] = False,
 ) -> None:
     """Move the group. Refused while a worker of the group runs."""
-    settings = settings_of(context)
+    settings = kafka_settings_of(context)
     with plain_errors():
         from worker.kafka.admin import Admin, parse_partitions
 
@@ -60,7 +60,7 @@ def reset_offsets(
 
 
 def _topics(context: typer.Context, partitions: int, replication_factor: int, *, is_dry: bool) -> None:
-    settings = settings_of(context)
+    settings = kafka_settings_of(context)
     with plain_errors():
         from worker.kafka.admin import Admin, planned_topics
 

@@ -1,4 +1,4 @@
-"""Does librdkafka take the properties that an operator added? Asked before anything is loaded, of clients thrown away."""
+"""Does librdkafka take the properties that an operator added? Asked at start, of clients that are thrown away."""
 
 from __future__ import annotations
 
