@@ -18,8 +18,9 @@ import structlog
 
 from worker.app import Worker, run_until
 from worker.errors import FatalError, RetryableError
-from worker.kafka.admin import Admin, PlannedTopic, parse_partitions, planned_topics
+from worker.kafka.admin import Admin, parse_partitions, planned_topics
 from worker.kafka.config import client_config, producer_config
+from worker.kafka.topic_state import PlannedTopic
 from worker.replays.backfill import Backfill
 from worker.replays.bulk import BulkInput
 from worker.replays.bulk_load import BulkLoad, BulkTopic, Loaded
