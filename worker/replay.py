@@ -28,7 +28,7 @@ from worker.replays.left_out import LeftOut
 from worker.replays.plan import Plan, Request
 from worker.replays.plan_store import Kept, PlanStore
 from worker.replays.planner import Planner
-from worker.replays.progress import Progress, ProgressReader, Report, Standing
+from worker.replays.progress import Progress, ProgressReader, Report, Standing, UnstableError
 from worker.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -211,5 +211,7 @@ def _look(reader: ProgressReader, plan: Plan) -> Progress:
 async def _refresh(report: Report, reader: ProgressReader, plan: Plan) -> None:
     try:
         report.progress = await asyncio.to_thread(reader.look, plan)
+    except UnstableError as error:
+        log.debug("replay.progress_unknown", why=str(error))
     except RetryableError as error:
         log.warning("replay.progress_unknown", why=str(error))

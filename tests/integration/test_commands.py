@@ -103,6 +103,8 @@ def test_topics_are_created_once_and_offsets_reset(kafka: Server) -> None:
     again = hangtag("topics", "create", "--partitions", "3", "--replication-factor", "1", **settings)
     assert {json.loads(line)["state"] for line in again.stdout.splitlines()} == {"exists"}
     stream.send([("k", b"{}")] * 5)
+    dry = hangtag("offsets", "reset", "--to", "latest", "--dry-run", **settings)
+    assert {json.loads(line)["dry_run"] for line in dry.stdout.splitlines()} == {True}
     moved = hangtag("offsets", "reset", "--to", "latest", **settings)
     assert moved.returncode == 0, moved.stderr
     shown = [json.loads(line) for line in hangtag("offsets", "show", **settings).stdout.splitlines()]

@@ -59,9 +59,8 @@ def reset_offsets(
     with plain_errors():
         from worker.kafka.admin import Admin, parse_partitions
 
-        _print(
-            [asdict(place) for place in Admin(settings.kafka).reset(to, parse_partitions(partitions), is_dry=dry_run)]
-        )
+        places = Admin(settings.kafka).reset(to, parse_partitions(partitions), is_dry=dry_run)
+        _print([{**asdict(place), "dry_run": dry_run} for place in places])
 
 
 def _topics(context: typer.Context, partitions: int | None, replication_factor: int, *, is_dry: bool) -> None:
