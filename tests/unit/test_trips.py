@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from schemas.deadletter import (
@@ -45,18 +47,18 @@ def dead_letter_of(headers: HeaderPairs) -> DeadLetterHeaders:
 
 
 @pytest.mark.parametrize("headers_of", [of_redrive, of_dead_letter])
-def test_a_record_that_comes_again_keeps_its_place(headers_of: object) -> None:
+def test_a_record_that_comes_again_keeps_its_place(headers_of: Callable[[SourcePosition], HeaderPairs]) -> None:
     """In its own topic: events and another dead letter name the place where it first stood."""
-    headers = headers_of(FIRST)  # type: ignore[operator]  # one of the two above
+    headers = headers_of(FIRST)
     assert source_of(record(headers=headers)) == FIRST
     assert dead_letter_of(headers).source == FIRST
     assert dead_letter_of(headers).attempts == 3
 
 
 @pytest.mark.parametrize("headers_of", [of_redrive, of_dead_letter])
-def test_a_place_in_another_topic_is_not_believed(headers_of: object) -> None:
+def test_a_place_in_another_topic_is_not_believed(headers_of: Callable[[SourcePosition], HeaderPairs]) -> None:
     """A redrive sends records to the topic that they came from: such a record is a new one, failures and all."""
-    headers = headers_of(ELSEWHERE)  # type: ignore[operator]  # one of the two above
+    headers = headers_of(ELSEWHERE)
     assert source_of(record(headers=headers)) == HERE
     assert dead_letter_of(headers).source == HERE
     assert dead_letter_of(headers).attempts == 1
