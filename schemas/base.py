@@ -41,8 +41,12 @@ def _to_utc(value: object) -> object:
         return value
     if value.tzinfo is None:
         raise ValueError("a time needs a UTC offset, as in 2025-01-31T12:00:00Z")
+    return _in_utc(value)
+
+
+def _in_utc(time: datetime) -> datetime:
     try:
-        return value.astimezone(UTC)
+        return time.astimezone(UTC)
     except OverflowError as error:
         raise ValueError("a time outside the years 1 to 9999") from error
 
@@ -51,10 +55,18 @@ def _parse_time(text: str) -> datetime:
     shaped = len(text) >= 20 and text[4] == text[7] == "-" and text[10] in "Tt "
     try:
         if shaped and text.isascii():
-            return datetime.fromisoformat(text)
+            is_leap = text[16:19] == ":60"
+            time = datetime.fromisoformat(f"{text[:16]}:59{text[19:]}" if is_leap else text)
+            if not is_leap or _can_leap(time):
+                return time
     except ValueError:
         pass
     raise ValueError("not an RFC 3339 time such as 2025-01-31T12:00:00Z")
+
+
+def _can_leap(time: datetime) -> bool:
+    """A leap second ends a day in UTC. Python's clock has none, so it is taken for the second before it."""
+    return time.tzinfo is not None and (_in_utc(time).hour, _in_utc(time).minute) == (23, 59)
 
 
 UtcTime = Annotated[

@@ -25,6 +25,7 @@ REDRIVE_PREFIX = "hangtag.redrive."
 MAX_MESSAGE_CHARS = 2_000
 
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")  # what Kafka allows
+_MAX_PARTITION, _MAX_OFFSET = (1 << 31) - 1, (1 << 63) - 1  # as wide as Kafka has them, and the events' ``source``
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MS = 253_402_300_799_999  # the last millisecond of the year 9999: the last that RFC 3339 can write
 
@@ -234,10 +235,10 @@ def _text(texts: dict[str, str], name: str) -> str:
     return texts[name]
 
 
-def _integer(texts: dict[str, str], name: str) -> int:
+def _integer(texts: dict[str, str], name: str, most: int = _MAX_OFFSET) -> int:
     text = _text(texts, name)
-    if not (text.isascii() and text.isdigit() and len(text) <= 19):
-        raise ValueError(f"header {name} is not a count: {text[:40]!r}")
+    if not (text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= most):
+        raise ValueError(f"header {name} is not a count of at most {most}: {text[:40]!r}")
     return int(text)
 
 
@@ -261,7 +262,7 @@ def _topic(texts: dict[str, str], name: str) -> str:
 def _position(texts: dict[str, str], prefix: str, timestamp_name: str) -> SourcePosition:
     return SourcePosition(
         topic=_topic(texts, prefix + "topic"),
-        partition=_integer(texts, prefix + "partition"),
+        partition=_integer(texts, prefix + "partition", _MAX_PARTITION),
         offset=_integer(texts, prefix + "offset"),
         timestamp_ms=millis_of(_time(texts, timestamp_name)) if timestamp_name in texts else None,
     )

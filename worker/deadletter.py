@@ -60,7 +60,7 @@ def build_dead_letter(
 
 def _first_seen(origin: Origin, headers: Headers) -> tuple[SourcePosition, int]:
     trip = earlier_trip(headers)
-    if trip:
+    if trip is not None and trip.source.topic == origin.topic:  # as `worker.enrich.source_of` decides
         return trip.source, trip.attempts
     return SourcePosition(origin.topic, origin.partition, origin.offset, origin.timestamp_ms), 0
 

@@ -9,12 +9,14 @@ from typing import Literal
 from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from redis import Redis
-from redis.exceptions import NoPermissionError, RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
 from model.errors import ModelError
+from worker.errors import FatalError
+from worker.kafka.admin import Admin, planned_topics
 from worker.kafka.broker_check import find_fault
 from worker.kafka.config import client_config, producer_config
-from worker.settings import Settings
+from worker.settings import KafkaSettings, Settings
 
 Level = Literal["ok", "warn", "fail"]
 
@@ -30,21 +32,52 @@ class Finding:
 
 def examine(settings: Settings) -> Iterator[Finding]:
     """Findings one after the other, cheap ones first. Changes nothing."""
-    yield _broker(settings)
-    yield _transactions(settings)
+    kafka = settings.kafka
+    client = AdminClient({**client_config(kafka), "log_level": 0})
+    fault = find_fault(client, kafka.topics)
+    if fault is None:
+        yield Finding("ok", "broker", f"{kafka.bootstrap_servers} has all topics")
+    else:
+        yield Finding("fail", "broker", fault)
+    if fault is None or _answers(client):
+        yield from _topics(kafka)
+        yield _transactions(settings)
     yield _cache(settings)
     yield from _model(settings)
     yield _ocr(settings)
 
 
-def _broker(settings: Settings) -> Finding:
-    kafka = settings.kafka
-    fault = find_fault(AdminClient({**client_config(kafka), "log_level": 0}), kafka.topics)
-    return (
-        Finding("ok", "broker", f"{kafka.bootstrap_servers} has all topics")
-        if fault is None
-        else Finding("fail", "broker", fault)
-    )
+def _answers(client: AdminClient) -> bool:
+    """What else is asked of a broker that is away would only wait, and blame something else."""
+    try:
+        client.list_topics(timeout=1)
+    except KafkaException:
+        return False
+    return True
+
+
+def _topics(kafka: KafkaSettings) -> Iterator[Finding]:
+    """Are the topics that are there as ``topics create`` would make them, or better?"""
+    try:
+        admin = Admin(kafka)
+        if not admin.has_input():
+            return
+        plan = planned_topics(kafka, admin.num_partitions(), -1)
+        there = admin.compare(plan)
+    except FatalError as error:
+        yield Finding("warn", "topics", str(error))
+        return
+    short = [one for one in there.values() if one.short]
+    for one in short:
+        words = f"{one.planned.name}: {one.words}; to mend it: {one.remedy(kafka.bootstrap_servers)}"
+        yield Finding("warn", "topics", words)
+    if not short:
+        yield Finding("ok", "topics", "partitions and settings are as planned, or more")
+    if kafka.replay_topic not in there:
+        yield Finding("ok", "topics", f"{kafka.replay_topic} is not there or hidden; the first replay makes it")
+    if untold := [name for name, one in there.items() if one.found.config is None]:
+        words = f"settings were not looked at, for no DescribeConfigs is granted: {', '.join(untold)}"
+        yield Finding("ok", "topics", words)
 
 
 def _transactions(settings: Settings) -> Finding:
@@ -68,6 +101,9 @@ def _cache(settings: Settings) -> Finding:
     try:
         with Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2) as client:
             client.mget("hangtag:text:doctor")  # what the worker sends: its smallest ACL allows no PING
+    except AuthenticationError as error:
+        words = f"Redis answers, and refuses the login ({error}); mend user and password in redis.url; until then "
+        return Finding("warn", "cache", f"{words}the worker runs without, computing every title itself")
     except NoPermissionError:
         words = "Redis refuses MGET on hangtag:text:*; grant this user ~hangtag:text:* +mget +set (SECURITY.md)"
         return Finding("warn", "cache", words)

@@ -133,11 +133,14 @@ def check_sizes(outputs: Sequence[OutputRecord], max_bytes: int) -> None:
 
 def source_of(record: Record) -> SourcePosition | None:
     """Where the original record stood: where this one stands, unless it comes again after a redrive."""
-    if record.origin is None:
+    here = record.origin
+    if here is None:
         return None
     trip = earlier_trip(record.headers)
-    here = record.origin
-    return trip.source if trip else SourcePosition(here.topic, here.partition, here.offset, here.timestamp_ms)
+    # A redrive sends a record to the topic that it came from. Headers that name another are somebody else's words.
+    if trip is not None and trip.source.topic == here.topic:
+        return trip.source
+    return SourcePosition(here.topic, here.partition, here.offset, here.timestamp_ms)
 
 
 def event_id(event_type: str, item: Item, source: SourcePosition | None, model_revision: str) -> str:

@@ -128,10 +128,10 @@ TABLE: tuple[MetricRow, ...] = (
     _counter(
         "read_pictures",
         "pictures",
-        "Pictures by what OCR made of them: text, empty, failed, skipped as the model sees no text, or known from a "
-        "read before, remembered here or recalled from Redis.",
+        "Pictures by what OCR made of them: text, empty, failed, skipped as the model sees no text, shared as the same "
+        "picture was being read already, or known from a read before, remembered here or recalled from Redis.",
         _OUTCOME,
-        *((outcome,) for outcome in ("text", "empty", "failed", "skipped", "remembered", "recalled")),
+        *((outcome,) for outcome in ("text", "empty", "failed", "skipped", "shared", "remembered", "recalled")),
     ),
     _gauge("ocr_broken", "bool", "1 while OCR fails on every picture: then listings with such become dead letters."),
     _counter(
@@ -238,7 +238,7 @@ class Metrics:
     fetch_refused: Counter  # rule
     decode_outcomes: Counter  # outcome
     decoder_restarts: Counter
-    read_pictures: Counter  # outcome: text | empty | failed | skipped | remembered | recalled
+    read_pictures: Counter  # outcome: text | empty | failed | skipped | shared | remembered | recalled
     ocr_broken: Gauge
     read_lookups: Counter  # outcome: hit | miss | bad_value | timeout | error | breaker_open
     transactions: Counter  # outcome: committed | aborted | unknown | fatal

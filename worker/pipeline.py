@@ -35,6 +35,7 @@ from worker.committer import Committer
 from worker.decode import Decoder
 from worker.errors import RejectedError
 from worker.fetch import Fetcher
+from worker.fetching.guard import shown
 from worker.flow.admission import Budget, Lease, Limits
 from worker.flow.lanes import Lane
 from worker.flow.pace import Pace
@@ -156,7 +157,8 @@ class Tagger:
                     decoded = await self._stages.decode.decode(fetched)
         except RejectedError as error:
             held_pixels.shrink(most_pixels)
-            return FailedImage(fetched.url, error.reason, error.stage, error.detail)
+            # With the URL, as fetch does: an operator asks which host serves broken pictures.
+            return FailedImage(fetched.url, error.reason, error.stage, f"{shown(fetched.url)}: {error.detail}")
         held_bytes.shrink(len(fetched.body))
         held_pixels.shrink(most_pixels - (decoded.pixels.size + decoded.reading_pixels.size) // 3)
         return decoded

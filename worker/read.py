@@ -81,8 +81,11 @@ class Read:
         if known is not None:
             self._metrics.read_pictures.labels("remembered").inc()
             return known
+        begun = self._in_flight.get(image.sha256)
+        if begun is not None:
+            self._metrics.read_pictures.labels("shared").inc()
         # Shielded: a listing that is given up must not take the answer from others who wait for the same picture.
-        answer = await asyncio.shield(self._in_flight.get(image.sha256) or self._begin(image))
+        answer = await asyncio.shield(begun or self._begin(image))
         if isinstance(answer, RejectedError):
             raise answer
         return answer

@@ -18,8 +18,9 @@ import structlog
 
 from worker.app import Worker, run_until
 from worker.errors import FatalError, RetryableError
-from worker.kafka.admin import Admin, PlannedTopic, parse_partitions, planned_topics
+from worker.kafka.admin import Admin, parse_partitions, planned_topics
 from worker.kafka.config import client_config, producer_config
+from worker.kafka.topic_state import PlannedTopic
 from worker.replays.backfill import Backfill
 from worker.replays.bulk import BulkInput
 from worker.replays.bulk_load import BulkLoad, BulkTopic, Loaded
@@ -27,7 +28,7 @@ from worker.replays.left_out import LeftOut
 from worker.replays.plan import Plan, Request
 from worker.replays.plan_store import Kept, PlanStore
 from worker.replays.planner import Planner
-from worker.replays.progress import Progress, ProgressReader, Report, Standing
+from worker.replays.progress import Progress, ProgressReader, Report, Standing, UnstableError
 from worker.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -210,5 +211,7 @@ def _look(reader: ProgressReader, plan: Plan) -> Progress:
 async def _refresh(report: Report, reader: ProgressReader, plan: Plan) -> None:
     try:
         report.progress = await asyncio.to_thread(reader.look, plan)
+    except UnstableError as error:
+        log.debug("replay.progress_unknown", why=str(error))
     except RetryableError as error:
         log.warning("replay.progress_unknown", why=str(error))

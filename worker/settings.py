@@ -2,45 +2,22 @@
 
 from __future__ import annotations
 
-import re
 import socket
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import combinations
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import unquote, urlsplit
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from schemas.topics import Topics, default_dead_letter_topic
 from worker.decoding.confine import PATIENCE
+from worker.kafka.properties import check_properties
+from worker.masking import is_secret, passwords_of, split_redis_url
 
 MIB = 1 << 20
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 Properties = dict[str, str | int | float | bool]
-_SECRET_PROPERTY = re.compile(r"password|secret|token|jaas|oauthbearer\.config|\.key\.pem|_key\b", re.IGNORECASE)
-
-OWNED_PROPERTIES = {
-    "bootstrap.servers": "kafka.bootstrap_servers",
-    "group.id": "kafka.group_id",
-    "group.protocol": "kafka.group_protocol",
-    "transactional.id": "kafka.instance",
-    "group.instance.id": "kafka.static_membership",
-    "transaction.timeout.ms": "kafka.transaction_timeout_seconds",
-    "auto.offset.reset": "kafka.start_at",
-    "enable.auto.commit": "kafka.delivery",
-    "enable.auto.offset.store": "kafka.delivery",
-    "enable.idempotence": "kafka.delivery",
-    "isolation.level": "kafka.delivery",
-    "partition.assignment.strategy": "kafka.group_protocol",
-    "partitioner": "nothing: events are partitioned as the contract says",
-    "metadata.broker.list": "kafka.bootstrap_servers",
-    "acks": "kafka.delivery",
-    "request.required.acks": "kafka.delivery",
-    "auto.commit.enable": "kafka.delivery",
-    "auto.commit.interval.ms": "kafka.delivery",
-    "enable.partition.eof": "nothing: it would look like a record",
-    "enable.gapless.guarantee": "kafka.delivery",
-}
 
 
 class _Group(BaseModel):
@@ -83,21 +60,25 @@ class KafkaSettings(_Group):
     consumer: Properties = Field({}, description="librdkafka properties of the consumer")
     producer: Properties = Field({}, description="librdkafka properties of the producer")
 
-    @field_validator("client", "consumer", "producer")
+    @field_validator("client", "consumer", "producer", mode="before")
     @classmethod
-    def _refuse_owned(cls, properties: Properties) -> Properties:
-        for name in properties:
-            if name in OWNED_PROPERTIES:
-                raise ValueError(f"{name} belongs to hangtag; set {OWNED_PROPERTIES[name]} instead")
+    def _check_properties(cls, properties: Any) -> Any:
+        check_properties(properties)
         return properties
 
     @model_validator(mode="after")
     def _refuse_loops(self) -> Self:
-        outputs = (self.attributes_topic, self.scenes_topic, self.texts_topic, self.topics.dead_letter)
         if self.static_membership and self.group_protocol == "consumer":
-            raise ValueError("static_membership needs group_protocol classic: under KIP-848 a restart would be fenced")
-        if self.input_topic in outputs:
-            raise ValueError(f"input_topic {self.input_topic} is an output as well: the worker would feed itself")
+            raise ValueError(
+                "kafka.static_membership needs kafka.group_protocol classic: under KIP-848 a restart would be fenced"
+            )
+        outputs = ("attributes_topic", "scenes_topic", "texts_topic", "dead_letter_topic", "replay_topic")
+        named = {"input_topic": self.input_topic, **{name: getattr(self, name) for name in outputs}}
+        named["dead_letter_topic"] = self.topics.dead_letter
+        for (one, topic), (other, same) in combinations(named.items(), 2):
+            if topic == same:
+                why = "the worker would feed itself" if one == "input_topic" else "each needs a topic of its own"
+                raise ValueError(f"kafka.{one} and kafka.{other} are both {topic}: {why}")
         return self
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
@@ -127,8 +108,15 @@ class RedisSettings(_Group):
     @field_validator("url")
     @classmethod
     def _check_url(cls, url: SecretStr) -> SecretStr:
-        if url.get_secret_value() and not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+        text = url.get_secret_value()
+        if text and not text.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("the URL must begin with redis://, rediss:// (TLS) or unix://")
+        try:
+            if text:
+                split_redis_url(text)
+        except ValueError as error:
+            form = "redis://user:password@host:6379/0, with # / ? @ in a password as %23 %2F %3F %40"
+            raise ValueError(f"{error}; write {form}") from None
         return url
 
 
@@ -188,7 +176,7 @@ class CacheSettings(_Group):
     digest_key: SecretStr = Field(SecretStr(""), description="secret against forged cache values")
     process_items: int = Field(50_000, ge=0, description="vectors kept in this process, 768 bytes each; 1,024 at least")
     read_texts: bool = Field(True, description="keep what was read in pictures in Redis too, by content hash")
-    ttl_days: float = Field(30, gt=0, description="time to live in Redis")
+    ttl_days: float = Field(30, gt=0, le=3650, description="time to live in Redis")
     budget_ms: float = Field(50, ge=1, le=5000, description="longest wait for Redis per batch")
 
 
@@ -354,18 +342,9 @@ class Settings(_Group):
     def secrets(self) -> tuple[str, ...]:
         """What must never be seen, as it stands: for whoever masks it in logs."""
         url = self.redis.url.get_secret_value()
-        properties = {**self.kafka.client, **self.kafka.consumer, **self.kafka.producer}
-        hidden = [str(value) for name, value in properties.items() if _SECRET_PROPERTY.search(name)]
-        return tuple(filter(None, (url, *_login(url), self.cache.digest_key.get_secret_value(), *hidden)))
-
-
-def _login(url: str) -> tuple[str, ...]:
-    """The password of a URL, and the same without percent signs."""
-    try:
-        password = urlsplit(url).password or ""
-    except ValueError:
-        return ()
-    return password, unquote(password)
+        added = (*self.kafka.client.items(), *self.kafka.consumer.items(), *self.kafka.producer.items())
+        hidden = [str(value) for name, value in added if is_secret(name) and not isinstance(value, bool)]
+        return tuple(filter(None, (url, *passwords_of(url), self.cache.digest_key.get_secret_value(), *hidden)))
 
 
 def keys() -> dict[str, Any]:

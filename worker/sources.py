@@ -14,18 +14,17 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import structlog
 from pydantic import SecretStr, ValidationError
 
+from worker.masking import MASK, is_secret, mask
 from worker.settings import Settings, keys
 
 PREFIX = "HANGTAG_"
 CONFIG_VARIABLE = "HANGTAG_CONFIG"
-MASK = "********"
 
-_SECRET = re.compile(r"password|secret|key|token|jaas", re.IGNORECASE)
+_PLAIN_KEY = re.compile(r"[\w.-]*")
 _FROM_KUBERNETES = re.compile(r"HANGTAG_((?!.*__).*_)?(SERVICE_(HOST|PORT)(_.*)?|PORT_\d+_(TCP|UDP|SCTP).*)")
 
 log = structlog.get_logger(__name__)
@@ -60,27 +59,6 @@ def masked(settings: Settings) -> dict[str, Any]:
             for group, fields in dumped.items() for name in fields}  # fmt: skip
 
 
-def mask(key: str, value: Any) -> Any:
-    """``value`` as it may be shown."""
-    if isinstance(value, SecretStr):
-        value = value.get_secret_value()
-    if isinstance(value, Mapping):
-        return {name: mask(str(name), inner) for name, inner in value.items()}
-    if value and _SECRET.search(key.rsplit(".", 1)[-1] if "=" not in key else key):
-        return MASK
-    if isinstance(value, str) and "://" in value:
-        return _mask_url(value)
-    return value if isinstance(value, str | int | float | bool | None | list | tuple) else str(value)
-
-
-def _mask_url(url: str) -> str:
-    try:
-        password = urlsplit(url).password
-    except ValueError:
-        return MASK
-    return url.replace(f":{password}@", f":{MASK}@") if password else url
-
-
 def _from_file(path: Path) -> dict[str, Any]:
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -107,7 +85,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
             continue
         key = variable.removeprefix(PREFIX).lower().replace("__", ".", 1)
         if key.endswith("_file") and key not in keys():
-            key, value = key.removesuffix("_file"), _read_value(variable, Path(environ[variable]))
+            key, value = key.removesuffix("_file"), _read_value(variable, environ[variable])
         else:
             value = environ[variable]
         _check_known(key, variable)
@@ -125,11 +103,13 @@ def _is_from_kubernetes(variable: str, value: str) -> bool:
     return is_address or _FROM_KUBERNETES.fullmatch(variable) is not None
 
 
-def _read_value(variable: str, path: Path) -> str:
+def _read_value(variable: str, path: str) -> str:
     try:
-        return path.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{variable}={path}: cannot be read: {error}; it must name a text file") from error
+        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        shown = MASK if "://" in path else path  # a URL stands where its file should
+        why = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        raise SettingsError(f"{variable}={shown}: cannot be read: {why}; it must name a text file") from error
 
 
 def _from_overrides(overrides: Sequence[str]) -> dict[str, Any]:
@@ -137,7 +117,8 @@ def _from_overrides(overrides: Sequence[str]) -> dict[str, Any]:
     for text in overrides:
         key, equals, value = text.partition("=")
         if not equals:
-            raise SettingsError(f"--set {key}: no value; write --set {key}=VALUE")
+            shown = key if _PLAIN_KEY.fullmatch(key) else MASK  # it may be a value whose key was forgotten
+            raise SettingsError(f"--set {shown}: no value; write --set KEY=VALUE")
         _check_known(key)
         flat[key] = _parsed(key, value)
     return flat
@@ -168,6 +149,13 @@ def _check_known(key: str, shown: str | None = None) -> None:
 
 
 def _describe(error: Any) -> str:
-    key = ".".join(str(part) for part in error["loc"][:2])
-    value = mask(key, error["input"])
-    return f"{key}={value!r}: {error['msg'].removeprefix('Value error, ')}"
+    """One fault in a line. What is between settings names them itself, and has no value to show."""
+    message = error["msg"].removeprefix("Value error, ")
+    place = [str(part) for part in error["loc"]]
+    key, value = ".".join(place[:2]), error["input"]
+    if key not in keys():
+        return str(message)
+    if keys()[key].annotation is SecretStr:
+        value = SecretStr(str(value))
+    shown = MASK if any(map(is_secret, place)) else mask(key, value)
+    return f"{key}={shown!r}: {message}"

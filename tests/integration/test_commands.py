@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import json
 from dataclasses import astuple
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # no __all__
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
 from jsonschema import Draft202012Validator
 
 from tests.integration.stream import Stream
 from tests.program import hangtag
 from tests.servers.base import Server
+from worker.doctor import examine
+from worker.sources import load_settings
 
 
 def test_tag_answers_line_by_line() -> None:
@@ -71,16 +82,20 @@ def test_missing_broker_is_told() -> None:
     assert "Traceback" not in done.stderr
 
 
+def _settings(stream: Stream) -> dict[str, str]:
+    """A stream's topics and group, as variables of the environment."""
+    kinds = ("input", "attributes", "scenes", "texts", "dead_letter")
+    names = {
+        f"HANGTAG_KAFKA__{kind.upper()}_TOPIC": name for kind, name in zip(kinds, astuple(stream.topics), strict=True)
+    }
+    return {**names, "HANGTAG_KAFKA__BOOTSTRAP_SERVERS": stream.servers, "HANGTAG_KAFKA__GROUP_ID": stream.name}
+
+
 @pytest.mark.kafka
 def test_topics_are_created_once_and_offsets_reset(kafka: Server) -> None:
     """``topics create`` makes what is missing and leaves what is there; ``offsets reset`` moves an idle group."""
     stream = Stream(kafka.address)
-    settings = {f"HANGTAG_KAFKA__{kind.upper()}_TOPIC": name for kind, name in zip(
-        ("input", "attributes", "scenes", "texts", "dead_letter"),
-        astuple(stream.topics),
-        strict=True,
-    )}  # fmt: skip
-    settings |= {"HANGTAG_KAFKA__BOOTSTRAP_SERVERS": kafka.address, "HANGTAG_KAFKA__GROUP_ID": stream.name}
+    settings = _settings(stream)
     first = hangtag("topics", "create", "--partitions", "3", "--replication-factor", "1", **settings)
     assert first.returncode == 0, first.stderr
     states = {row["topic"]: row["state"] for row in map(json.loads, first.stdout.splitlines())}
@@ -88,6 +103,8 @@ def test_topics_are_created_once_and_offsets_reset(kafka: Server) -> None:
     again = hangtag("topics", "create", "--partitions", "3", "--replication-factor", "1", **settings)
     assert {json.loads(line)["state"] for line in again.stdout.splitlines()} == {"exists"}
     stream.send([("k", b"{}")] * 5)
+    dry = hangtag("offsets", "reset", "--to", "latest", "--dry-run", **settings)
+    assert {json.loads(line)["dry_run"] for line in dry.stdout.splitlines()} == {True}
     moved = hangtag("offsets", "reset", "--to", "latest", **settings)
     assert moved.returncode == 0, moved.stderr
     shown = [json.loads(line) for line in hangtag("offsets", "show", **settings).stdout.splitlines()]
@@ -96,3 +113,29 @@ def test_topics_are_created_once_and_offsets_reset(kafka: Server) -> None:
     refused = hangtag("offsets", "reset", "--to", "999", **settings)
     assert refused.returncode == 1
     assert "not in the log" in refused.stderr
+
+
+@pytest.mark.kafka
+def test_topics_that_differ_from_the_plan_are_told(kafka: Server) -> None:
+    """``topics plan`` and ``doctor`` say what is in force, and with which command it becomes as planned."""
+    stream = Stream(kafka.address)
+    stream.create()
+    admin = AdminClient({"bootstrap.servers": kafka.address})
+    replays = f"{stream.name}.replays"
+    made = admin.create_topics([NewTopic(replays, 1, 1, config={"cleanup.policy": "delete"})])
+    made[replays].result(30)
+    limit = ConfigEntry("max.message.bytes", "2000", incremental_operation=AlterConfigOpType.SET)
+    dead_letters = ConfigResource(ResourceType.TOPIC, stream.topics.dead_letter, incremental_configs=[limit])
+    admin.incremental_alter_configs([dead_letters])[dead_letters].result(30)
+    settings = _settings(stream) | {"HANGTAG_KAFKA__REPLAY_TOPIC": replays}
+    done = hangtag("topics", "plan", **settings)
+    assert done.returncode == 0, done.stderr
+    rows = {row["topic"]: row for row in map(json.loads, done.stdout.splitlines())}
+    assert {rows[name]["state"] for name in (replays, stream.topics.dead_letter)} == {"differs"}
+    assert rows[replays]["found"] == "cleanup.policy=delete"
+    assert "max.message.bytes=2000" in rows[stream.topics.dead_letter]["found"]
+    assert "--add-config cleanup.policy=compact" in rows[replays]["remedy"]
+    findings = examine(load_settings(environ=settings))
+    warned = " ".join(one.words for one in takewhile(lambda one: one.subject != "transactions", findings))
+    assert f"{replays}: cleanup.policy is delete, planned is compact" in warned
+    assert f"{stream.topics.dead_letter}: max.message.bytes is 2000, planned is 1114112" in warned

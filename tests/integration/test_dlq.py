@@ -131,6 +131,21 @@ def test_killed_redrive_goes_on_where_it_was(kafka: Server) -> None:
     assert sources(letters.redriven()) == Counter(range(400))
 
 
+def test_a_second_redrive_takes_over_and_the_first_says_so(kafka: Server) -> None:
+    """Two at once would send letters twice: the later one fences the earlier, which names the other as the reason."""
+    letters = Letters(kafka.address)
+    letters.put(400)
+    first = letters.command("redrive", "--rate", "20")
+    deadline = time.monotonic() + 60
+    while not letters.redriven():
+        assert time.monotonic() < deadline
+    assert letters.outcomes()["redriven"] > 0
+    _, complaints = first.communicate(timeout=120)
+    assert first.returncode == 1
+    assert "another redrive of this group runs" in complaints
+    assert sources(letters.redriven()) == Counter(range(400))
+
+
 def test_what_a_filter_leaves_lie_can_be_redriven_later(kafka: Server) -> None:
     """By reason, then the rest: no letter is lost between the filters, none comes twice."""
     letters = Letters(kafka.address)

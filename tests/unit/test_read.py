@@ -95,7 +95,7 @@ def words(text: ReadText | UnreadText) -> list[str]:
 
 
 async def test_same_picture_in_flight_is_read_once(lane: Read, reader: Echo, metrics: Metrics) -> None:
-    """Listings that bring the same bytes at the same time share one reading, and later ones remember it."""
+    """Listings that bring the same bytes at the same time share one reading, and later ones remember it; all count."""
     reader.gate.clear()
     waiting = [asyncio.create_task(lane.read(image(number))) for number in (1, 2, 1, 1)]
     await asyncio.sleep(0)
@@ -104,7 +104,7 @@ async def test_same_picture_in_flight_is_read_once(lane: Read, reader: Echo, met
     assert found == [["says 1"], ["says 2"], ["says 1"], ["says 1"]]
     assert words(await lane.read(image(2))) == ["says 2"]
     assert sum(reader.calls) == 2
-    assert counts(metrics) == {"text": 2, "remembered": 1}
+    assert counts(metrics) == {"text": 2, "shared": 2, "remembered": 1}
 
 
 async def test_pictures_that_wait_are_read_in_one_call(lane: Read, reader: Echo) -> None:

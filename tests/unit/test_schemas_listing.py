@@ -295,3 +295,26 @@ def test_times_are_written_in_utc_with_z() -> None:
     listing = parse_listing(as_value(created_at="2025-01-31T12:00:00.123456+05:30"))
     assert json.loads(listing.to_bytes())["created_at"] == "2025-01-31T06:30:00.123456Z"
     assert json.loads(parse_listing(as_value()).to_bytes())["created_at"] == "2025-01-31T10:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("text", "taken"),
+    [
+        ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59+00:00"),
+        ("2016-12-31T23:59:60.25Z", "2016-12-31T23:59:59.250000+00:00"),
+        ("1990-12-31T15:59:60-08:00", "1990-12-31T23:59:59+00:00"),
+        ("2016-12-31T12:00:60Z", None),
+        ("2016-12-31T23:59:60+01:00", None),
+        ("2016-12-31T23:59:61Z", None),
+        ("2016-12-31T23:59:60", None),
+        ("0001-01-01T00:59:60+01:00", None),
+    ],
+)
+def test_a_leap_second_is_the_second_before_it(text: str, taken: str | None) -> None:
+    """RFC 3339 allows second 60 at the end of a day in UTC; Python's clock has none. Elsewhere it is a mistake."""
+    value = as_value(created_at=text)
+    if taken is None:
+        with pytest.raises(SchemaError, match="RFC 3339"):
+            parse_listing(value)
+    else:
+        assert parse_listing(value).created_at == datetime.fromisoformat(taken)

@@ -10,7 +10,8 @@ import pytest
 from model.prompts import read_prompts
 from model.taxonomy import load_taxonomy
 from worker.kafka.config import consumer_config, producer_config
-from worker.sources import MASK, SettingsError, load_settings, masked
+from worker.masking import MASK
+from worker.sources import SettingsError, load_settings, masked
 
 
 def test_sources_win_in_order(tmp_path: Path) -> None:
@@ -109,3 +110,44 @@ def test_kip_848_groups_leave_the_assignor_to_the_broker() -> None:
     """With the new protocol, properties that its clients refuse are not set."""
     kafka = load_settings(overrides=["kafka.group_protocol=consumer"], environ={}).kafka
     assert not {"session.timeout.ms", "partition.assignment.strategy"} & set(consumer_config(kafka))
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("health.stall_seconds=60", "fetch.give_up_seconds is 120 and health.stall_seconds 60"),
+        ("shutdown.drain_seconds=100", "shutdown.drain_seconds is 100"),
+        ("kafka.replay_topic=listings.created", "kafka.input_topic and kafka.replay_topic are both listings.created"),
+    ],
+)
+def test_what_is_wrong_between_settings_is_one_line(override: str, told: str) -> None:
+    """The message names the keys; nothing else of the settings is shown."""
+    with pytest.raises(SettingsError) as caught:
+        load_settings(overrides=[override], environ={})
+    assert str(caught.value).startswith(told)
+    assert "{" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("attributes", "scenes"), ("scenes", "texts"), ("texts", "dead_letter"), ("dead_letter", "replay"),
+        ("input", "dead_letter"), ("attributes", "replay"), ("input", "replay"),
+    ],
+)  # fmt: skip
+def test_each_topic_has_one_use(one: str, other: str) -> None:
+    """Two kinds of record in one topic would be read for each other."""
+    with pytest.raises(SettingsError, match=rf"kafka\.{one}_topic and kafka\.{other}_topic are both same"):
+        load_settings(overrides=[f"kafka.{one}_topic=same", f"kafka.{other}_topic=same"], environ={})
+
+
+def test_the_default_dead_letter_topic_counts_too() -> None:
+    """Its name is made of group and input topic, and may meet another's."""
+    with pytest.raises(SettingsError, match=r"kafka\.texts_topic and kafka\.dead_letter_topic are both dlq\.g\.in"):
+        load_settings(overrides=["kafka.group_id=g", "kafka.input_topic=in", "kafka.texts_topic=dlq.g.in"], environ={})
+
+
+def test_a_time_to_live_has_an_end() -> None:
+    """What no clock can hold is refused here, not by Redis at the first batch."""
+    with pytest.raises(SettingsError, match=r"cache\.ttl_days='1e300': .*3650"):
+        load_settings(overrides=["cache.ttl_days=1e300"], environ={})

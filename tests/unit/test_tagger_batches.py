@@ -5,23 +5,27 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import numpy as np
 
 from model.stand_in import StandInPredictor
 from model.types import ListingInput, Prediction, ReadText
+from schemas.deadletter import DeadLetterHeaders, Reason, SourcePosition, Stage
 from worker.batch import BatchPolicy
 from worker.batches import Batches
 from worker.cache.vector_codec import VectorCodec
 from worker.cache.vector_store import NoVectorStore
+from worker.errors import RejectedError
 from worker.flow.admission import Limits
 from worker.flow.lanes import Crossing, Turnstile
 from worker.infer import Infer
-from worker.item import DecodedImage, FailedImage, Flight, Record
+from worker.item import DecodedImage, FailedImage, FetchedImage, Flight, Record
 from worker.metrics import Metrics
 from worker.pipeline import Stages, Tagger
 from worker.recall import Recall
+from worker.replays.dead_letters import DeadLetter
 
 
 class Held(StandInPredictor):
@@ -102,3 +106,28 @@ async def test_pictures_without_text_are_not_read() -> None:
         ReadText((), truncated=True),
     ]
     assert tagger._metrics.snapshot()["read_pictures"]["skipped"] == 1  # type: ignore[index]  # it has a label
+
+
+class Broken:
+    """A decoder that takes no picture."""
+
+    async def decode(self, image: FetchedImage) -> DecodedImage:
+        """Refuses it."""
+        raise RejectedError(Reason.CORRUPT_IMAGE, Stage.DECODE, f"the {len(image.body)} bytes end too early")
+
+
+async def test_a_picture_that_cannot_be_decoded_names_its_host() -> None:
+    """Dead letters are counted by image host, also where the host answered and its pictures are broken."""
+    tagger, batches, _ = _tagger(Held())
+    unused: Any = None
+    stages = Stages(unused, cast(Any, Broken()), unused, unused, None, unused, unused)
+    tagger = tagger.beside(stages, Limits(), Crossing(Turnstile(1)).live(batches.live), Metrics())
+    fetched = FetchedImage("https://shop.example:8443/a.jpg?signature=secret", b"1234", "a" * 64)
+    found = await tagger._decode(fetched, tagger.bytes.lease(), tagger.pixels.lease())
+    assert isinstance(found, FailedImage)
+    assert found.detail == "https://shop.example:8443/a.jpg: the 4 bytes end too early"
+    told = DeadLetterHeaders(
+        SourcePosition("in", 0, 0, None), "g", found.detail, found.reason, found.stage, 1, "1", None,
+        datetime(2026, 1, 1, tzinfo=UTC),
+    )  # fmt: skip
+    assert DeadLetter(0, 0, None, None, (), told).host == "shop.example:8443"

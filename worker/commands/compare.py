@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from worker.commands.shared import is_terminal, plain_errors, settings_of
+from worker.commands.shared import is_terminal, kafka_settings_of, plain_errors
 
 
 def compare(
@@ -20,7 +20,7 @@ def compare(
     examples: Annotated[int, typer.Option(min=0, help="Of each kind of difference, at most.")] = 20,
 ) -> None:
     """Per tag: same, changed, gained, lost. Reads live and shadow topics whole; changes nothing."""
-    settings = settings_of(context)
+    settings = kafka_settings_of(context)
     with plain_errors():
         from worker.errors import FatalError
         from worker.kafka.config import client_config

@@ -17,7 +17,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from schemas.deadletter import Reason, Stage
-from worker.commands.shared import is_terminal, plain_errors, settings_of
+from worker.commands.shared import is_terminal, kafka_settings_of, plain_errors
 from worker.errors import FatalError
 from worker.kafka.config import client_config, producer_config
 from worker.kafka.topic_reader import Range, TopicReader
@@ -47,7 +47,7 @@ def list_letters(
     limit: Annotated[int, typer.Option(min=1, help="Most rows shown.")] = 100,
 ) -> None:  # fmt: skip
     """Count dead letters by reason, stage and image host, or list them."""
-    settings = settings_of(context)
+    settings = kafka_settings_of(context)
     with plain_errors():
         wanted = _filter(reason, stage, host, since, until, group)
         letters = (letter for letter in _letters(settings) if wanted.takes(letter))
@@ -59,7 +59,7 @@ def show_letter(
     context: typer.Context, place: Annotated[str, typer.Argument(metavar="PARTITION:OFFSET", help="As ls --rows says.")]
 ) -> None:
     """One dead letter whole: why, its headers and its value."""
-    settings = settings_of(context)
+    settings = kafka_settings_of(context)
     with plain_errors():
         partition, offset = _place(place)
         found = next(_letters(settings, {partition: Range(offset, offset + 1)}), None)
@@ -79,7 +79,7 @@ def redrive_letters(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent.")] = False,
 ) -> None:  # fmt: skip
     """Send dead letters to the input topic again, each once, also over kill and restart. Leaves them in the topic."""
-    settings = settings_of(context)
+    settings = kafka_settings_of(context)
     with plain_errors(), _watched() as show:
         policy = RedrivePolicy(
             _filter(reason, stage, host, since, until, group), rate, max_attempts,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from worker.commands.shared import is_terminal, plain_errors, settings_of
+from worker.commands.shared import is_terminal, kafka_settings_of, plain_errors
 from worker.errors import FatalError
 from worker.replays.plan import Plan, Request, check_only
 from worker.replays.where import canonical
@@ -48,7 +48,7 @@ def replay(
     rate: Rate = 0.0, resume: Resume = False, freeze: Freeze = False, dry_run: DryRun = False, status: Status = False,
 ) -> None:  # fmt: skip
     """Tag a stretch of the input topic again. Run the same command again to go on after a kill."""
-    settings = settings_of(context)
+    settings = kafka_settings_of(context)
     with plain_errors():
         from worker.commands.replay_view import show_plan, show_standings
         from worker.replay import find_plan, standings

@@ -15,6 +15,7 @@ from worker.errors import HangtagError
 from worker.settings import Settings
 from worker.sources import SettingsError, load_settings
 from worker.telemetry.logs import configure_logging
+from worker.telemetry.redact import Redactor
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +40,23 @@ def settings_of(context: typer.Context, *more: str) -> Settings:
         _complain(error)
         raise typer.Exit(2) from error
     configure_logging(settings.log.level, settings.log.format, secrets=settings.secrets)
+    return settings
+
+
+def kafka_settings_of(context: typer.Context, *more: str) -> Settings:
+    """The same for commands that talk to a broker: librdkafka properties that it does not take are wrong settings."""
+    settings = settings_of(context, *more)
+    kafka = settings.kafka
+    added = {"kafka.client": kafka.client, "kafka.consumer": kafka.consumer, "kafka.producer": kafka.producer}
+    if not any(added.values()):
+        return settings
+    from worker.kafka.config import consumer_config, producer_config
+    from worker.kafka.property_check import find_wrong_property
+
+    fault = find_wrong_property(consumer_config(kafka), producer_config(kafka), added)
+    if fault is not None:
+        _complain(SettingsError(Redactor(settings.secrets).text(fault)))
+        raise typer.Exit(2)
     return settings
 
 

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from worker.commands.shared import is_terminal, plain_errors, settings_of
+from worker.commands.shared import is_terminal, kafka_settings_of, plain_errors, settings_of
 from worker.errors import FatalError
 from worker.settings import keys
 from worker.sources import masked
@@ -99,7 +99,7 @@ def metrics() -> None:
 
 def doctor(context: typer.Context) -> None:
     """Check broker, topics, cache, checkpoint and device; say what to do about each failure."""
-    settings = settings_of(context)
+    settings = kafka_settings_of(context)
     from worker.doctor import examine
 
     has_failed = False

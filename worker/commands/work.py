@@ -10,7 +10,7 @@ from typing import Annotated, BinaryIO, NoReturn, TextIO, cast
 
 import typer
 
-from worker.commands.shared import plain_errors, settings_of
+from worker.commands.shared import kafka_settings_of, plain_errors, settings_of
 from worker.telemetry.logs import configure_logging
 
 
@@ -27,7 +27,7 @@ def run(
     # As a container's first process Python would ignore SIGTERM for the seconds until the loop listens for it.
     signal.signal(signal.SIGTERM, _stop_before_start)
     asked = {"backfill.name": backfill, "backfill.rate": rate, "backfill.share": share}
-    settings = settings_of(context, *(f"{key}={value}" for key, value in asked.items() if value is not None))
+    settings = kafka_settings_of(context, *(f"{key}={value}" for key, value in asked.items() if value is not None))
     if not settings.backfill.name and (rate is not None or share is not None):
         raise typer.BadParameter("--rate and --share hold a backfill back: name it with --backfill")
     with plain_errors():

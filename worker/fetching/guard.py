@@ -26,10 +26,10 @@ from functools import lru_cache
 
 from yarl import URL
 
+from schemas.listing import MAX_URL_CHARS
 from worker.fetching.address_rules import Address, why_closed
 
 _PORTS = (80, 443)
-_MAX_URL_CHARACTERS = 2048
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f\\]")  # control characters and backslashes: parsers disagree about them
 _MAX_NAME_CHARACTERS = 253
 _NAME = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}", re.IGNORECASE)
@@ -152,10 +152,8 @@ def _joined(source: URL, location: str) -> URL:
 
 
 def _check_text(text: str) -> None:
-    if len(text) > _MAX_URL_CHARACTERS:
-        raise RefusedError(
-            "url_too_long", f"the URL has {len(text):,} characters, the limit is {_MAX_URL_CHARACTERS:,}"
-        )
+    if len(text) > MAX_URL_CHARS:  # the schema holds listings to it; a redirect may lead to anything
+        raise RefusedError("url_too_long", f"the URL has {len(text):,} characters, the limit is {MAX_URL_CHARS:,}")
     if _UNSEEN.search(text):
         raise RefusedError("url_malformed", "the URL holds control characters or backslashes; encode them")
 

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FuturesTimeoutError
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from confluent_kafka import Consumer, ConsumerGroupState, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # type: ignore[attr-defined]  # no __all__
 from confluent_kafka.cimpl import NewTopic
 
 from worker.errors import FatalError
 from worker.kafka.config import client_config
+from worker.kafka.topic_state import Comparison, FoundTopic, PlannedTopic, compare
 from worker.offsets import decode_map
 from worker.settings import KafkaSettings
 
 _SECONDS = 15.0
 _DAY_MS = 86_400_000
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedTopic:
-    """A topic and the settings it should have."""
-
-    name: str
-    partitions: int
-    replication_factor: int
-    config: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +38,10 @@ class Place:
 def planned_topics(kafka: KafkaSettings, partitions: int, replication_factor: int) -> list[PlannedTopic]:
     """The six topics. Sizes leave room for 8 pictures' texts; dead letters stay long enough to be worked on."""
     topics = kafka.topics
-    big = {"max.message.bytes": str(1 << 20)}
+    usual = {"max.message.bytes": str(1 << 20), "cleanup.policy": "delete"}
 
     def topic(name: str, count: int, days: int, **config: str) -> PlannedTopic:
-        return PlannedTopic(name, count, replication_factor, {"retention.ms": str(days * _DAY_MS), **big, **config})
+        return PlannedTopic(name, count, replication_factor, {"retention.ms": str(days * _DAY_MS), **usual, **config})
 
     return [
         topic(topics.input, partitions, 7),
@@ -80,14 +72,23 @@ class Admin:
         self._client = AdminClient({**client_config(kafka), "log_level": 0})
 
     def apply(self, plan: Sequence[PlannedTopic], *, is_dry: bool) -> list[dict[str, Any]]:
-        """Create what is missing; one row per topic saying what was found or done."""
+        """Create what is missing; one row per topic saying what was found or done. What is there stays as it is."""
+        there = self.compare(plan)
+        return [_row(topic, there.get(topic.name), self._kafka, self._made(topic, there, is_dry)) for topic in plan]
+
+    def compare(self, plan: Sequence[PlannedTopic]) -> dict[str, Comparison]:
+        """Of those topics of the plan that are there, by name, how they differ from it."""
         there = self._metadata().topics
-        rows = []
-        for topic in plan:
-            state = "exists" if topic.name in there else "missing" if is_dry else self._create(topic)
-            found = len(there[topic.name].partitions) if topic.name in there else None
-            rows.append({"topic": topic.name, "state": state, "partitions": found or topic.partitions, **_short(topic)})
-        return rows
+        named = [topic for topic in plan if topic.name in there]
+        configs = self._configs([topic.name for topic in named])
+        return {
+            topic.name: compare(topic, FoundTopic(len(there[topic.name].partitions), configs[topic.name]))
+            for topic in named
+        }
+
+    def has_input(self) -> bool:
+        """Is the input topic there?"""
+        return self._kafka.input_topic in self._metadata().topics
 
     def num_partitions(self) -> int:
         """Of the input topic."""
@@ -183,6 +184,24 @@ class Admin:
         if states.get(group, ConsumerGroupState.EMPTY) not in (ConsumerGroupState.EMPTY, ConsumerGroupState.DEAD):
             raise FatalError(f"the group {group} has running workers; stop them, then reset its offsets")
 
+    def _configs(self, names: Sequence[str]) -> dict[str, dict[str, str] | None]:
+        """Their settings in force; None for one that this user may not ask about."""
+        if not names:
+            return {}
+        asked = self._client.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in names])
+        found: dict[str, dict[str, str] | None] = {}
+        for resource, answer in asked.items():
+            try:
+                found[resource.name] = {name: entry.value for name, entry in answer.result(_SECONDS).items()}
+            except (KafkaException, FuturesTimeoutError):
+                found[resource.name] = None
+        return found
+
+    def _made(self, topic: PlannedTopic, there: Mapping[str, Comparison], is_dry: bool) -> str:
+        if topic.name in there:
+            return "differs" if there[topic.name].short else "exists"
+        return "missing" if is_dry else self._create(topic)
+
     def _create(self, topic: PlannedTopic) -> str:
         made = self._client.create_topics(
             [NewTopic(topic.name, topic.partitions, topic.replication_factor, config=topic.config)]
@@ -196,5 +215,13 @@ class Admin:
         return "created"
 
 
-def _short(topic: PlannedTopic) -> dict[str, str]:
-    return {"settings": " ".join(f"{name}={value}" for name, value in sorted(topic.config.items()))}
+def _row(topic: PlannedTopic, there: Comparison | None, kafka: KafkaSettings, state: str) -> dict[str, Any]:
+    """``settings`` are the plan's, ``found`` those in force: None where there are none or the broker does not tell."""
+    return {
+        "topic": topic.name,
+        "state": state,
+        "partitions": there.found.partitions if there else topic.partitions,
+        "settings": topic.settings,
+        "found": there.found_settings if there else None,
+        "remedy": there.remedy(kafka.bootstrap_servers) if there else "",
+    }

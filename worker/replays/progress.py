@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from schemas.deadletter import millis_of
@@ -21,6 +21,10 @@ from worker.replays.dead_letters import to_letter
 from worker.replays.plan import Plan
 
 _SECONDS = 10.0
+
+
+class UnstableError(RetryableError):
+    """A transaction is open, or has ended a moment ago: nothing is wrong, and the next question is answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,8 @@ class ProgressReader:
         try:
             found = asked[plan.group_id].result(_SECONDS + 1).topic_partitions
         except (KafkaException, FuturesTimeoutError) as error:
-            raise RetryableError(f"the offsets of {plan.group_id} cannot be read: {error}") from error
+            kind = _kind_of(error.args[0] if isinstance(error, KafkaException) else None)
+            raise kind(f"the offsets of {plan.group_id} cannot be read: {error}") from error
         return progress_of(plan, found)
 
     def dead_letters(self, plan: Plan, topic: str) -> Counter[str]:
@@ -138,11 +143,16 @@ def progress_of(plan: Plan, found: Sequence[TopicPartition]) -> Progress:
     """
     for place in found:
         if place.error is not None:
-            raise RetryableError(
+            raise _kind_of(place.error)(
                 f"the offset of {plan.group_id} in partition {place.partition} cannot be read: {place.error.str()}"
             )
     places = {place.partition: place for place in found}
     return Progress(tuple(_partition(one.partition, one.first, one.end, places) for one in plan.partitions))
+
+
+def _kind_of(error: KafkaError | None) -> type[RetryableError]:
+    is_unstable = error is not None and error.code() == KafkaError.UNSTABLE_OFFSET_COMMIT
+    return UnstableError if is_unstable else RetryableError
 
 
 def _partition(number: int, first: int, end: int, places: Mapping[int, TopicPartition]) -> PartitionProgress:

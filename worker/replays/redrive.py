@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from confluent_kafka import KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from schemas.deadletter import RedriveHeaders, earlier_trip, strip_trip_headers
 from worker.errors import FatalError
@@ -24,6 +24,7 @@ from worker.offsets import PartitionLedger, decode_map
 from worker.replays.dead_letters import DeadLetter, Filter, to_letter
 
 _SECONDS = 30.0
+_FENCED = (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED)
 
 REDRIVEN, FILTERED = "redriven", "not meant by the filter"
 DONE_BEFORE = "redriven before (--again repeats it)"
@@ -103,6 +104,11 @@ class Redrive:
                 self._superseded = self._find_superseded(ranges)
             self._send(ranges)
         except KafkaException as error:
+            if error.args[0].code() in _FENCED:
+                raise FatalError(
+                    f"another redrive of this group runs ({self._topics.group_id}) and has taken over; what this one "
+                    "committed stays, and the other goes on from there"
+                ) from error
             text = f"the redrive stopped: {error.args[0].str()}; run the same command again, it goes on where it was"
             raise FatalError(text) from error
         finally:
