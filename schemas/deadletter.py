@@ -27,6 +27,7 @@ MAX_MESSAGE_CHARS = 2_000
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")  # what Kafka allows
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MS = 253_402_300_799_999  # the last millisecond of the year 9999: the last that RFC 3339 can write
+_MOST = {"partition": 2**31 - 1, "offset": 2**63 - 1}  # what Kafka counts them in
 
 
 class Reason(StrEnum):
@@ -248,7 +249,10 @@ def _time(texts: dict[str, str], name: str) -> datetime:
         raise ValueError(f"header {name} is not an RFC 3339 time: {error}") from error
     if time.tzinfo is None:
         raise ValueError(f"header {name} lacks a UTC offset")
-    return time.astimezone(UTC)
+    try:
+        return time.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"header {name} is a time outside the years 1 to 9999") from error
 
 
 def _topic(texts: dict[str, str], name: str) -> str:
@@ -261,10 +265,17 @@ def _topic(texts: dict[str, str], name: str) -> str:
 def _position(texts: dict[str, str], prefix: str, timestamp_name: str) -> SourcePosition:
     return SourcePosition(
         topic=_topic(texts, prefix + "topic"),
-        partition=_integer(texts, prefix + "partition"),
-        offset=_integer(texts, prefix + "offset"),
+        partition=_place(texts, prefix, "partition"),
+        offset=_place(texts, prefix, "offset"),
         timestamp_ms=millis_of(_time(texts, timestamp_name)) if timestamp_name in texts else None,
     )
+
+
+def _place(texts: dict[str, str], prefix: str, name: str) -> int:
+    place = _integer(texts, prefix + name)
+    if place > _MOST[name]:
+        raise ValueError(f"header {prefix + name} is beyond what Kafka counts to: {place}")
+    return place
 
 
 def _omitted(text: str | None) -> ValueOmitted | None:
@@ -273,5 +284,5 @@ def _omitted(text: str | None) -> ValueOmitted | None:
     try:
         found = json.loads(text)
         return ValueOmitted(int(found["size"]), str(found["sha256"]))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError("header hangtag.dlq.value_omitted is not {size, sha256}") from error
