@@ -40,7 +40,8 @@ def build_dead_letter(
 
     A record that comes again keeps the position it first had, and ``attempts`` adds to those of its earlier trips.
     What the broker would refuse for its size (``max_bytes``, its limit for this topic) is left out and described:
-    the value first, then the largest original headers, the key, the end of the message. Raises ValueError without ``record.origin``.
+    the value first, then the largest original headers, the key, the end of the message. Raises ValueError without
+    ``record.origin``.
     """
     if record.origin is None:
         raise ValueError("a dead letter needs a record that came from Kafka; this one has no origin")

@@ -128,8 +128,8 @@ def check_sizes(outputs: Sequence[OutputRecord], limits: Mapping[str, int]) -> N
     for output in outputs:
         if output.num_bytes > (most := limits[output.topic]):
             detail = f"the event for {output.topic} is {output.num_bytes:,} bytes, the limit is {most:,}"
-            remedy = "raise that topic's max.message.bytes, or whichever is less of kafka.max_record_bytes and the producer's"
-            raise RejectedError(Reason.OUTPUT_TOO_LARGE, Stage.ENRICH, f"{detail}; {remedy} message.max.bytes")
+            remedy = "raise max.message.bytes there, and kafka.max_record_bytes if it is set to less"
+            raise RejectedError(Reason.OUTPUT_TOO_LARGE, Stage.ENRICH, f"{detail}; {remedy}")
 
 
 def source_of(record: Record) -> SourcePosition | None:

@@ -126,7 +126,7 @@ async def _record_limits(kafka: KafkaSettings) -> dict[str, int]:
     outputs = (topics.attributes, topics.scenes, topics.texts, topics.dead_letter)
     asked, own = kafka.max_record_bytes, own_record_limit(kafka)
     limits = await asyncio.to_thread(record_limits, client_config(kafka), outputs, asked, own)
-    log.info("stream.record_limits", **{"bytes": limits})
+    log.info("stream.record_limits", bytes=limits)
     if (most := limits[topics.dead_letter]) < MIN_BYTES:
         raise FatalError(
             f"a record for {topics.dead_letter} may have {most:,} bytes, and a dead letter needs {MIN_BYTES:,}; raise "

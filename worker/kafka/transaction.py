@@ -121,7 +121,7 @@ class ProducerSession:
         await self._thread.run(self._build)
 
     async def transact(self, commit: Commit) -> Outcome:
-        """Produce and commit. Raises FatalError when this worker was fenced, or a record is too large for the client."""
+        """Produce and commit. Raises FatalError when this worker was fenced, or a record is too large."""
         return await self._thread.run(lambda: self._transact(commit))
 
     async def close(self) -> None:
