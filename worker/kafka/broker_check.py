@@ -20,6 +20,7 @@ log = structlog.get_logger(__name__)
 DEFAULT_RECORD_BYTES = 1_000_000  # librdkafka's own limit, a little below Kafka's
 _NO_LIMIT = 1 << 62
 _ASK_SECONDS = 5.0
+_CHECK_SECONDS = 1.0  # of what was told: some brokers never answer, and who said how large records may be need not wait
 _PAUSE_SECONDS = 2.0
 
 
@@ -53,11 +54,13 @@ def record_limits(
     told not to.
     """
     admin = AdminClient({**config, "log_level": 0})
-    answers = admin.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in sorted({*topics})])
+    seconds = _ASK_SECONDS if asked is None else _CHECK_SECONDS
+    wanted = [ConfigResource(ResourceType.TOPIC, name) for name in sorted({*topics})]
+    answers = admin.describe_configs(wanted, request_timeout=seconds)
     told, unknown = {}, {}
     for resource, answer in answers.items():
         try:
-            told[resource.name] = int(answer.result(_ASK_SECONDS)["max.message.bytes"].value)
+            told[resource.name] = int(answer.result(seconds + 1)["max.message.bytes"].value)
         except (KafkaException, FuturesTimeoutError, KeyError) as error:
             unknown[resource.name] = repr(error)
     default = asked or DEFAULT_RECORD_BYTES

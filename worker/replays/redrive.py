@@ -92,10 +92,9 @@ class Redrive:
         self._policy = policy
         self._show = show
         self._reader = TopicReader(client, topics.group_id)
-        limit = int(most) if str(most := producer.get("message.max.bytes")).isdecimal() else None
-        self._max_bytes = record_limits(client, [topics.input], producer=limit)[topics.input]
-        sizes = {"message.max.bytes": self._max_bytes, "batch.size": min(self._max_bytes, DEFAULT_RECORD_BYTES)}
-        self._producer_config = {**sizes, **producer, "transactional.id": topics.group_id}
+        self._client = client
+        self._producer_config = {**producer, "transactional.id": topics.group_id}
+        self._max_bytes = 0  # of a record on the input topic
         self._producer: Producer | None = None
         self._ledgers: dict[int, PartitionLedger] = {}
         self._superseded: set[tuple[int, int]] = set()
@@ -105,6 +104,7 @@ class Redrive:
         """Redrive what is meant and return how it went. Raises FatalError; what was committed by then stays so."""
         try:
             ranges = self._reader.ranges(self._topics.dead_letter)
+            self._learn_limit()
             self._open_books(ranges)
             if not self._policy.include_superseded:
                 self._superseded = self._find_superseded(ranges)
@@ -115,6 +115,13 @@ class Redrive:
         finally:
             self._reader.close()
         return self.progress
+
+    def _learn_limit(self) -> None:
+        own, topic = str(self._producer_config.get("message.max.bytes")), self._topics.input
+        limits = record_limits(self._client, [topic], producer=int(own) if own.isdecimal() else None)
+        self._max_bytes = limits[topic]
+        sizes = {"message.max.bytes": self._max_bytes, "batch.size": min(self._max_bytes, DEFAULT_RECORD_BYTES)}
+        self._producer_config = {**sizes, **self._producer_config}
 
     # ---- the books ----------------------------------------------------------------------------------------------
 
