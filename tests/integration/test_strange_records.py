@@ -29,7 +29,7 @@ from worker.item import OutputRecord
 from worker.kafka.broker_check import record_limits
 from worker.kafka.message_headers import read_headers
 from worker.kafka.transaction import Commit, OversizedError, PublishPolicy
-from worker.publish import PlainPublisher, TransactionalPublisher
+from worker.publish import PlainPublisher, Publisher, TransactionalPublisher
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(480)]
 
@@ -134,7 +134,8 @@ async def test_a_record_too_large_for_the_client_stops_the_worker(stream: Stream
         {**config, "transactional.id": stream.name}, policy, reader.consumer_group_metadata
     )
     plain = PlainPublisher(config, lambda offsets: None, 10.0)
-    for publisher in (exactly, plain):
+    publishers: tuple[Publisher, ...] = (exactly, plain)
+    for publisher in publishers:
         await publisher.start()
         with pytest.raises(OversizedError, match="1,100,083 bytes"):
             await publisher.send(commit)

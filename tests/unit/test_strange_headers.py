@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import astuple, replace
 from datetime import UTC, datetime, timedelta
 
@@ -56,9 +57,8 @@ def letter_of(of: Record, max_bytes: int = 1_000_000) -> OutputRecord:
 
 @pytest.mark.parametrize("time", EXTREMES)
 @pytest.mark.parametrize("headers", [redriven, copied])
-async def test_an_extreme_time_is_no_time(time: str, headers: object) -> None:
+async def test_an_extreme_time_is_no_time(time: str, headers: Callable[..., Headers]) -> None:
     """Beyond the years 1 to 9999 in UTC: the listing is tagged under its own place, and the next one as well."""
-    assert callable(headers)
     async with line(NO_TRACES) as work:
         work.send(headers(timestamp=time), ())
         outputs = await work.outputs(6)

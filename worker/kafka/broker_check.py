@@ -57,7 +57,8 @@ def record_limits(
     seconds = _ASK_SECONDS if asked is None else _CHECK_SECONDS
     wanted = [ConfigResource(ResourceType.TOPIC, name) for name in sorted({*topics})]
     answers = admin.describe_configs(wanted, request_timeout=seconds)
-    told, unknown = {}, {}
+    told: dict[str, int] = {}
+    unknown: dict[str, str] = {}
     for resource, answer in answers.items():
         try:
             told[resource.name] = int(answer.result(seconds + 1)["max.message.bytes"].value)

@@ -48,8 +48,8 @@ def consumer_config(kafka: KafkaSettings, *, tells_end: bool = False) -> dict[st
 
 def own_record_limit(kafka: KafkaSettings) -> int | None:
     """The largest record in bytes that the operator lets the producer send; None: not said."""
-    found = {**kafka.client, **kafka.producer}.get("message.max.bytes")
-    return int(found) if str(found).isdecimal() else None
+    found = str({**kafka.client, **kafka.producer}.get("message.max.bytes"))
+    return int(found) if found.isdecimal() else None
 
 
 def producer_config(kafka: KafkaSettings, limits: Mapping[str, int] | None = None) -> dict[str, Any]:
