@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from schemas.deadletter import DeadLetterHeaders, Reason, Stage
 from schemas.topics import Topics
@@ -130,32 +131,36 @@ async def test_a_record_that_the_client_refuses_is_named() -> None:
         await bench.loop
 
 
-async def _abort_for_minutes(capsys: pytest.CaptureFixture[str]) -> None:
+async def _abort_for_minutes() -> None:
     ledger = Refusing(Outcome.ABORTED)
     bench = await finished_two(ledger)
     assert bench.committer.oldest_began is not None
-    await asyncio.sleep(100)
+    with capture_logs() as lines:
+        await asyncio.sleep(100)
     assert 95 < bench.committer.aborting_seconds <= 101
-    told = [line for line in capsys.readouterr().out.splitlines() if "transaction.keeps_aborting" in line]
-    assert len(told) == 3
-    assert all("largest_offset=1" in line and "largest_topic=out" in line for line in told)
+    told = [line for line in lines if line["event"] == "transaction.keeps_aborting"]
+    assert [line["log_level"] for line in told] == ["error"] * 3
+    assert {(line["largest_topic"], line["listings"]) for line in told} <= {("out", 1), ("out", 2)}
     ledger.ending = Outcome.FINE
     await asyncio.sleep(2)
     assert (bench.committer.aborting_seconds, bench.committer.oldest_began) == (0.0, None)
     bench.loop.cancel()
 
 
-def test_a_transaction_that_keeps_aborting_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_transaction_that_keeps_aborting_is_told() -> None:
     """For how long it has, and which record is the largest in it; the results in it count as unfinished."""
-    in_virtual_time(_abort_for_minutes(capsys))
+    in_virtual_time(_abort_for_minutes())
 
 
 async def _rewind_and_look() -> None:
-    bench = await finished_two(Refusing(Outcome.UNKNOWN))
+    bench = Bench(ledger=Refusing(Outcome.UNKNOWN))
+    await bench.assign()
+    await bench.deliver(0)
     (partition,) = bench.intake.partitions
     stood_since = partition.committed_at
     await asyncio.sleep(100)
-    assert bench.doors.num_rewinds
+    await bench.finish(await bench.next())
+    assert bench.doors.num_rewinds == 1
     await bench.assign(epoch=2)
     (partition,) = bench.intake.partitions
     assert (partition.epoch, partition.committed_at) == (2, stood_since)
