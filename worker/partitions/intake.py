@@ -270,9 +270,7 @@ class Intake:
     async def _find(self, partition: Partition, find: FindSuperseded) -> None:
         try:
             partition.superseded = await find(partition.number)
-        except (
-            Exception
-        ) as error:  # whatever it is: a task that ends unseen would leave this partition waiting for ever
+        except Exception as error:  # any: a task that ends unseen leaves its partition waiting for ever
             words = f"what to leave out of {self._topic}, partition {partition.number}, cannot be found: {error!r}"
             self._on_failed(error if isinstance(error, FatalError) else FatalError(words))
         self._arrived.set()
