@@ -28,6 +28,7 @@ _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")  # what Kafka allows
 _MAX_PARTITION, _MAX_OFFSET = (1 << 31) - 1, (1 << 63) - 1  # as wide as Kafka has them, and the events' ``source``
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MS = 253_402_300_799_999  # the last millisecond of the year 9999: the last that RFC 3339 can write
+_MOST = {"partition": 2**31 - 1, "offset": 2**63 - 1}  # what Kafka counts them in
 
 
 class Reason(StrEnum):
@@ -249,7 +250,10 @@ def _time(texts: dict[str, str], name: str) -> datetime:
         raise ValueError(f"header {name} is not an RFC 3339 time: {error}") from error
     if time.tzinfo is None:
         raise ValueError(f"header {name} lacks a UTC offset")
-    return time.astimezone(UTC)
+    try:
+        return time.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"header {name} is a time outside the years 1 to 9999") from error
 
 
 def _topic(texts: dict[str, str], name: str) -> str:
@@ -274,5 +278,5 @@ def _omitted(text: str | None) -> ValueOmitted | None:
     try:
         found = json.loads(text)
         return ValueOmitted(int(found["size"]), str(found["sha256"]))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError("header hangtag.dlq.value_omitted is not {size, sha256}") from error

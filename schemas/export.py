@@ -171,7 +171,7 @@ def _dead_letter_headers() -> JsonSchemaValue:
         "hangtag.dlq.key_omitted": omitted,
         "hangtag.dlq.headers_omitted": {
             "type": "string",
-            "description": 'A JSON object: {"headers": how many, "size": bytes}.',
+            "description": 'A JSON object: {"headers": how many, "size": bytes}, each null where a name is not UTF-8.',
         },
     }
     return {"type": "object", "properties": {**required, **optional}, "required": list(required)}

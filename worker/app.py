@@ -160,6 +160,9 @@ class Worker:
             return Verdict(False, "draining")
         if not self._stream.consumer.is_connected:
             return Verdict(False, "not connected to the broker, or not yet a member of the group")
+        aborting = self._stream.committer.aborting_seconds
+        if aborting > self._settings.health.stall_seconds:
+            return Verdict(False, f"one transaction has been aborted for {aborting:.0f} s (transaction.keeps_aborting)")
         reader = self._built.stages.read if self._built is not None else None
         if reader is not None and reader.is_broken:
             return Verdict(False, "the OCR engine has failed on every picture of late (read.picture_failed)")

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import structlog
 
@@ -23,7 +23,7 @@ from worker.errors import FatalError
 from worker.flow.admission import Limits
 from worker.flow.yielding import Recent
 from worker.item import Finished
-from worker.kafka.transaction import Commit, Outcome
+from worker.kafka.transaction import Commit, Outcome, OversizedError
 from worker.metrics import Metrics
 from worker.partitions.intake import Intake
 from worker.partitions.partition import Partition
@@ -32,6 +32,7 @@ from worker.publish import Publisher
 log = structlog.get_logger(__name__)
 
 _FIRST_BACKOFF_SECONDS, _MAX_BACKOFF_SECONDS = 0.01, 1.0
+_COMPLAIN_SECONDS = 30.0
 _SHARE, _MOST_SECONDS = 0.05, 0.2  # from one transaction's begin to the next: of the time that a listing took; at most
 
 
@@ -47,7 +48,7 @@ class Committer:
         self._limits = limits
         self._metrics = metrics
         self._outbox: deque[tuple[Finished, int]] = deque()  # with their bytes
-        self._num_taken = 0  # in the transaction under way
+        self._taken: list[Finished] = []  # in the transaction under way
         self._bytes = 0
         self._bytes_taken = 0
         self.last_movement = asyncio.get_running_loop().time()
@@ -55,12 +56,24 @@ class Committer:
         self.is_committing = False
         self.recent = Recent()  # seconds from a record's start to its commit
         self._has_results = False
+        self._aborting_since: float | None = None  # the transaction under way
+        self._complained = 0.0  # of that, last
         self.changed = asyncio.Event()  # there may be room; whoever waits for some clears it
 
     @property
     def num_waiting(self) -> int:
         """Results not committed yet."""
-        return len(self._outbox) + self._num_taken
+        return len(self._outbox) + len(self._taken)
+
+    @property
+    def oldest_began(self) -> float | None:
+        """When the oldest listing among those began, in seconds on the loop's clock."""
+        return min((one.began for one in (*self._taken, *(one for one, _ in self._outbox))), default=None)
+
+    @property
+    def aborting_seconds(self) -> float:
+        """For how long the same transaction has ended in nothing but aborts."""
+        return 0.0 if self._aborting_since is None else asyncio.get_running_loop().time() - self._aborting_since
 
     @property
     def has_room(self) -> bool:
@@ -93,7 +106,8 @@ class Committer:
             self._begun = asyncio.get_running_loop().time()
             await self._commit(self._current(taken), marks)
             self.is_committing = False
-            self._num_taken = 0
+            self._aborting_since = None
+            self._taken = []
             self._bytes -= self._bytes_taken
             self.changed.set()
 
@@ -114,7 +128,7 @@ class Committer:
             taken.append(finished)
             num_outputs += len(finished.outputs)
             self._bytes_taken += num_bytes
-        self._num_taken = len(taken)
+        self._taken = taken
         return taken
 
     def _current(self, finished: Sequence[Finished]) -> list[Finished]:
@@ -138,10 +152,11 @@ class Committer:
             written = self._intake.positions(numbers)
             outputs = [output for one in finished for output in one.outputs]
             with self._metrics.transaction_seconds.time():
-                outcome = await self._send(Commit(outputs, [place for place, _, _ in written]))
+                outcome = await self._send(Commit(outputs, [place for place, _, _ in written]), finished)
             self._metrics.transactions.labels(outcome.value).inc()
             if outcome is not Outcome.ABORTED:
                 break
+            self._note_abort(finished, numbers)
             await asyncio.sleep(backoff_seconds)
             backoff_seconds = min(_MAX_BACKOFF_SECONDS, backoff_seconds * 2)
             finished = self._current(finished)
@@ -154,12 +169,38 @@ class Committer:
         self._intake.written(written)
         self._settle(finished)
 
-    async def _send(self, commit: Commit) -> Outcome:
+    async def _send(self, commit: Commit, finished: Sequence[Finished]) -> Outcome:
         try:
             return await self._publisher.send(commit)
-        except FatalError:
+        except FatalError as error:
             self._metrics.transactions.labels("fatal").inc()
-            raise
+            if not isinstance(error, OversizedError):
+                raise
+            origin = next(one.origin for one in finished if error.output in one.outputs)
+            text = f"{error}. It came of {origin.topic}, partition {origin.partition}, offset {origin.offset}"
+            raise FatalError(text) from error
+
+    def _note_abort(self, finished: Sequence[Finished], partitions: Collection[int]) -> None:
+        """A transaction that is aborted again and again holds everything up: say so, and what is in it."""
+        now = asyncio.get_running_loop().time()
+        if self._aborting_since is None:
+            self._aborting_since = self._complained = now
+        if now - self._complained < _COMPLAIN_SECONDS:
+            return
+        self._complained = now
+        sized = ((output.num_bytes, output.topic, one.origin) for one in finished for output in one.outputs)
+        num_bytes, topic, origin = max(sized, key=lambda one: one[0], default=(0, None, None))
+        log.error(
+            "transaction.keeps_aborting",
+            seconds=round(now - self._aborting_since),
+            partitions=sorted(partitions),
+            listings=len(finished),
+            largest_bytes=num_bytes,
+            largest_topic=topic,
+            largest_partition=origin and origin.partition,
+            largest_offset=origin and origin.offset,
+            remedy="transaction.aborting says why; if a message is too large, raise that topic's max.message.bytes",
+        )
 
     def _settle(self, finished: Sequence[Finished]) -> None:
         self.last_movement = asyncio.get_running_loop().time()

@@ -24,6 +24,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from worker.errors import FatalError
 from worker.item import Origin, Record
+from worker.kafka.message_headers import read_headers
 from worker.kafka.topic_reader import Range
 from worker.partitions.assignment import Assigned, ConsumePolicy, Held, Listener
 
@@ -149,8 +150,8 @@ class Consumer:
             return None
         kind, timestamp_ms = message.timestamp()
         origin = Origin(topic, partition, offset, timestamp_ms if kind else None, held.epoch)
-        pairs: Any = message.headers() or ()  # declared as text or pairs; what arrives is pairs
-        return Record(message.key(), message.value(), tuple((name, value) for name, value in pairs), origin)
+        headers = read_headers(message)
+        return Record(message.key(), message.value(), headers or (), origin, has_unreadable_headers=headers is None)
 
     def _has_reached_bound(self, partition: int, held: Held, position: int) -> bool:
         """Positions, not records, reach an end: what lay before it may be compacted away or aborted."""

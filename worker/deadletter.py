@@ -19,6 +19,9 @@ from worker.item import Headers, Origin, OutputRecord, Record
 
 HEADERS_OMITTED = "hangtag.dlq.headers_omitted"
 KEY_OMITTED = "hangtag.dlq.key_omitted"
+MIN_BYTES = 2_000  # what a dead letter comes to at most when all that can be left out is
+_MESSAGE = ERRORS_PREFIX + "message"
+_UNREADABLE = (HEADERS_OMITTED, b'{"headers":null,"size":null}')  # nobody can say how many they were
 
 
 def build_dead_letter(
@@ -37,7 +40,8 @@ def build_dead_letter(
 
     A record that comes again keeps the position it first had, and ``attempts`` adds to those of its earlier trips.
     What the broker would refuse for its size (``max_bytes``, its limit for this topic) is left out and described:
-    the value first, then the largest original headers, then the key. Raises ValueError without ``record.origin``.
+    the value first, then the largest original headers, the key, the end of the message. Raises ValueError without
+    ``record.origin``.
     """
     if record.origin is None:
         raise ValueError("a dead letter needs a record that came from Kafka; this one has no origin")
@@ -53,7 +57,7 @@ def build_dead_letter(
         model_revision=model_revision,
         failed_at=failed_at,
     )
-    own = _own_headers(record.headers)
+    own = (*_own_headers(record.headers), *((_UNREADABLE,) if record.has_unreadable_headers else ()))
     letter = OutputRecord(topic, record.key, record.value, (*own, *what_happened.to_headers()))
     return letter if letter.num_bytes <= max_bytes else _shrink(letter, own, what_happened, max_bytes)
 
@@ -81,7 +85,7 @@ def _shrink(letter: OutputRecord, own: Headers, what_happened: DeadLetterHeaders
     if letter.num_bytes > max_bytes and letter.key is not None:
         omitted = (KEY_OMITTED, ValueOmitted.of(letter.key).to_header())
         letter = replace(letter, key=None, headers=(*letter.headers, omitted))
-    return letter
+    return letter if letter.num_bytes <= max_bytes else _with_shorter_message(letter, max_bytes)
 
 
 def _fitting(letter: OutputRecord, own: Headers, max_bytes: int) -> Headers:
@@ -100,4 +104,16 @@ def _fitting(letter: OutputRecord, own: Headers, max_bytes: int) -> Headers:
 
 
 def _header_bytes(header: tuple[str, bytes | None]) -> int:
-    return len(header[0]) + len(header[1] or b"")
+    return len(header[0].encode()) + len(header[1] or b"")
+
+
+def _with_shorter_message(letter: OutputRecord, max_bytes: int) -> OutputRecord:
+    """What happened, in as many words as fit."""
+    excess = letter.num_bytes - max_bytes
+    return replace(letter, headers=tuple((name, _cut(name, value, excess)) for name, value in letter.headers))
+
+
+def _cut(name: str, value: bytes | None, excess: int) -> bytes | None:
+    if name != _MESSAGE or value is None:
+        return value
+    return value[: max(0, len(value) - excess)].decode(errors="ignore").encode()

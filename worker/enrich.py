@@ -123,12 +123,13 @@ def build_error_line(listing_id: str | None, error: RejectedError) -> dict[str, 
     return {"listing_id": listing_id, "error": told}
 
 
-def check_sizes(outputs: Sequence[OutputRecord], max_bytes: int) -> None:
-    """Raise RejectedError (``output_too_large``) if the broker would refuse one of them."""
+def check_sizes(outputs: Sequence[OutputRecord], limits: Mapping[str, int]) -> None:
+    """Raise RejectedError (``output_too_large``) if one is larger than its topic takes: bytes by topic."""
     for output in outputs:
-        if output.num_bytes > max_bytes:
-            detail = f"the event for {output.topic} is {output.num_bytes:,} bytes, the limit is {max_bytes:,}"
-            raise RejectedError(Reason.OUTPUT_TOO_LARGE, Stage.ENRICH, f"{detail}; raise max.message.bytes there")
+        if output.num_bytes > (most := limits[output.topic]):
+            detail = f"the event for {output.topic} is {output.num_bytes:,} bytes, the limit is {most:,}"
+            remedy = "raise max.message.bytes there, and kafka.max_record_bytes if it is set to less"
+            raise RejectedError(Reason.OUTPUT_TOO_LARGE, Stage.ENRICH, f"{detail}; {remedy}")
 
 
 def source_of(record: Record) -> SourcePosition | None:

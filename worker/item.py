@@ -31,12 +31,16 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One input record, untouched. ``origin`` is None in ``hangtag tag``."""
+    """One input record, untouched. ``origin`` is None in ``hangtag tag``.
+
+    ``has_unreadable_headers``: it has some, ``headers`` is empty all the same (`worker.kafka.message_headers`).
+    """
 
     key: bytes | None
     value: bytes | None
     headers: Headers
     origin: Origin | None
+    has_unreadable_headers: bool = False
 
     @property
     def num_bytes(self) -> int:
@@ -109,7 +113,7 @@ class OutputRecord:
         """Upper estimate of what the broker counts against ``max.message.bytes``."""
         num_bytes = len(self.key or b"") + len(self.value or b"") + 80
         for name, value in self.headers:
-            num_bytes += len(name) + len(value or b"") + 12
+            num_bytes += len(name.encode()) + len(value or b"") + 12
         return num_bytes
 
 

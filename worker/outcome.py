@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 
 from model.types import ListingTags, ModelInfo, Price, ReadText
 from schemas.cloudevents import TRACE_HEADERS
-from schemas.deadletter import Stage
+from schemas.deadletter import Reason, Stage
 from schemas.topics import EVENT_KINDS, Topics
 from worker.deadletter import build_dead_letter
 from worker.enrich import build_events, build_text_event, check_sizes
-from worker.errors import RejectedError
+from worker.errors import FatalError, RejectedError
 from worker.item import Finished, Headers, Item, OutputRecord, Record, UnreadText
 from worker.metrics import Metrics
 
@@ -48,12 +49,12 @@ class Outcome:
 
 
 class Outputs:
-    """Turns outcomes into the records to produce."""
+    """Turns outcomes into the records to produce. ``limits``: the largest record of each output topic, in bytes."""
 
-    def __init__(self, identity: Identity, info: ModelInfo, max_bytes: int, metrics: Metrics) -> None:
+    def __init__(self, identity: Identity, info: ModelInfo, limits: Mapping[str, int], metrics: Metrics) -> None:
         self._identity = identity
         self._info = info
-        self._max_bytes = max_bytes
+        self._limits = limits
         self._metrics = metrics
 
     def of(self, outcome: Outcome, trace: Headers = ()) -> Finished:
@@ -63,12 +64,19 @@ class Outputs:
         """
         origin = outcome.record.origin
         assert origin is not None  # noqa: S101  # records of a stream have one
-        if outcome.error is None:
+        error = outcome.error
+        if error is None:
             try:
                 return Finished(origin, self._events(outcome, trace), None)
-            except RejectedError as error:
-                return Finished(origin, (self._dead_letter(outcome.record, error),), error.reason)
-        return Finished(origin, (self._dead_letter(outcome.record, outcome.error),), outcome.error.reason)
+            except RejectedError as rejected:
+                error = rejected
+            except (FatalError, MemoryError):
+                raise
+            except Exception as failure:  # of one record: it must not take the process, and with it every other
+                log.exception("listing.events_failed", partition=origin.partition, offset=origin.offset)
+                detail = f"its events could not be built: {type(failure).__name__}"
+                error = RejectedError(Reason.MODEL_FAILED, Stage.ENRICH, detail)
+        return Finished(origin, (self._dead_letter(outcome.record, error),), error.reason)
 
     def _events(self, outcome: Outcome, trace: Headers) -> tuple[OutputRecord, ...]:
         item, tags, topics, now = outcome.item, outcome.tags, self._identity.topics, datetime.now(UTC)
@@ -84,7 +92,7 @@ class Outputs:
             wanted = tuple(event for kind, event in zip(EVENT_KINDS, events, strict=True) if kind in kinds)
         if trace:
             wanted = tuple(_carrying(event, trace) for event in wanted)
-        check_sizes(wanted, self._max_bytes)
+        check_sizes(wanted, self._limits)
         return wanted
 
     def _dead_letter(self, record: Record, error: RejectedError) -> OutputRecord:
@@ -97,11 +105,17 @@ class Outputs:
             partition=record.origin and record.origin.partition,
             offset=record.origin and record.origin.offset,
         )
-        return build_dead_letter(
-            record, error, topic=self._identity.topics.dead_letter, group_id=self._identity.group_id,
+        topic = self._identity.topics.dead_letter
+        build = partial(
+            build_dead_letter, error=error, topic=topic, group_id=self._identity.group_id,
             worker_version=self._identity.version, model_revision=self._info.revision,
-            failed_at=datetime.now(UTC), max_bytes=self._max_bytes,
+            failed_at=datetime.now(UTC), max_bytes=self._limits[topic],
         )  # fmt: skip
+        try:
+            return build(record)
+        except Exception:  # the last resort: built from what no stranger has written
+            log.exception("deadletter.headers_left_out", partition=record.origin and record.origin.partition)
+            return build(replace(record, headers=(), has_unreadable_headers=True))
 
 
 def _check_any_read(texts: Sequence[ReadText | UnreadText | None]) -> None:

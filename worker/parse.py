@@ -14,6 +14,8 @@ from worker.normalise import normalise_title
 
 def parse(record: Record) -> ListingCreated:
     """The listing in a record. Raises RejectedError, stage ``parse``."""
+    if record.has_unreadable_headers:  # among them may be the one that says which version this is
+        raise RejectedError(Reason.SCHEMA_VIOLATION, Stage.PARSE, "a header's name is not UTF-8")
     try:
         return parse_listing(record.value, record.headers)
     except SchemaError as error:

@@ -268,6 +268,12 @@ class Pipeline:
         """Listings that only wait, for a slow image host or an earlier listing of their key."""
         return len(self._parked)
 
+    def oldest_began(self) -> float | None:
+        """When the listing began that has been without its commit for longest, in seconds on the loop's clock."""
+        journey = self._intake.oldest()
+        began = (journey.flight.began if journey else None, self._committer.oldest_began)
+        return min((one for one in began if one is not None), default=None)
+
     def stalled_seconds(self) -> float:
         """For how long nothing has moved although work is in flight; 0 while a transaction is tried, which retries."""
         if not self.num_in_flight or self._committer.is_committing:
@@ -342,7 +348,9 @@ class Pipeline:
     async def _journey(self, journey: Journey) -> None:
         """From record to outbox. Cancelled when its partition is revoked before the device has worked on it."""
         flight, origin = journey.flight, journey.origin
-        flight.trace = self._tagger.traces.listing(flight.record.headers, origin.topic, origin.partition, origin.offset)
+        if not flight.num_deaths:  # nothing that could die of a convicted record looks at it again
+            place = (origin.topic, origin.partition, origin.offset)
+            flight.trace = self._tagger.traces.listing(flight.record.headers, *place)
         flight.on_stage = lambda: self._parked.discard(flight)
         self._watch(flight)
         try:

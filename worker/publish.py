@@ -32,7 +32,7 @@ class Publisher(Protocol):
         ...
 
     async def send(self, commit: Commit) -> Outcome:
-        """Produce and commit. Raises FatalError when this worker was fenced."""
+        """Produce and commit. Raises FatalError when this worker was fenced, or a record is too large."""
         ...
 
     async def close(self) -> None:

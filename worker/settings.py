@@ -54,7 +54,7 @@ class KafkaSettings(_Group):
     max_record_bytes: int | None = Field(
         None,
         ge=10_000,
-        description="largest output record; default: what the broker says the topics take, at most 1 MB",
+        description="largest output record on any topic; default: what the broker says each topic takes",
     )
     client: Properties = Field({}, description="librdkafka properties of all clients")
     consumer: Properties = Field({}, description="librdkafka properties of the consumer")

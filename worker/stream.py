@@ -7,9 +7,9 @@ of its own, which shares the stages and the device.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import structlog
 
@@ -18,12 +18,13 @@ from schemas.topics import EVENT_KINDS
 from worker.build import VERSION
 from worker.committer import Committer
 from worker.consume import Consumer
+from worker.deadletter import MIN_BYTES
 from worker.errors import FatalError
 from worker.flow.admission import Limits
 from worker.flow.pace import Pace
 from worker.flow.storm import StormBreaker, StormPolicy
-from worker.kafka.broker_check import max_record_bytes, wait_for_topics
-from worker.kafka.config import client_config, consumer_config, producer_config, transactional_id
+from worker.kafka.broker_check import record_limits, wait_for_topics
+from worker.kafka.config import client_config, consumer_config, own_record_limit, producer_config, transactional_id
 from worker.kafka.transaction import PublishPolicy, Step, watch_nothing
 from worker.metrics import Metrics
 from worker.outcome import Identity, Outputs
@@ -88,7 +89,7 @@ class Connector:
             # Which pictures are read may be the model's to say, and the same texts must come either way.
             tagger.predicts = backfill.needs_device or tagger.text_threshold > 0
         await wait_for_topics(client_config(kafka), topics, kafka.wait_seconds, stopping=stopping)
-        limits = await _with_record_limit(kafka, limits)
+        record_bytes = await _record_limits(kafka)
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         drain_seconds = self.settings.shutdown.drain_seconds
         find = backfill.find_superseded if backfill else None
@@ -96,12 +97,12 @@ class Connector:
         policy = ConsumePolicy(topics.input, kafka.start_time, bounds=backfill.ranges if backfill else None)
         consumer = Consumer(consumer_config(kafka, tells_end=backfill is not None), policy, intake)
         intake.consumer = consumer
-        publisher = self._publisher(consumer)
+        publisher = self._publisher(consumer, record_bytes)
         await publisher.start()
         self.exits.push_async_callback(publisher.close)
         kinds = backfill.kinds if backfill else EVENT_KINDS
         committer = Committer(intake, publisher, limits, self.metrics, kinds)
-        outputs = Outputs(Identity(kafka.group_id, VERSION, topics, kinds), info, limits.max_output_bytes, self.metrics)
+        outputs = Outputs(Identity(kafka.group_id, VERSION, topics, kinds), info, record_bytes, self.metrics)
         storm = StormBreaker(_storm_policy(self.settings))
         pace = Pace(backfill.rate if backfill else 0.0)
         pipeline = Pipeline(tagger, intake, committer, outputs, limits, storm, self.metrics, pace)
@@ -109,22 +110,29 @@ class Connector:
         log.info("stream.connected", topic=topics.input, group=kafka.group_id, delivery=kafka.delivery)
         return Stream(consumer, intake, committer, pipeline, gauges, storm, failed, drain_seconds)
 
-    def _publisher(self, consumer: Consumer) -> Publisher:
+    def _publisher(self, consumer: Consumer, record_bytes: Mapping[str, int]) -> Publisher:
         kafka = self.settings.kafka
         seconds = kafka.transaction_timeout_seconds
-        config = producer_config(kafka)
+        config = producer_config(kafka, record_bytes)
         if kafka.delivery == "at_least_once":
             return PlainPublisher(config, consumer.commit, seconds)
         policy = PublishPolicy(transactional_id(kafka), seconds, rebuild_after_unknown=self.rebuild_after_unknown)
         return TransactionalPublisher(config, policy, lambda: consumer.group_metadata, self.watch)
 
 
-async def _with_record_limit(kafka: KafkaSettings, limits: Limits) -> Limits:
-    """With the largest record that the output topics really take."""
-    if kafka.max_record_bytes is not None:
-        return replace(limits, max_output_bytes=kafka.max_record_bytes)
-    most = await asyncio.to_thread(max_record_bytes, client_config(kafka), kafka.topics, limits.max_output_bytes)
-    return replace(limits, max_output_bytes=min(most, limits.max_output_bytes))
+async def _record_limits(kafka: KafkaSettings) -> dict[str, int]:
+    """The largest record of each output topic, in bytes. Raises FatalError where no dead letter would fit."""
+    topics = kafka.topics
+    outputs = (topics.attributes, topics.scenes, topics.texts, topics.dead_letter)
+    asked, own = kafka.max_record_bytes, own_record_limit(kafka)
+    limits = await asyncio.to_thread(record_limits, client_config(kafka), outputs, asked, own)
+    log.info("stream.record_limits", bytes=limits)
+    if (most := limits[topics.dead_letter]) < MIN_BYTES:
+        raise FatalError(
+            f"a record for {topics.dead_letter} may have {most:,} bytes, and a dead letter needs {MIN_BYTES:,}; raise "
+            "its max.message.bytes ('hangtag topics plan' shows what it should be), or the producer's message.max.bytes"
+        )
+    return limits
 
 
 def _failing(failed: asyncio.Future[None]) -> Callable[[FatalError], None]:

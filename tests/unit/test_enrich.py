@@ -93,8 +93,10 @@ def test_results_of_another_listing_are_noticed() -> None:
 def test_event_too_large_for_the_broker_is_refused_before_it_is_sent() -> None:
     """One oversized record would abort its whole transaction for ever, so it is refused first."""
     with pytest.raises(RejectedError) as caught:
-        check_sizes(events(), 100)
+        check_sizes(events(), {TOPICS.attributes: 1_000_000, TOPICS.scenes: 100, TOPICS.texts: 1_000_000})
     assert caught.value.reason is Reason.OUTPUT_TOO_LARGE
+    assert TOPICS.scenes in caught.value.detail
+    check_sizes(events(), {**dict.fromkeys((TOPICS.attributes, TOPICS.scenes, TOPICS.texts), 100_000), "dead": 100})
 
 
 def test_tag_line_has_no_source() -> None:

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import cast
 
 import pytest
@@ -109,7 +109,9 @@ async def line(traces: Traces, *, outcomes: Sequence[Outcome] = ()) -> AsyncIter
         intake.consumer = cast(Consumer, Doors())
         ledger = Ledger(list(outcomes))
         committer = Committer(intake, ledger, limits, metrics)
-        outputs = Outputs(Identity("group", "1", TOPICS), built.info, 1_000_000, metrics)
+        outputs = Outputs(
+            Identity("group", "1", TOPICS), built.info, dict.fromkeys(astuple(TOPICS), 1_000_000), metrics
+        )
         storm = StormBreaker(StormPolicy(200, 0.0, 0, 5.0))
         pipeline = Pipeline(tagger, intake, committer, outputs, limits, storm, metrics, Pace(0.0))
         loops = [asyncio.create_task(loop) for loop in (pipeline.run(), built.batches.run())]

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import pytest
@@ -59,7 +59,8 @@ class Line:
         self.num_sent += 1
         record = Record(b"L1", value, (), Origin("in", 0, self.num_sent, 0))
         outcome = await self.built.tagger.tag(Flight(record, 0.0))
-        outputs = Outputs(Identity("group", "1", TOPICS, kinds), self.built.info, 1_000_000, self.metrics)
+        limits = dict.fromkeys(astuple(TOPICS), 1_000_000)
+        outputs = Outputs(Identity("group", "1", TOPICS, kinds), self.built.info, limits, self.metrics)
         return outputs.of(outcome)
 
     def read(self, outcome: str) -> float:

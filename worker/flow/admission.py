@@ -33,7 +33,6 @@ class Limits:
     pixels_per_picture: int = 1536 * 1536 + 224 * 224
     max_started: int = 48
     max_outputs_per_commit: int = 600
-    max_output_bytes: int = 1_000_000
     max_unpublished_bytes: int = 32 << 20
     max_parked: int = 8192
     park_seconds: float = 1.0

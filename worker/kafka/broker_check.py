@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import TimeoutError as FuturesTimeoutError
 from typing import Any
 
@@ -17,7 +17,10 @@ from worker.errors import FatalError
 
 log = structlog.get_logger(__name__)
 
+DEFAULT_RECORD_BYTES = 1_000_000  # librdkafka's own limit, a little below Kafka's
+_NO_LIMIT = 1 << 62
 _ASK_SECONDS = 5.0
+_CHECK_SECONDS = 1.0  # of what was told: some brokers never answer, and who said how large records may be need not wait
 _PAUSE_SECONDS = 2.0
 
 
@@ -41,25 +44,36 @@ async def wait_for_topics(
             continue
 
 
-def max_record_bytes(config: Mapping[str, Any], topics: Topics, default: int) -> int:
-    """The largest record that every output topic takes, as Kafka counts it; ``default`` where the broker does not tell.
+def record_limits(
+    config: Mapping[str, Any], topics: Sequence[str], asked: int | None = None, producer: int | None = None
+) -> dict[str, int]:
+    """The largest record that each topic takes, in bytes as Kafka counts them; one above it aborts its transaction.
 
-    One record above it would abort its whole transaction, for ever.
+    The least of the topic's own limit, ``asked`` (kafka.max_record_bytes) and ``producer`` (its message.max.bytes).
+    Where the broker does not tell a topic's limit, ``asked`` stands for it, or else what any topic takes unless it was
+    told not to.
     """
     admin = AdminClient({**config, "log_level": 0})
-    outputs = (topics.attributes, topics.scenes, topics.texts, topics.dead_letter)
-    asked = admin.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in outputs])
-    try:
-        found = [int(answer.result(_ASK_SECONDS)["max.message.bytes"].value) for answer in asked.values()]
-    except (KafkaException, FuturesTimeoutError, KeyError) as error:
+    seconds = _ASK_SECONDS if asked is None else _CHECK_SECONDS
+    wanted = [ConfigResource(ResourceType.TOPIC, name) for name in sorted({*topics})]
+    answers = admin.describe_configs(wanted, request_timeout=seconds)
+    told: dict[str, int] = {}
+    unknown: dict[str, str] = {}
+    for resource, answer in answers.items():
+        try:
+            told[resource.name] = int(answer.result(seconds + 1)["max.message.bytes"].value)
+        except (KafkaException, FuturesTimeoutError, KeyError) as error:
+            unknown[resource.name] = repr(error)
+    default = asked or DEFAULT_RECORD_BYTES
+    if unknown and asked is None:
         log.warning(
             "worker.topic_limits_unknown",
-            error=repr(error),
-            effect=f"records are held to {default:,} bytes",
+            errors=unknown,
+            effect=f"records are held to {default:,} bytes there",
             remedy="grant DescribeConfigs on the output topics, or set kafka.max_record_bytes",
         )
-        return default
-    return min(found)
+    most = min(asked or _NO_LIMIT, producer or _NO_LIMIT)
+    return {name: min(told.get(name, default), most) for name in topics}
 
 
 def find_fault(admin: AdminClient, topics: Topics) -> str | None:

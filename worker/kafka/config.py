@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from worker.settings import KafkaSettings
+
+_BATCH_BYTES = 1_000_000  # the client's default
 
 
 def client_config(kafka: KafkaSettings) -> dict[str, Any]:
@@ -43,8 +46,14 @@ def consumer_config(kafka: KafkaSettings, *, tells_end: bool = False) -> dict[st
     return config
 
 
-def producer_config(kafka: KafkaSettings) -> dict[str, Any]:
-    """The stream's producer."""
+def own_record_limit(kafka: KafkaSettings) -> int | None:
+    """The largest record in bytes that the operator lets the producer send; None: not said."""
+    found = str({**kafka.client, **kafka.producer}.get("message.max.bytes"))
+    return int(found) if found.isdecimal() else None
+
+
+def producer_config(kafka: KafkaSettings, limits: Mapping[str, int] | None = None) -> dict[str, Any]:
+    """The stream's producer. ``limits``: the largest record of each topic that it writes to, in bytes."""
     config = {
         **client_config(kafka),
         # With the defaults each small transaction waits 100 ms for the coordinator; with these, 5 to 9 ms.
@@ -59,6 +68,12 @@ def producer_config(kafka: KafkaSettings) -> dict[str, Any]:
     if kafka.delivery == "exactly_once":
         config["transactional.id"] = transactional_id(kafka)
         config["transaction.timeout.ms"] = int(kafka.transaction_timeout_seconds * 1000)
+    if limits:
+        # The client's own limit is one for all topics, and less than Kafka's unless it is told.
+        config.setdefault("message.max.bytes", max(limits.values()))
+        # A batch may not be larger than its topic takes either, though each of its records is small. One record alone
+        # is a batch whatever its size.
+        config["batch.size"] = min(int(config.get("batch.size", _BATCH_BYTES)), *limits.values())
     return config
 
 

@@ -77,6 +77,17 @@ def watch_nothing(_: Step) -> None:
     """What watches unless somebody does."""
 
 
+class OversizedError(FatalError):
+    """The client takes no record so large, however often it is asked. ``output``: which."""
+
+    def __init__(self, output: OutputRecord) -> None:
+        super().__init__(
+            f"a record of {output.num_bytes:,} bytes for {output.topic} is larger than the producer takes: raise "
+            "message.max.bytes in kafka.producer, or take it out"
+        )
+        self.output = output
+
+
 class AbandonedError(Exception):
     """This session was given up while it hung in a call; whatever comes back now is nobody's."""
 
@@ -110,7 +121,7 @@ class ProducerSession:
         await self._thread.run(self._build)
 
     async def transact(self, commit: Commit) -> Outcome:
-        """Produce and commit. Raises FatalError when this worker was fenced."""
+        """Produce and commit. Raises FatalError when this worker was fenced, or a record is too large."""
         return await self._thread.run(lambda: self._transact(commit))
 
     async def close(self) -> None:
@@ -255,7 +266,9 @@ def produce(
     deadline: float,
     on_delivery: Callable[[KafkaError | None, object], None] | None = None,
 ) -> None:
-    """Hand one record to the client; waits while its queue is full. Raises KafkaException after ``deadline``."""
+    """Hand one record to the client; waits while its queue is full. Raises KafkaException after ``deadline``, and
+    OversizedError.
+    """
     while True:
         try:
             kafka.produce(output.topic, output.value, output.key, headers=list(output.headers), on_delivery=on_delivery)
@@ -263,6 +276,10 @@ def produce(
             kafka.poll(0.05)
             if time.monotonic() > deadline:
                 raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "the producer's queue stayed full")) from error
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.MSG_SIZE_TOO_LARGE:  # sent again it would be refused again
+                raise OversizedError(output) from error
+            raise
         else:
             return
 

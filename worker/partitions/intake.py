@@ -59,6 +59,7 @@ class Intake:
         self._alone: Partition | None = None  # where a suspect is being run by itself
         self.wake_committer = asyncio.Event()
         self.consumer: Consumer | None = None  # set once, before the consumer starts
+        self._moved: dict[int, tuple[int, float]] = {}  # before a rewind: committed offsets, and when they last moved
         self.num_rebalances = 0
         self.num_passed_over = 0  # records superseded by a later one of their key, or not meant
 
@@ -194,6 +195,7 @@ class Intake:
     def rewind(self) -> None:
         """After an unknown outcome: drop everything in flight, start again from what is committed."""
         assert self.consumer is not None  # noqa: S101  # set before start
+        self._moved = {p.number: (p.committed_offset, p.committed_at) for p in self._partitions.values()}
         for number in list(self._partitions):
             self._drop(number)
         self.consumer.rewind()
@@ -268,8 +270,9 @@ class Intake:
     async def _find(self, partition: Partition, find: FindSuperseded) -> None:
         try:
             partition.superseded = await find(partition.number)
-        except FatalError as error:
-            self._on_failed(error)
+        except Exception as error:  # any: a task that ends unseen leaves its partition waiting for ever
+            words = f"what to leave out of {self._topic}, partition {partition.number}, cannot be found: {error!r}"
+            self._on_failed(error if isinstance(error, FatalError) else FatalError(words))
         self._arrived.set()
 
     def _start(self, partition: Partition) -> Journey:
@@ -328,6 +331,9 @@ class Intake:
             partition.idle.set()
             partition.committed_offset = place.offset
             partition.committed_at = partition.arrived_at = self._loop.time()
+            offset, moved_at = self._moved.pop(place.partition, (-1, 0.0))
+            if offset == place.offset:  # a rewind is no progress
+                partition.committed_at = moved_at
             log.info(
                 "partition.assigned",
                 partition=place.partition,
@@ -342,6 +348,7 @@ class Intake:
 
     async def _revoke(self, partitions: Sequence[int], *, is_lost: bool) -> None:
         held = [self._partitions[number] for number in partitions if number in self._partitions]
+        self._moved.clear()
         for partition in held:
             self._backlogs.clear(partition)
             cancel(partition.journeys if is_lost else not_worth_finishing(partition.journeys))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from confluent_kafka import Message
 
 from schemas.deadletter import DeadLetterHeaders, Reason, Stage
 from worker.item import Headers
+from worker.kafka.message_headers import read_headers
 
 _HOST = re.compile(r"https?://([^/\s#?]+)")
 
@@ -61,8 +61,7 @@ class Filter:
 
 def to_letter(message: Message) -> DeadLetter:
     """A record of the dead-letter topic, with its headers understood."""
-    pairs: Any = message.headers() or ()
-    headers: Headers = tuple((name, value) for name, value in pairs)
+    headers = read_headers(message) or ()  # those that hangtag wrote can be read
     try:
         told = DeadLetterHeaders.from_headers(headers)
     except ValueError:

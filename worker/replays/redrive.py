@@ -19,6 +19,9 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer, Topic
 
 from schemas.deadletter import RedriveHeaders, earlier_trip, strip_trip_headers
 from worker.errors import FatalError
+from worker.item import OutputRecord
+from worker.kafka.broker_check import DEFAULT_RECORD_BYTES, record_limits
+from worker.kafka.message_headers import read_headers
 from worker.kafka.topic_reader import Range, TopicReader
 from worker.offsets import PartitionLedger, decode_map
 from worker.replays.dead_letters import DeadLetter, Filter, to_letter
@@ -32,6 +35,7 @@ SUPERSEDED = "superseded by a later record of its key (--include-superseded send
 TOO_OFTEN = "failed too often (--max-attempts)"
 INCOMPLETE = "its value or key was too large to keep: send the original again"
 FOREIGN = "from another input topic, or not written by hangtag"
+TOO_LARGE = "with where it first stood too large for the input topic (its max.message.bytes): send the original again"
 NO_ROOM = "too far behind an older dead letter that is still there: redrive or expire that one first"
 
 
@@ -89,7 +93,9 @@ class Redrive:
         self._policy = policy
         self._show = show
         self._reader = TopicReader(client, topics.group_id)
+        self._client = client
         self._producer_config = {**producer, "transactional.id": topics.group_id}
+        self._max_bytes = 0  # of a record on the input topic
         self._producer: Producer | None = None
         self._ledgers: dict[int, PartitionLedger] = {}
         self._superseded: set[tuple[int, int]] = set()
@@ -99,6 +105,7 @@ class Redrive:
         """Redrive what is meant and return how it went. Raises FatalError; what was committed by then stays so."""
         try:
             ranges = self._reader.ranges(self._topics.dead_letter)
+            self._learn_limit()
             self._open_books(ranges)
             if not self._policy.include_superseded:
                 self._superseded = self._find_superseded(ranges)
@@ -114,6 +121,13 @@ class Redrive:
         finally:
             self._reader.close()
         return self.progress
+
+    def _learn_limit(self) -> None:
+        own, topic = str(self._producer_config.get("message.max.bytes")), self._topics.input
+        limits = record_limits(self._client, [topic], producer=int(own) if own.isdecimal() else None)
+        self._max_bytes = limits[topic]
+        sizes = {"message.max.bytes": self._max_bytes, "batch.size": min(self._max_bytes, DEFAULT_RECORD_BYTES)}
+        self._producer_config = {**sizes, **self._producer_config}
 
     # ---- the books ----------------------------------------------------------------------------------------------
 
@@ -146,6 +160,8 @@ class Redrive:
             return TOO_OFTEN
         if told.value_omitted is not None or any(name.endswith("_omitted") for name, _ in letter.headers):
             return INCOMPLETE
+        if OutputRecord(self._topics.input, letter.key, letter.value, _headers(letter)).num_bytes > self._max_bytes:
+            return TOO_LARGE
         if (told.source.partition, told.source.offset) in self._superseded:
             return SUPERSEDED
         return None
@@ -239,8 +255,7 @@ def _headers(letter: DeadLetter) -> tuple[tuple[str, bytes | None], ...]:
 
 def _own_offset(message: Message, topic: str) -> int:
     """Where the record first stood: a redriven one does not supersede itself."""
-    headers: Any = message.headers() or ()
-    trip = earlier_trip(headers)
+    trip = earlier_trip(read_headers(message) or ())
     if trip is not None and (trip.source.topic, trip.source.partition) == (topic, message.partition()):
         return trip.source.offset
     return message.offset() or 0

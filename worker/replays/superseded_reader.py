@@ -11,6 +11,7 @@ from confluent_kafka import Message
 
 from schemas.deadletter import earlier_trip
 from worker.errors import FatalError
+from worker.kafka.message_headers import read_headers
 from worker.kafka.topic_reader import Range, TopicReader
 from worker.partitions.superseded import Keyed, Superseded, find_superseded
 from worker.replays.plan import Plan
@@ -56,7 +57,7 @@ class SupersededReader:
 
 def _rank(message: Message, topic: str, offset: int) -> int:
     """Where the record first stood: a redriven one does not supersede what came after its original."""
-    headers: Any = message.headers()
+    headers = read_headers(message)
     trip = earlier_trip(headers) if headers else None
     is_from_here = trip is not None and (trip.source.topic, trip.source.partition) == (topic, message.partition())
     return trip.source.offset if trip is not None and is_from_here else offset

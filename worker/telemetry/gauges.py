@@ -56,6 +56,8 @@ class Gauges:
         partitions = list(self._intake.partitions)
         self._look_at_stages(partitions, pipeline.num_in_flight)
         self._look_at_partitions(partitions)
+        began = pipeline.oldest_began()
+        metrics.oldest_unfinished_seconds.set(0.0 if began is None else asyncio.get_running_loop().time() - began)
 
     def _look_at_stages(self, partitions: list[Partition], num_in_flight: int) -> None:
         stages = Counter(journey.flight.stage for partition in partitions for journey in partition.journeys)
@@ -69,9 +71,6 @@ class Gauges:
         metrics.paused_partitions.set(sum(partition.is_paused for partition in partitions))
         alone = [partition for partition in partitions if partition.quarantine.mark.deaths >= MAX_DEATHS]
         metrics.quarantined_partitions.set(len(alone))
-        oldest = self._intake.oldest()
-        now = asyncio.get_running_loop().time()
-        metrics.oldest_unfinished_seconds.set(now - oldest.flight.began if oldest else 0.0)
         held = {partition.number for partition in partitions}
         for gone in self._known - held:
             metrics.forget_partition(gone)
