@@ -19,6 +19,8 @@ from schemas.deadletter import DeadLetterHeaders, Reason, SourcePosition, Stage,
 from tests.integration.stream import Stream
 from tests.program import PROGRAM
 from tests.servers.base import Server
+from worker.errors import FatalError
+from worker.replays.redrive import REDRIVEN, Progress, Redrive, RedrivePolicy, RedriveTopics
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(480)]
 
@@ -134,16 +136,21 @@ def test_killed_redrive_goes_on_where_it_was(kafka: Server) -> None:
 def test_a_second_redrive_takes_over_and_the_first_says_so(kafka: Server) -> None:
     """Two at once would send letters twice: the later one fences the earlier, which names the other as the reason."""
     letters = Letters(kafka.address)
-    letters.put(400)
-    first = letters.command("redrive", "--rate", "20")
-    deadline = time.monotonic() + 60
-    while not letters.redriven():
-        assert time.monotonic() < deadline
-    assert letters.outcomes()["redriven"] > 0
-    _, complaints = first.communicate(timeout=120)
-    assert first.returncode == 1
-    assert "another redrive of this group runs" in complaints
-    assert sources(letters.redriven()) == Counter(range(400))
+    letters.put(300)
+    names = letters.stream.topics
+    topics = RedriveTopics(names.dead_letter, names.input, f"{letters.stream.name}-dlq-redrive")
+    client = {"bootstrap.servers": kafka.address}
+    second = Redrive(client, client, topics, RedrivePolicy(), lambda _: None)
+
+    def take_over(progress: Progress) -> None:
+        if progress.outcomes[REDRIVEN] and not second.progress.total:
+            second.run()
+
+    first = Redrive(client, client, topics, RedrivePolicy(records_per_transaction=100), take_over)
+    with pytest.raises(FatalError, match="another redrive of this group runs"):
+        first.run()
+    assert second.progress.outcomes[REDRIVEN] == 200
+    assert sources(letters.redriven()) == Counter(range(300))
 
 
 def test_what_a_filter_leaves_lie_can_be_redriven_later(kafka: Server) -> None:
