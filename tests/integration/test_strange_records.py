@@ -94,7 +94,7 @@ async def test_strange_headers_and_sizes_end_as_they_must(stream: Stream) -> Non
     assert HEADERS_OMITTED in dict(found[b"name"].headers)
     told = DeadLetterHeaders.from_headers(found[b"name"].headers)
     assert (told.reason.value, told.source.offset) == ("schema_violation", 0)
-    assert json.loads(dict(found[b"wide"].headers)[HEADERS_OMITTED] or b"")["headers"] == 1
+    assert found[b"wide"].headers[0] == ("€" * 345_000, b"v"), "it fits into this topic as it is"
     assert found[b"large"].value == large, "a dead letter keeps the original's bytes where its topic takes them"
 
 
