@@ -28,7 +28,6 @@ _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")  # what Kafka allows
 _MAX_PARTITION, _MAX_OFFSET = (1 << 31) - 1, (1 << 63) - 1  # as wide as Kafka has them, and the events' ``source``
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MS = 253_402_300_799_999  # the last millisecond of the year 9999: the last that RFC 3339 can write
-_MOST = {"partition": 2**31 - 1, "offset": 2**63 - 1}  # what Kafka counts them in
 
 
 class Reason(StrEnum):

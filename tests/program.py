@@ -11,7 +11,7 @@ PROGRAM = (sys.executable, "-c", "from worker.cli import main; main()")
 
 
 def hangtag(
-    *arguments: str, stdin: str | None = None, folder: Path | None = None, **environment: str
+    *arguments: str, stdin: str | None = None, folder: Path | str | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     return subprocess.run(

@@ -18,8 +18,8 @@ def outcomes(count: int, num_wrong: int, least: float = 0.5) -> Outcomes:
 
 def change(bought: Outcomes, before: Outcomes, after: Outcomes, name: str = "color") -> Change:
     """Of listings whose words state a value, at a target of 0.95."""
-    told = [{name: {"fused_stated": one}} for one in (bought, before, after)]
-    (found,) = changes_of([name], *told, {name: 0.95})
+    first, second, third = ({name: {"fused_stated": one}} for one in (bought, before, after))
+    (found,) = changes_of([name], first, second, third, {name: 0.95})
     return found
 
 
