@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from model.association import sides_of
-from model.calibrate import Fitting, Outcomes, fit_pool, fit_temperature, honest_outcomes
+from model.calibrate import Fitting, Outcomes, fit_pool, honest_outcomes
 from model.config import ModelConfig
 from model.doubts import doubt_of, fit_association
 from model.errors import ModelError
@@ -44,7 +44,7 @@ from model.training.dataset import Row, Split
 from model.training.features import Features, read_titles, see_images
 from model.training.fit import Examples, Length, choose_length, examples_of, fit_experts, remember_words
 from model.training.folds import NUM_FOLDS, fold_of_rows
-from model.training.out_of_fold import OutOfFold, ask, together
+from model.training.out_of_fold import OutOfFold, ask, scene_outcomes, together
 from model.training.preset import Preset
 from model.training.progress import Meter, Progress, silent
 from model.training.resume import UNFINISHED, Unfinished, begin, key_of, refuse_taken
@@ -368,22 +368,6 @@ def _calibrate(
     association = fit_association(sides, labels["product_type"], recipe.seed)
     doubts = {name: one for name in scored.scores if (one := doubt_of(scored, name)) is not None}
     return Vocabulary(values, published, pools, temperature, association, doubts, curves=curves), outcomes
-
-
-def scene_outcomes(
-    found: OutOfFold, truth: torch.Tensor, num_taught: int
-) -> tuple[float, dict[str, dict[str, Outcomes]]]:
-    """Temperature, and how the top scenes did; as it is, and nothing, where no scene is known. An untaught top is never
-    accepted, so no threshold is bought with it.
-    """
-    if not len(truth):
-        return 1.0, {}
-    temperature = fit_temperature(found.scenes, truth)
-    scores = torch.softmax(found.scenes / temperature, dim=1).numpy()
-    top = scores.argmax(axis=1)
-    asked = top < num_taught
-    by_picture = Outcomes(scores.max(axis=1)[asked], (top == truth.numpy())[asked])
-    return temperature, {"scene": {"fused": by_picture, "image": by_picture}}
 
 
 def _fit_pool(found: OutOfFold, name: str, labels: torch.Tensor, stated: torch.Tensor) -> Pool:

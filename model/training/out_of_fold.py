@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from model.calibrate import Outcomes, fit_temperature
 from model.fusion import FusionModel, Logits
 from model.training.fit import Examples
 
@@ -77,3 +78,19 @@ def together(parts: Sequence[OutOfFold]) -> OutOfFold:
         torch.cat([part.scene_rows for part in parts]),
         torch.cat([part.scenes for part in parts]),
     )
+
+
+def scene_outcomes(
+    found: OutOfFold, truth: torch.Tensor, num_taught: int
+) -> tuple[float, dict[str, dict[str, Outcomes]]]:
+    """Temperature, and how the top scenes did; as it is, and nothing, where no scene is known. An untaught top is never
+    accepted, so no threshold is bought with it.
+    """
+    if not len(truth):
+        return 1.0, {}
+    temperature = fit_temperature(found.scenes, truth)
+    scores = torch.softmax(found.scenes / temperature, dim=1).numpy()
+    top = scores.argmax(axis=1)
+    asked = top < num_taught
+    by_picture = Outcomes(scores.max(axis=1)[asked], (top == truth.numpy())[asked])
+    return temperature, {"scene": {"fused": by_picture, "image": by_picture}}

@@ -16,10 +16,10 @@ from model.scenes.ground import NUM_MEASURES
 from model.scenes.image_classes import NUM_KEPT, classes_of, scenes_of_classes, untaught_scenes
 from model.scenes.surroundings import PLAIN, ScenePictures, Surroundings
 from model.taxonomy import load_taxonomy
-from model.train import scene_outcomes, with_untaught
+from model.train import with_untaught
 from model.training.dataset import Row
 from model.training.features import Features, GroundFeatures
-from model.training.out_of_fold import OutOfFold
+from model.training.out_of_fold import OutOfFold, scene_outcomes
 from model.weights import SHIPPED, load
 from tests.unit.scene_samples import CONFIG, SCENES, measures_of, product, street, taught, weave
 
