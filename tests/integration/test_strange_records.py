@@ -6,6 +6,8 @@ The client's own behaviour is what these are about: what it makes of headers, an
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterable
 from dataclasses import astuple
 
 import pytest
@@ -37,7 +39,9 @@ GOOD = json.dumps({"listing_id": "good", "title": "oak table 120 x 60 cm"}).enco
 
 
 def limit(stream: Stream, **num_bytes: int) -> None:
-    """Set ``max.message.bytes`` of these of the stream's topics."""
+    """Set ``max.message.bytes`` of these of the stream's topics, and wait until the broker knows: the controller knows
+    first.
+    """
     admin = AdminClient({"bootstrap.servers": stream.servers})
     resources = []
     for kind, most in num_bytes.items():
@@ -45,6 +49,16 @@ def limit(stream: Stream, **num_bytes: int) -> None:
         resources.append(ConfigResource(ResourceType.TOPIC, getattr(stream.topics, kind), incremental_configs=[entry]))
     for outcome in admin.incremental_alter_configs(resources).values():
         outcome.result(20)
+    wanted = {getattr(stream.topics, kind): most for kind, most in num_bytes.items()}
+    until = time.monotonic() + 60
+    while (told := _limits(admin, wanted)) != wanted:
+        assert time.monotonic() < until, f"the broker says {told}, not {wanted}"
+
+
+def _limits(admin: AdminClient, topics: Iterable[str]) -> dict[str, int]:
+    """What the broker says of topics."""
+    answers = admin.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in topics])
+    return {one.name: int(answer.result(20)["max.message.bytes"].value) for one, answer in answers.items()}
 
 
 @pytest.fixture
