@@ -45,7 +45,7 @@ def build_dead_letter(
     """
     if record.origin is None:
         raise ValueError("a dead letter needs a record that came from Kafka; this one has no origin")
-    source, earlier_attempts = _first_seen(record.origin, record.headers)
+    source, earlier_attempts = first_seen(record.origin, record.headers)
     what_happened = DeadLetterHeaders(
         source=source,
         group=group_id,
@@ -62,9 +62,13 @@ def build_dead_letter(
     return letter if letter.num_bytes <= max_bytes else _shrink(letter, own, what_happened, max_bytes)
 
 
-def _first_seen(origin: Origin, headers: Headers) -> tuple[SourcePosition, int]:
+def first_seen(origin: Origin, headers: Headers) -> tuple[SourcePosition, int]:
+    """Where the original record stood, and its failures so far: here and none, unless it comes again after a redrive.
+
+    A redrive sends a record to the topic that it came from. Headers that name another are somebody else's words.
+    """
     trip = earlier_trip(headers)
-    if trip is not None and trip.source.topic == origin.topic:  # as `worker.enrich.source_of` decides
+    if trip is not None and trip.source.topic == origin.topic:
         return trip.source, trip.attempts
     return SourcePosition(origin.topic, origin.partition, origin.offset, origin.timestamp_ms), 0
 

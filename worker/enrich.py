@@ -19,8 +19,9 @@ from model import types as results
 from schemas import enriched as wire
 from schemas.base import describe_errors
 from schemas.cloudevents import CloudEvent, trace_headers
-from schemas.deadletter import Reason, SourcePosition, Stage, earlier_trip, time_of
+from schemas.deadletter import Reason, SourcePosition, Stage, time_of
 from schemas.topics import Topics
+from worker.deadletter import first_seen
 from worker.errors import RejectedError
 from worker.item import DecodedImage, FailedImage, Item, OutputRecord, Record, UnreadText
 
@@ -134,14 +135,7 @@ def check_sizes(outputs: Sequence[OutputRecord], limits: Mapping[str, int]) -> N
 
 def source_of(record: Record) -> SourcePosition | None:
     """Where the original record stood: where this one stands, unless it comes again after a redrive."""
-    here = record.origin
-    if here is None:
-        return None
-    trip = earlier_trip(record.headers)
-    # A redrive sends a record to the topic that it came from. Headers that name another are somebody else's words.
-    if trip is not None and trip.source.topic == here.topic:
-        return trip.source
-    return SourcePosition(here.topic, here.partition, here.offset, here.timestamp_ms)
+    return None if record.origin is None else first_seen(record.origin, record.headers)[0]
 
 
 def event_id(event_type: str, item: Item, source: SourcePosition | None, model_revision: str) -> str:

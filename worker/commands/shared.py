@@ -48,8 +48,6 @@ def kafka_settings_of(context: typer.Context, *more: str) -> Settings:
     settings = settings_of(context, *more)
     kafka = settings.kafka
     added = {"kafka.client": kafka.client, "kafka.consumer": kafka.consumer, "kafka.producer": kafka.producer}
-    if not any(added.values()):
-        return settings
     from worker.kafka.config import consumer_config, producer_config
     from worker.kafka.property_check import find_wrong_property
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FuturesTimeoutError
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from confluent_kafka import Consumer, ConsumerGroupState, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # type: ignore[attr-defined]  # no __all__
+from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from worker.errors import FatalError
+from worker.kafka.broker_check import settings_in_force
 from worker.kafka.config import client_config
 from worker.kafka.topic_state import Comparison, FoundTopic, PlannedTopic, compare
 from worker.offsets import decode_map
@@ -80,9 +80,9 @@ class Admin:
         """Of those topics of the plan that are there, by name, how they differ from it."""
         there = self._metadata().topics
         named = [topic for topic in plan if topic.name in there]
-        configs = self._configs([topic.name for topic in named])
+        configs, _ = settings_in_force(self._client, [topic.name for topic in named], _SECONDS)
         return {
-            topic.name: compare(topic, FoundTopic(len(there[topic.name].partitions), configs[topic.name]))
+            topic.name: compare(topic, FoundTopic(len(there[topic.name].partitions), configs.get(topic.name)))
             for topic in named
         }
 
@@ -183,19 +183,6 @@ class Admin:
             raise FatalError(f"the broker's groups cannot be listed: {error.args[0].str()}") from error
         if states.get(group, ConsumerGroupState.EMPTY) not in (ConsumerGroupState.EMPTY, ConsumerGroupState.DEAD):
             raise FatalError(f"the group {group} has running workers; stop them, then reset its offsets")
-
-    def _configs(self, names: Sequence[str]) -> dict[str, dict[str, str] | None]:
-        """Their settings in force; None for one that this user may not ask about."""
-        if not names:
-            return {}
-        asked = self._client.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in names])
-        found: dict[str, dict[str, str] | None] = {}
-        for resource, answer in asked.items():
-            try:
-                found[resource.name] = {name: entry.value for name, entry in answer.result(_SECONDS).items()}
-            except (KafkaException, FuturesTimeoutError):
-                found[resource.name] = None
-        return found
 
     def _made(self, topic: PlannedTopic, there: Mapping[str, Comparison], is_dry: bool) -> str:
         if topic.name in there:

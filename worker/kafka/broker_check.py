@@ -55,17 +55,10 @@ def record_limits(
     """
     admin = AdminClient({**config, "log_level": 0})
     seconds = _ASK_SECONDS if asked is None else _CHECK_SECONDS
-    wanted = [ConfigResource(ResourceType.TOPIC, name) for name in sorted({*topics})]
-    answers = admin.describe_configs(wanted, request_timeout=seconds)
-    told: dict[str, int] = {}
-    unknown: dict[str, str] = {}
-    for resource, answer in answers.items():
-        try:
-            told[resource.name] = int(answer.result(seconds + 1)["max.message.bytes"].value)
-        except (KafkaException, FuturesTimeoutError, KeyError) as error:
-            unknown[resource.name] = repr(error)
+    found, unknown = settings_in_force(admin, sorted({*topics}), seconds)
+    told = {name: int(config["max.message.bytes"]) for name, config in found.items() if "max.message.bytes" in config}
     default = asked or DEFAULT_RECORD_BYTES
-    if unknown and asked is None:
+    if len(told) < len({*topics}) and asked is None:
         log.warning(
             "worker.topic_limits_unknown",
             errors=unknown,
@@ -74,6 +67,21 @@ def record_limits(
         )
     most = min(asked or _NO_LIMIT, producer or _NO_LIMIT)
     return {name: min(told.get(name, default), most) for name in topics}
+
+
+def settings_in_force(
+    admin: AdminClient, topics: Sequence[str], seconds: float
+) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
+    """By topic its settings; and of those that the broker does not tell about, or not to this user, why."""
+    wanted = [ConfigResource(ResourceType.TOPIC, name) for name in topics]
+    told: dict[str, dict[str, str]] = {}
+    unknown: dict[str, str] = {}
+    for resource, answer in admin.describe_configs(wanted, request_timeout=seconds).items() if wanted else ():
+        try:
+            told[resource.name] = {name: entry.value for name, entry in answer.result(seconds + 1).items()}
+        except (KafkaException, FuturesTimeoutError) as error:
+            unknown[resource.name] = repr(error)
+    return told, unknown
 
 
 def find_fault(admin: AdminClient, topics: Topics) -> str | None:

@@ -6,9 +6,8 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from worker.kafka.properties import record_limit_of, with_record_limits
 from worker.settings import KafkaSettings
-
-_BATCH_BYTES = 1_000_000  # the client's default
 
 
 def client_config(kafka: KafkaSettings) -> dict[str, Any]:
@@ -48,8 +47,7 @@ def consumer_config(kafka: KafkaSettings, *, tells_end: bool = False) -> dict[st
 
 def own_record_limit(kafka: KafkaSettings) -> int | None:
     """The largest record in bytes that the operator lets the producer send; None: not said."""
-    found = str({**kafka.client, **kafka.producer}.get("message.max.bytes"))
-    return int(found) if found.isdecimal() else None
+    return record_limit_of({**kafka.client, **kafka.producer})
 
 
 def producer_config(kafka: KafkaSettings, limits: Mapping[str, int] | None = None) -> dict[str, Any]:
@@ -68,13 +66,7 @@ def producer_config(kafka: KafkaSettings, limits: Mapping[str, int] | None = Non
     if kafka.delivery == "exactly_once":
         config["transactional.id"] = transactional_id(kafka)
         config["transaction.timeout.ms"] = int(kafka.transaction_timeout_seconds * 1000)
-    if limits:
-        # The client's own limit is one for all topics, and less than Kafka's unless it is told.
-        config.setdefault("message.max.bytes", max(limits.values()))
-        # A batch may not be larger than its topic takes either, though each of its records is small. One record alone
-        # is a batch whatever its size.
-        config["batch.size"] = min(int(config.get("batch.size", _BATCH_BYTES)), *limits.values())
-    return config
+    return with_record_limits(config, limits) if limits else config
 
 
 def transactional_id(kafka: KafkaSettings) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+_BATCH_BYTES = 1_000_000  # the client's default
+
 OWNED_PROPERTIES = {
     "bootstrap.servers": "kafka.bootstrap_servers",
     "group.id": "kafka.group_id",
@@ -27,6 +29,22 @@ OWNED_PROPERTIES = {
     "enable.partition.eof": "nothing: it would look like a record",
     "enable.gapless.guarantee": "kafka.delivery",
 }
+
+
+def record_limit_of(producer: Mapping[str, Any]) -> int | None:
+    """The largest record in bytes that a producer with these properties sends; None: they do not say."""
+    found = str(producer.get("message.max.bytes"))
+    return int(found) if found.isdecimal() else None
+
+
+def with_record_limits(producer: Mapping[str, Any], limits: Mapping[str, int]) -> dict[str, Any]:
+    """The properties of a producer that writes to these topics; ``limits``: the largest record of each, in bytes.
+
+    The client's own limit is one for all topics, and less than Kafka's unless it is told. A batch may not be larger
+    than its topic takes either, though each of its records is small; one record alone is a batch whatever its size.
+    """
+    size = min(int(producer.get("batch.size", _BATCH_BYTES)), *limits.values())
+    return {"message.max.bytes": max(limits.values()), **producer, "batch.size": size}
 
 
 def check_properties(properties: Any) -> None:

@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 
 _INIT_PAUSE_SECONDS = 0.2
 _CLOSE_SECONDS = 5.0
-_FENCED = (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED)
+FENCED = (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED)
 
 
 class Outcome(enum.Enum):
@@ -240,12 +240,12 @@ class ProducerSession:
                     raise
 
     def _after_failure(self, cause: KafkaError, deadline: float) -> Outcome:
-        if cause.code() in _FENCED and time.monotonic() < deadline:
+        if cause.code() in FENCED and time.monotonic() < deadline:
             raise FatalError(
                 f"another live worker uses the transactional id {self._policy.transactional_id!r} and fenced this one; "
                 "give each worker of a group its own kafka.instance"
             )
-        if cause.fatal() or cause.code() in _FENCED:  # the broker gave up on a transaction that took too long
+        if cause.fatal() or cause.code() in FENCED:  # the broker gave up on a transaction that took too long
             log.warning("transaction.producer_lost", error=cause.str())
             return self._rebuild()
         log.warning("transaction.aborting", code=cause.name(), error=cause.str())

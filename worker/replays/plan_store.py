@@ -19,12 +19,12 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from schemas.deadletter import rfc3339
 from worker.errors import FatalError
 from worker.kafka.topic_reader import TopicReader
+from worker.kafka.transaction import FENCED
 from worker.replays.plan import Plan
 
 _SECONDS = 30.0
 _ATTEMPTS = 5
 _DONE = "#done"  # no name has a number sign
-_FENCED = (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class PlanStore:
                 return self._keep(plan)
             except KafkaException as error:
                 cause: KafkaError = error.args[0]
-                if cause.code() not in _FENCED:
+                if cause.code() not in FENCED:
                     raise FatalError(f"the plan cannot be kept in {self._topic}: {cause.str()}") from error
         raise FatalError(f"others keep writing a plan named {plan.name!r}; run the same command again")
 

@@ -15,19 +15,20 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import KafkaException, Message, Producer, TopicPartition
 
 from schemas.deadletter import RedriveHeaders, earlier_trip, strip_trip_headers
 from worker.errors import FatalError
 from worker.item import OutputRecord
-from worker.kafka.broker_check import DEFAULT_RECORD_BYTES, record_limits
+from worker.kafka.broker_check import record_limits
 from worker.kafka.message_headers import read_headers
+from worker.kafka.properties import record_limit_of, with_record_limits
 from worker.kafka.topic_reader import Range, TopicReader
+from worker.kafka.transaction import FENCED
 from worker.offsets import PartitionLedger, decode_map
 from worker.replays.dead_letters import DeadLetter, Filter, to_letter
 
 _SECONDS = 30.0
-_FENCED = (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED)
 
 REDRIVEN, FILTERED = "redriven", "not meant by the filter"
 DONE_BEFORE = "redriven before (--again repeats it)"
@@ -111,7 +112,7 @@ class Redrive:
                 self._superseded = self._find_superseded(ranges)
             self._send(ranges)
         except KafkaException as error:
-            if error.args[0].code() in _FENCED:
+            if error.args[0].code() in FENCED:
                 raise FatalError(
                     f"another redrive of this group runs ({self._topics.group_id}) and has taken over; what this one "
                     "committed stays, and the other goes on from there"
@@ -123,11 +124,10 @@ class Redrive:
         return self.progress
 
     def _learn_limit(self) -> None:
-        own, topic = str(self._producer_config.get("message.max.bytes")), self._topics.input
-        limits = record_limits(self._client, [topic], producer=int(own) if own.isdecimal() else None)
+        topic = self._topics.input
+        limits = record_limits(self._client, [topic], producer=record_limit_of(self._producer_config))
         self._max_bytes = limits[topic]
-        sizes = {"message.max.bytes": self._max_bytes, "batch.size": min(self._max_bytes, DEFAULT_RECORD_BYTES)}
-        self._producer_config = {**sizes, **self._producer_config}
+        self._producer_config = with_record_limits(self._producer_config, limits)
 
     # ---- the books ----------------------------------------------------------------------------------------------
 
