@@ -13,7 +13,7 @@ from typing import Literal
 
 from model.taxonomy import Taxonomy
 from model.types import Mention, ReadText, Span
-from model.wording.folding import fold
+from model.wording.folding import Folded, fold
 from model.wording.packs import find_packs
 from model.wording.scope import Scope, Scopes
 from model.wording.units import find_sizes, lowered
@@ -47,18 +47,18 @@ class Extractor:
         """All mentions, title first. Spans are code points of ``title`` and ``description`` as given; ``language`` is
         the BCP 47 tag that the seller named, if one.
         """
-        scope = self._scopes.of(lowered(fold(title).text), language)
-        found = list(self._mentions(scope, title, "title", 1.0))
-        found += self._mentions(scope, description, "description", 1.0)
+        heading = _folded(title)
+        scope = self._scopes.of(lowered(heading.text), language)
+        found = list(self._mentions(scope, heading, "title", 1.0))
+        found += self._mentions(scope, _folded(description), "description", 1.0)
         for image, text in enumerate(texts):
             for index, line in enumerate(text.lines if text else ()):
-                found += self._mentions(scope, line.text, "ocr", line.score, image, index)
+                found += self._mentions(scope, _folded(line.text), "ocr", line.score, image, index)
         return found[:_MAX_MENTIONS]
 
     def _mentions(
-        self, scope: Scope, text: str, kind: Kind, score: float, image: int = 0, line: int = 0
+        self, scope: Scope, folded: Folded, kind: Kind, score: float, image: int = 0, line: int = 0
     ) -> Iterator[Mention]:
-        folded = fold(text[:_MAX_CHARACTERS])
         sure = _RELIABILITY[kind] * score
         in_lower_case = lowered(folded.text)
         for one in scope.counting(self._words.find(in_lower_case), in_lower_case):
@@ -80,3 +80,7 @@ class Extractor:
         path = self._taxonomy.category_of(value) if name == "product_type" else None
         if path is not None:
             yield Mention("category", path, self._taxonomy.label("category", path), score, span)
+
+
+def _folded(text: str) -> Folded:
+    return fold(text[:_MAX_CHARACTERS])

@@ -16,7 +16,7 @@ import torch
 from model.calibrate import Outcomes
 from model.extract import Extractor
 from model.fusion import ATTRIBUTES, Logits
-from model.honesty import Curve, curve_of, honest_rows
+from model.honesty import AS_IT_IS, Curve, curve_of, honest_rows
 from model.labels import WORDS, Side
 from model.pool import SIDES, Pool
 from model.taxonomy import Taxonomy
@@ -82,6 +82,7 @@ class Scored:
     truth: Mapping[str, Ints]
     stated: Mapping[str, torch.Tensor]  # (N, V) as `stated_values` gives it
     published: Sequence[int]  # product types that are named, among the heads' values
+    worded: Mapping[str, Curve]  # what makes the score of words alone honest
     seen: Mapping[str, Floats]  # (N, V) what pictures alone give, before it is made honest: doubts are measured by it
 
     def is_stated(self, attribute: str) -> Bools:
@@ -135,7 +136,9 @@ class Scored:
         single, said = self.stating_one(attribute)
         rows = known & single
         right: Bools = said[rows] == self.truth[attribute][rows]
-        return Outcomes(np.full(len(right), STATED_IN_FULL, np.float32), right)
+        raw = Outcomes(np.full(len(right), STATED_IN_FULL, np.float32), right)
+        curve = self.worded.get(attribute, AS_IT_IS)
+        return raw if curve == AS_IT_IS else raw.honest(curve)
 
     def _outcomes(self, attribute: str, scores: Floats, rows: Bools) -> Outcomes:
         top = scores[rows]
@@ -168,7 +171,9 @@ def score_all(
     found["product_type"] = place[wanted]
     is_placed = (wanted >= 0) & (to_category.sum(axis=1)[wanted] > 0)
     found["category"] = np.where(is_placed, to_category.argmax(axis=1)[wanted], -1)
-    raw = Scored(scores, found, stated, published, {name: by_side["image"] for name, by_side in scores.items()})
+    worded = {name: one[WORDS] for name, one in curves.items() if WORDS in one}
+    seen = {name: by_side["image"] for name, by_side in scores.items()}
+    raw = Scored(scores, found, stated, published, worded, seen)
     told = {name: _honest(by_side, raw.is_stated(name), curves.get(name, {})) for name, by_side in scores.items()}
     return replace(raw, scores=told)
 

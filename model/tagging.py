@@ -58,7 +58,7 @@ class _Given:
     has_images: bool
     was_read: bool
     belongs: bool  # picture and title, as far as anybody can say
-    ruled_out: Mapping[str, float]  # by attribute, how likely the categories are to which it does not apply
+    categories: tuple[TagValue, ...]  # the likeliest, once they are known
 
 
 class Tagging:
@@ -90,11 +90,11 @@ class Tagging:
             has_images=bool(prediction.image_scenes),
             was_read=was_read,
             belongs=prediction.association is None or prediction.association >= _BELONGS,
-            ruled_out={},
+            categories=(),
         )
         category = self._scored("category", prediction.attributes["category"], words.get("category", SILENT), given)
         ruled_by = category.values[0].value if category.status == "accepted" else None
-        given = replace(given, ruled_out=self._ruled_out(category.values))
+        given = replace(given, categories=category.values)
         return ListingTags(
             category=category,
             attributes={
@@ -111,13 +111,6 @@ class Tagging:
             association=prediction.association,
         )
 
-    def _ruled_out(self, categories: Sequence[TagValue]) -> dict[str, float]:
-        """How likely, by attribute, the categories are to which it does not apply."""
-        return {
-            name: sum(one.score for one in categories if not self._applies(name, one.value))
-            for name in self._taxonomy.attributes
-        }
-
     def _attribute(self, name: str, prediction: Prediction, words: Words, given: _Given) -> Decision:
         if name not in prediction.attributes:
             return self._worded(words, given)
@@ -130,7 +123,7 @@ class Tagging:
         threshold = self._labels.thresholds.get(name, _NEVER)
         values = self._values(name, self._pooled(name, scores, words))
         status = _status(values, _bar(scores, words, threshold, values))
-        if status == "accepted" and not (given.belongs and given.ruled_out.get(name, 0.0) < _RULED_OUT):
+        if status == "accepted" and not (given.belongs and self._is_likely_to_apply(name, given.categories)):
             status = "suggested"
         image, text = self._alone(name, scores.image, "image"), self._alone(name, scores.text, "text")
         is_written = scores.text is not None or bool(words.written)
@@ -143,6 +136,9 @@ class Tagging:
             without_ocr=self._without_ocr(name, scores, words, values) if given.was_read else None,
             evidence=_evidence(values, status, words, image, text, given),
         )
+
+    def _is_likely_to_apply(self, name: str, categories: Iterable[TagValue]) -> bool:
+        return sum(one.score for one in categories if not self._applies(name, one.value)) < _RULED_OUT
 
     def _alone(self, name: str, scores: Vector | None, side: Literal["image", "text"]) -> Leader | None:
         """What one side says by itself, words that state something left aside; None where it is missing."""

@@ -27,8 +27,6 @@ from model.calibrate import MIN_POOL_ROWS, Fitting, Outcomes, fit_pool, honest_o
 from model.doubts import doubt_of, fit_association
 from model.errors import ModelError
 from model.fusion import ATTRIBUTES
-from model.honesty import AS_IT_IS
-from model.labels import WORDS
 from model.measuring.asked import TARGET, Asked, Ints
 from model.measuring.gains import Change, changes_of, changes_table, keys_of
 from model.measuring.provenance import provenance_of
@@ -215,7 +213,7 @@ class _Renewal:
         every = np.concatenate(self.halves)
         groups = [(name, "category") if name == "product_type" else (name,) for name in names]
         with torch.no_grad():
-            old = _by_curves(self._asked(before).scores(every, masked=False)[0].outcomes(), before)
+            old = self._asked(before).scores(every, masked=False)[0].outcomes()
         pools, told = self._cross_fitted(names)
         curves, fresh = honest_outcomes({name: told[name] for group in groups for name in group if told.get(name)})
         targets = {name: self.targets.get(name, TARGET) for name in fresh}
@@ -280,18 +278,6 @@ class _Renewal:
         types = label_ids([self.rows[index] for index in rows], "product_type", raw.values["product_type"])
         association = fit_association(sides, torch.from_numpy(types), seed=0)
         return replace(raw, doubts={**raw.doubts, **doubts}, association=association)
-
-
-def _by_curves(told: Told, vocabulary: Vocabulary) -> Told:
-    """With what words alone are worth as the curves say it: the other sides' scores follow these already."""
-    curves = {name: vocabulary.curves.get(name, {}).get(WORDS, AS_IT_IS) for name in told}
-    return {
-        name: {
-            key: one.honest(curves[name]) if key == WORDS and curves[name] != AS_IT_IS else one
-            for key, one in sides.items()
-        }
-        for name, sides in told.items()
-    }
 
 
 def _exchanged(old: Mapping[str, _T], new: Mapping[str, _T], *, stated: bool) -> dict[str, _T]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from model.taxonomy import HeadRules, Taxonomy
 from model.wording.compounds import is_joined
-from model.wording.tokens import TOKEN, Token, neighbour
+from model.wording.tokens import TOKEN, Token, neighbour, stand
 
 _STEPS = 5  # words looked back at
 _QUALIFIERS = 2  # of them: real, genuine, made
@@ -73,7 +73,7 @@ class Context:
                 follower = word
                 continue
             follower = word
-            if any(_stand_before(rest, tokens, place, text) for rest in self._before.get(word, ())):
+            if any(stand(rest, tokens, place, text, step=-1) for rest in self._before.get(word, ())):
                 return True
             if word in self._alternatives:
                 continue
@@ -84,10 +84,7 @@ class Context:
 
     def _is_harmless(self, tokens: Sequence[Token], place: int, text: str) -> bool:
         """``leather free shipping``, ``cotton print``: a phrase that begins at ``place`` takes nothing away."""
-        return any(
-            all(neighbour(tokens, place + far - 1, place + far, text) == word for far, word in enumerate(rest, 1))
-            for rest in self._harmless.get(tokens[place][0], ())
-        )
+        return any(stand(rest, tokens, place, text) for rest in self._harmless.get(tokens[place][0], ()))
 
     def _names(self, word: str, states: Callable[[str], bool]) -> bool:
         return word not in self.after and states(word)
@@ -166,7 +163,3 @@ def _by_start(phrases: Iterable[str]) -> dict[str, list[list[str]]]:
         first, *rest = TOKEN.findall(phrase)
         found[first].append(rest)
     return found
-
-
-def _stand_before(rest: Sequence[str], tokens: Sequence[Token], place: int, text: str) -> bool:
-    return all(neighbour(tokens, place - far + 1, place - far, text) == word for far, word in enumerate(rest, 1))

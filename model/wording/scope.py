@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from model.taxonomy import Taxonomy
+from model.wording.compounds import is_joined
 from model.wording.tokens import Stated
 
 _TOKEN = re.compile(r"[^\W_]+")
-_FIRST_CJK = "\u3040"
 
 
 class Scopes:
@@ -89,7 +89,7 @@ class _Phrases:
         self._rests: dict[str, list[tuple[str, list[str]]]] = defaultdict(list)
         for name, own in phrases.items():
             for phrase in own:
-                if any(character >= _FIRST_CJK for character in phrase):
+                if is_joined(phrase):
                     self._joined.append((name, phrase))
                 else:
                     first, *rest = _TOKEN.findall(phrase)

@@ -29,6 +29,16 @@ def tokens_of(text: str) -> list[Token]:
     return [(match[0], match.start(), match.end()) for match in TOKEN.finditer(text)]
 
 
+def stand(
+    words: Sequence[str], tokens: Sequence[Token], place: int, text: str, *, step: int = 1, and_too: bool = False
+) -> bool:
+    """Are ``words`` the neighbours of the word at ``place``, one after the other? ``step`` -1: those before it."""
+    return all(
+        neighbour(tokens, place + step * (far - 1), place + step * far, text, and_too=and_too) == word
+        for far, word in enumerate(words, 1)
+    )
+
+
 def neighbour(tokens: Sequence[Token], place: int, other: int, text: str, *, and_too: bool = False) -> str | None:
     """The word at ``other``, next to the one at ``place``, if nothing but a space, a hyphen or an apostrophe stands
     between; ``and_too``: or an ``&``.

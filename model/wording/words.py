@@ -15,7 +15,7 @@ from model.taxonomy import Taxonomy, Wording
 from model.wording.compounds import FIRST_CJK, HEAD, Compounds, Joined, is_joined
 from model.wording.context import Context
 from model.wording.shares import largest
-from model.wording.tokens import TOKEN, Stated, Token, neighbour, tokens_of
+from model.wording.tokens import TOKEN, Stated, Token, neighbour, stand, tokens_of
 
 _MAX_FOUND = 200  # in one text
 
@@ -78,7 +78,7 @@ class WordFinder:
     ) -> None:
         start = tokens[place][1]
         for phrase in phrases:
-            if start < taken[phrase.attribute] or (phrase.rest and not _follows(phrase, tokens, place, text)):
+            if start < taken[phrase.attribute] or not stand(phrase.rest, tokens, place, text, and_too=phrase.has_and):
                 continue
             last = place + len(phrase.rest)
             taken[phrase.attribute] = tokens[last][2]
@@ -132,11 +132,3 @@ def _phrases(wordings: Mapping[str, Wording]) -> dict[str, list[_Phrase]]:
                 first, *rest = TOKEN.findall(phrase)
                 found[first].append(_Phrase(name, value, tuple(rest), phrase in wording.looks, "&" in phrase))
     return {first: sorted(phrases, key=lambda one: -len(one.rest)) for first, phrases in found.items()}
-
-
-def _follows(phrase: _Phrase, tokens: Sequence[Token], place: int, text: str) -> bool:
-    """Do the phrase's other words follow?"""
-    for offset, word in enumerate(phrase.rest, 1):
-        if neighbour(tokens, place + offset - 1, place + offset, text, and_too=phrase.has_and) != word:
-            return False
-    return True
