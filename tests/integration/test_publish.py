@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from tests.audit import read_records
 from tests.integration.stream import Stream
 from tests.servers.base import Server
+from worker.errors import FatalError
 from worker.item import OutputRecord
 from worker.kafka.transaction import Commit, Outcome, PublishPolicy, Step
 from worker.publish import TransactionalPublisher
@@ -49,11 +50,15 @@ def stream(kafka: Server) -> Stream:
 
 
 @asynccontextmanager
-async def publishing(stream: Stream, watch: Callable[[Step], None]) -> AsyncIterator[TransactionalPublisher]:
-    """A publisher whose calls are overdue after three seconds."""
+async def publishing(
+    stream: Stream, watch: Callable[[Step], None], *, seconds: float = 2.0, **properties: int
+) -> AsyncIterator[TransactionalPublisher]:
+    """A publisher whose calls are overdue after ``seconds`` and one more; ``properties`` of its client, _ for a dot."""
     reader = Consumer({"bootstrap.servers": stream.servers, "group.id": stream.name})
-    config = {"bootstrap.servers": stream.servers, "transactional.id": stream.name, "transaction.timeout.ms": 10_000}
-    policy = PublishPolicy(stream.name, transaction_seconds=2.0, overdue_seconds=1.0)
+    config: dict[str, str | int] = {"bootstrap.servers": stream.servers, "transactional.id": stream.name}
+    config |= {"transaction.timeout.ms": 10_000}
+    config |= {name.replace("_", "."): value for name, value in properties.items()}
+    policy = PublishPolicy(stream.name, transaction_seconds=seconds, overdue_seconds=1.0)
     publisher = TransactionalPublisher(config, policy, reader.consumer_group_metadata, watch)
     await publisher.start()
     try:
@@ -95,6 +100,22 @@ async def test_transaction_that_hangs_at_its_end_is_unknown(stream: Stream) -> N
         hang.release()
         assert await publisher.send(commit(stream, b"next", 2)) is Outcome.FINE
     assert visible(stream) == [b"first", b"next"]
+
+
+@pytest.mark.parametrize("step", [Step.BEGUN, Step.PRODUCED])
+async def test_publisher_whose_name_is_taken_says_so(stream: Stream, step: Step) -> None:
+    """Whether the client notices while records are still being handed to it or later: it never fights for the name."""
+
+    def take_over(now: Step) -> None:
+        if now is step:
+            Producer({"bootstrap.servers": stream.servers, "transactional.id": stream.name}).init_transactions(30)
+
+    one = commit(stream, b"first", 1)
+    many = Commit(list(one.outputs) * 1_000_000, one.offsets)  # more than can be handed over before it is noticed
+    async with publishing(stream, take_over, seconds=9.0, queue_buffering_max_messages=1_000_000) as publisher:
+        with pytest.raises(FatalError, match="another live worker"):
+            await publisher.send(many if step is Step.BEGUN else one)
+    assert visible(stream) == []
 
 
 async def test_close_does_not_wait_for_a_thread_that_hangs(stream: Stream) -> None:

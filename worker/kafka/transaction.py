@@ -34,6 +34,7 @@ log = structlog.get_logger(__name__)
 
 _INIT_PAUSE_SECONDS = 0.2
 _CLOSE_SECONDS = 5.0
+_REASON_SECONDS = 1.0
 FENCED = (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED)
 
 
@@ -206,7 +207,7 @@ class ProducerSession:
         try:
             self._fill(self._kafka, commit, deadline)
         except KafkaException as error:
-            return self._after_failure(error.args[0], deadline)
+            return self._after_failure(reason_of(self._kafka, error), deadline)
         self._begin_ending()
         try:
             self._end(self._kafka, deadline)
@@ -258,6 +259,19 @@ class ProducerSession:
             return self._rebuild()
         self._may_take(None)
         return Outcome.ABORTED
+
+
+def reason_of(kafka: KafkaProducer, error: KafkaException) -> KafkaError:
+    """Why a call failed. A client that has failed for good, as one that was fenced has, says in ``produce`` only that
+    it has; what it says to the next call for its transaction is why.
+    """
+    told: KafkaError = error.args[0]
+    if told.code() == KafkaError._FATAL:
+        try:
+            kafka.abort_transaction(_REASON_SECONDS)
+        except KafkaException as refusal:
+            told = refusal.args[0]
+    return told
 
 
 def produce(

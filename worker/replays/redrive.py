@@ -24,7 +24,7 @@ from worker.kafka.broker_check import record_limits
 from worker.kafka.message_headers import read_headers
 from worker.kafka.properties import record_limit_of, with_record_limits
 from worker.kafka.topic_reader import Range, TopicReader
-from worker.kafka.transaction import FENCED
+from worker.kafka.transaction import FENCED, reason_of
 from worker.offsets import PartitionLedger, decode_map
 from worker.replays.dead_letters import DeadLetter, Filter, to_letter
 
@@ -112,12 +112,13 @@ class Redrive:
                 self._superseded = self._find_superseded(ranges)
             self._send(ranges)
         except KafkaException as error:
-            if error.args[0].code() in FENCED:
+            reason = reason_of(self._producer, error) if self._producer is not None else error.args[0]
+            if reason.code() in FENCED:
                 raise FatalError(
                     f"another redrive of this group runs ({self._topics.group_id}) and has taken over; what this one "
                     "committed stays, and the other goes on from there"
                 ) from error
-            text = f"the redrive stopped: {error.args[0].str()}; run the same command again, it goes on where it was"
+            text = f"the redrive stopped: {reason.str()}; run the same command again, it goes on where it was"
             raise FatalError(text) from error
         finally:
             self._reader.close()
