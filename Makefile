@@ -35,12 +35,14 @@ lint: install
 
 install: $(VENV)/.installed
 
-# uv installs what the lock names, by hash, in about a minute; pip alone needs several.
+# uv installs what the lock names, by hash, in about a minute; pip alone needs several. What is not compiled now is compiled
+# at each start where PYTHONDONTWRITEBYTECODE is set, as it often is: torch alone then takes twice as long.
 $(VENV)/.installed: requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	test -x $(BIN)/uv || command -v uv >/dev/null || $(BIN)/python -m pip install --quiet "uv>=0.9"
-	PATH="$(CURDIR)/$(BIN):$$PATH" uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	PATH="$(CURDIR)/$(BIN):$$PATH" uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
 	PATH="$(CURDIR)/$(BIN):$$PATH" uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	$(BIN)/python -m compileall -q schemas model worker tests
 	touch $@
 
 # make train DATA=folder OUT=folder

@@ -9,6 +9,7 @@ import typer
 
 from worker.commands.shared import is_terminal, kafka_settings_of, plain_errors
 from worker.errors import FatalError
+from worker.machine.quick_imports import quick_imports
 from worker.replays.plan import Plan, Request, check_only
 from worker.replays.where import canonical
 from worker.settings import Settings
@@ -90,11 +91,12 @@ def _load(settings: Settings, name: str, source: str, *, is_dry: bool) -> None:
 
 
 def _run(settings: Settings, plan: Plan, rate: float) -> int:
-    from worker.app import Worker
-    from worker.commands.replay_view import show_report, watched
-    from worker.models import ShippedModels
-    from worker.replay import run_replay
-    from worker.replays.backfill import Backfill
+    with quick_imports():
+        from worker.app import Worker
+        from worker.commands.replay_view import show_report, watched
+        from worker.models import ShippedModels
+        from worker.replay import run_replay
+        from worker.replays.backfill import Backfill
 
     def make(changed: Settings, backfill: Backfill) -> Worker:
         return Worker(changed, ShippedModels(changed), backfill=backfill)

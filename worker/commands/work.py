@@ -11,6 +11,7 @@ from typing import Annotated, BinaryIO, NoReturn, TextIO, cast
 import typer
 
 from worker.commands.shared import kafka_settings_of, plain_errors, settings_of
+from worker.machine.quick_imports import quick_imports
 from worker.telemetry.logs import configure_logging
 
 
@@ -31,10 +32,11 @@ def run(
     if not settings.backfill.name and (rate is not None or share is not None):
         raise typer.BadParameter("--rate and --share hold a backfill back: name it with --backfill")
     with plain_errors():
-        from worker.app import Worker
-        from worker.app import run as run_worker
-        from worker.models import ShippedModels
-        from worker.replays.guest import Guest
+        with quick_imports():
+            from worker.app import Worker
+            from worker.app import run as run_worker
+            from worker.models import ShippedModels
+            from worker.replays.guest import Guest
 
         def make() -> Worker:
             companion = Guest(settings) if settings.backfill.name else None
@@ -57,7 +59,8 @@ def tag(
     with plain_errors(), ExitStack() as files:
         lines = sys.stdin.buffer if source == "-" else files.enter_context(Path(source).open("rb"))
         sink = sys.stdout if out == "-" else files.enter_context(Path(out).open("w", encoding="utf-8"))
-        from worker.tag_lines import tag_file
+        with quick_imports():
+            from worker.tag_lines import tag_file
 
         counts = tag_file(settings, cast(BinaryIO, lines), cast(TextIO, sink))
         typer.echo(f"tagged {counts.tagged:,}, rejected {counts.rejected:,}", err=True)
@@ -72,6 +75,7 @@ def demo(
     settings = settings_of(context)
     configure_logging("warning", settings.log.format, secrets=settings.secrets)  # the demo shows its progress itself
     with plain_errors():
-        from worker.demo.run import run_demo
+        with quick_imports():
+            from worker.demo.run import run_demo
 
         raise typer.Exit(run_demo(settings, listings, out))

@@ -1,0 +1,34 @@
+"""What is imported without the collector stays out of its sight; whatever happens, it works again afterwards."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+from worker.machine.quick_imports import quick_imports
+
+
+@pytest.fixture(autouse=True)
+def nothing_frozen() -> Iterator[None]:
+    """Other tests find the collector as it was."""
+    yield
+    gc.unfreeze()
+
+
+def test_what_was_made_within_is_never_looked_at_again() -> None:
+    """Collections go over what came later."""
+    with quick_imports():
+        assert not gc.isenabled()
+        made = [[] for _ in range(1000)]  # type: ignore[var-annotated]
+    assert gc.isenabled()
+    assert gc.get_freeze_count() >= len(made)
+    assert not any(one is made for one in gc.get_objects())
+
+
+def test_an_import_that_fails_leaves_the_collector_at_work() -> None:
+    """The error is the caller's."""
+    with pytest.raises(ImportError), quick_imports():
+        raise ImportError
+    assert gc.isenabled()
