@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from datetime import datetime
 from typing import Any, TypeVar
 
 import structlog
@@ -25,8 +24,9 @@ from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 from worker.errors import FatalError
 from worker.item import Origin, Record
 from worker.kafka.message_headers import read_headers
-from worker.kafka.topic_reader import Range
 from worker.partitions.assignment import Assigned, ConsumePolicy, Held, Listener
+from worker.partitions.connection import Connection
+from worker.partitions.places import Place, look_up
 
 T = TypeVar("T")
 _CUT = "what is left can be replayed under another --name, with --from earliest"
@@ -48,7 +48,7 @@ class Consumer:
         self._ended: list[int] = []  # to be told after this turn's records
         self._epoch = 0
         self.group_metadata: Any = None  # refreshed on every turn; opaque to everyone but the producer
-        self.is_connected = False
+        self._connection = Connection()
         self.last_turn = time.monotonic()  # the thread's heartbeat, for liveness
 
     def start(self) -> None:
@@ -58,6 +58,11 @@ class Consumer:
     def stop(self) -> None:
         """Ask the thread to close the consumer and end; it leaves the group. Returns at once."""
         self._stopping.set()
+
+    @property
+    def is_connected(self) -> bool:
+        """Is there an assignment, and did a broker answer last?"""
+        return self._connection.is_up
 
     @property
     def is_running(self) -> bool:
@@ -115,6 +120,8 @@ class Consumer:
         self.last_turn = time.monotonic()
         self._run_commands()
         self._go_on_rewinding()
+        if self._connection.has_to_ask():
+            self._ask_broker()
         epoch = self._epoch
         first = self._kafka.poll(self._policy.poll_seconds)
         self.group_metadata = self._kafka.consumer_group_metadata()
@@ -126,8 +133,21 @@ class Consumer:
             messages = self._without_stale(messages, epoch)
         records = [record for message in messages if (record := self._to_record(message)) is not None]
         if records:
+            self._connection.works()
             self._listener.on_records(records)
         self._tell_ends()
+
+    def _ask_broker(self) -> None:
+        """About any partition that is ours; a topic without a leader, or without leave to read it, does not answer."""
+        for partition in self._held:
+            try:
+                place = TopicPartition(self._policy.topic, partition)
+                self._kafka.get_watermark_offsets(place, timeout=self._policy.ask_seconds)
+            except KafkaException as error:
+                log.debug("consumer.still_away", error=error.args[0].str())
+            else:
+                self._connection.works()
+            return
 
     def _without_stale(self, messages: list[Message], epoch: int) -> list[Message]:
         """Records read in the same call as a rebalance may belong to the old assignment: read them again."""
@@ -180,7 +200,7 @@ class Consumer:
                 message.partition() or 0, f"offset {message.offset()} is not in the log: {error.str()}"
             )
         elif error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED):
-            self.is_connected = False
+            self._connection.broke()
             log.error(
                 "consumer.topic_unusable",
                 topic=self._policy.topic,
@@ -192,8 +212,9 @@ class Consumer:
 
     def _on_client_error(self, error: KafkaError) -> None:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:
-            self.is_connected = False
-        log.warning("consumer.client_error", code=error.name(), error=error.str())
+            self._connection.broke()
+        if self._connection.is_news(error.code()):
+            log.warning("consumer.client_error", code=error.name(), error=error.str())
 
     def _stop_partition(self, partition: int, why: str) -> None:
         held = self._held.get(partition)
@@ -286,7 +307,7 @@ class Consumer:
     # ---- rebalances, inside poll --------------------------------------------------------------------------------
 
     def _on_assign(self, kafka: KafkaConsumer, partitions: list[TopicPartition]) -> None:
-        self.is_connected = True
+        self._connection.works()
         self.group_metadata = kafka.consumer_group_metadata()  # the first commit of an assignment comes at once
         starts = {start.partition: start for start in self._look_up_patiently([p.partition for p in partitions])}
         topic = self._policy.topic
@@ -309,6 +330,8 @@ class Consumer:
         while not drained.done():
             self._run_commands(wait_seconds=1.0)
             self.last_turn = time.monotonic()
+        if not drained.cancelled() and (failure := drained.exception()) is not None:
+            log.error("consumer.drain_failed", error=repr(failure))
         for partition in partitions:
             self._held.pop(partition.partition, None)
         kafka.incremental_unassign(partitions)
@@ -334,41 +357,22 @@ class Consumer:
         """
         if not partitions:
             return []
+        places = look_up(self._kafka, self._policy, partitions)  # all of them, before anything changes here
         self._epoch += 1
-        wanted = [TopicPartition(self._policy.topic, p) for p in partitions]
-        committed = self._kafka.committed(wanted, timeout=self._policy.lookup_seconds)
-        starts = [self._start_of(place) for place in committed]
+        starts = [self._adopt(place) for place in places]
         self._listener.on_assigned(starts)
         for start in starts:
             self._has_reached_bound(start.partition, self._held[start.partition], start.offset)
         return starts
 
-    def _start_of(self, place: TopicPartition) -> Assigned:
-        if place.error is not None:
-            raise KafkaException(place.error)
-        low, high = self._kafka.get_watermark_offsets(place, timeout=self._policy.lookup_seconds)
-        has_commit = place.offset >= 0
-        if self._policy.bounds is not None:
-            return self._start_in(self._policy.bounds.get(place.partition, Range(0, 0)), place, low, high)
-        offset = place.offset if has_commit else self._first_offset(place, low, high)
-        held = self._held[place.partition] = Held(self._epoch, offset)
-        if has_commit and not low <= offset <= high:
-            held.stopped = f"committed offset {offset} is outside the log, which holds {low} to {high}"
-        return Assigned(place.partition, self._epoch, offset, place.metadata if has_commit else None, high)
-
-    def _start_in(self, stretch: Range, place: TopicPartition, low: int, high: int) -> Assigned:
-        has_commit = place.offset >= 0
-        offset = place.offset if has_commit else stretch.first
-        self._held[place.partition] = Held(self._epoch, offset, bound=stretch.end)
-        if offset < min(low, stretch.end):
-            self._stop_partition(place.partition, f"offsets {offset} to {low} were deleted meanwhile")
-        metadata = place.metadata if has_commit else None
-        return Assigned(place.partition, self._epoch, offset, metadata, min(high, stretch.end), stretch.end)
-
-    def _first_offset(self, place: TopicPartition, low: int, high: int) -> int:
-        start_at = self._policy.start_at
-        if not isinstance(start_at, datetime):
-            return low if start_at == "earliest" else high
-        wanted = TopicPartition(place.topic, place.partition, int(start_at.timestamp() * 1000))
-        found = self._kafka.offsets_for_times([wanted], timeout=self._policy.lookup_seconds)[0]
-        return int(found.offset) if found.offset >= 0 else high
+    def _adopt(self, place: Place) -> Assigned:
+        """Hold a partition from here on, under the new epoch."""
+        number, bound = place.partition, place.bound
+        held = self._held[number] = Held(self._epoch, place.start, bound=bound)
+        if bound is not None and place.start < min(place.low, bound):
+            self._stop_partition(number, f"offsets {place.start} to {place.low} were deleted meanwhile")
+        if bound is None and place.is_committed and not place.low <= place.start <= place.high:
+            log_holds = f"which holds {place.low} to {place.high}"
+            held.stopped = f"committed offset {place.start} is outside the log, {log_holds}"
+        end = place.high if bound is None else min(place.high, bound)
+        return Assigned(number, self._epoch, place.start, place.metadata, end, bound)

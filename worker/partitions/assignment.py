@@ -16,8 +16,8 @@ from worker.kafka.topic_reader import Range
 @dataclass(frozen=True, slots=True)
 class ConsumePolicy:
     """How to read. Where to start is looked up ``lookup_attempts`` times while the broker is away, inside a rebalance:
-    keep that well within ``max.poll.interval``. ``bounds``: for a replay, what to read of each partition; of
-    one that is not there, nothing.
+    keep that well within ``max.poll.interval``. ``ask_seconds``: how long a broker that was away has to say that it is
+    back. ``bounds``: for a replay, what to read of each partition; of one that is not there, nothing.
     """
 
     topic: str
@@ -25,6 +25,7 @@ class ConsumePolicy:
     max_records: int = 500
     poll_seconds: float = 0.02
     lookup_seconds: float = 10.0
+    ask_seconds: float = 1.0
     lookup_attempts: int = 12
     bounds: Mapping[int, Range] | None = None
 
