@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from worker.flow.admission import Budget
 
 
@@ -104,3 +107,48 @@ async def test_shrinking_makes_room() -> None:
     first.shrink(4)
     await waiting
     assert budget.held == 10
+
+
+async def test_listings_that_hold_what_each_other_needs_go_on_one_by_one() -> None:
+    """Although the oldest of all waits for something else, such as a dead host, and lets nobody have its reserve."""
+    budget = Budget(100)
+    elsewhere, one, other = budget.lease(), budget.lease(), budget.lease()
+    await one.grow(60)
+    await other.grow(40)
+    waiting = asyncio.create_task(one.grow(30))
+    await _settle()
+    assert not waiting.done(), "the other still works, and will give back what it holds"
+    behind = asyncio.create_task(other.grow(30))
+    await waiting
+    await _settle()
+    assert not behind.done(), "one at a time"
+    one.release()
+    await behind
+    other.release()
+    assert budget.held == elsewhere.held == 0
+
+
+@given(st.lists(st.lists(st.integers(1, 60), min_size=1, max_size=4), min_size=1, max_size=12))
+def test_every_listing_comes_to_its_end(sizes: list[list[int]]) -> None:
+    """Steps taken side by side, given back only when all are there; the oldest listing never asks. What is held never
+    passes the limit by more than a listing.
+    """
+
+    async def run() -> None:
+        budget = Budget(100)
+        budget.lease()
+        most = 0
+
+        async def listing(steps: list[int]) -> None:
+            nonlocal most
+            lease = budget.lease()
+            await asyncio.gather(*(lease.grow(step) for step in steps))
+            most = max(most, budget.held)
+            await asyncio.sleep(0)
+            lease.release()
+
+        await asyncio.wait_for(asyncio.gather(*map(listing, sizes)), 10)
+        assert budget.held == 0
+        assert most <= 100 + max(map(sum, sizes))
+
+    asyncio.run(run())

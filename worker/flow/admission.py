@@ -39,14 +39,16 @@ class Limits:
 
 
 class Lease:
-    """What one listing holds of a budget."""
+    """What one listing holds of a budget. ``is_busy``: it holds some, and waits for no more."""
 
-    __slots__ = ("_budget", "held", "number")
+    __slots__ = ("_budget", "held", "is_busy", "num_waiting", "number")
 
     def __init__(self, budget: Budget, number: int) -> None:
         self._budget = budget
         self.number = number
         self.held = 0
+        self.num_waiting = 0  # steps that it waits for
+        self.is_busy = False
 
     async def grow(self, amount: int) -> None:
         """Hold ``amount`` more; waits until the budget allows it, or at once for the oldest listing."""
@@ -75,6 +77,7 @@ class Budget:
         self._live: OrderedDict[int, Lease] = OrderedDict()
         self._waiting: list[tuple[int, int, int, asyncio.Future[None]]] = []  # heap: (lease, tie, amount, granted)
         self._ties = 0
+        self._num_busy = 0
 
     @property
     def has_room(self) -> bool:
@@ -101,17 +104,19 @@ class Budget:
         granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._ties += 1
         heapq.heappush(self._waiting, (lease.number, self._ties, amount, granted))
+        self._wait(lease, 1)
         try:
             await granted
         except asyncio.CancelledError:
             if granted.done() and not granted.cancelled():
                 self.give(lease, amount)  # granted and cancelled in the same turn of the loop
+            else:
+                self._wait(lease, -1)
             raise
 
     def give(self, lease: Lease, amount: int) -> None:
         """See `Lease.shrink`."""
-        lease.held -= amount
-        self.held -= amount
+        self._hold(lease, -amount)
         self._wake()
 
     def leave(self, lease: Lease) -> None:
@@ -128,14 +133,26 @@ class Budget:
     def _hold(self, lease: Lease, amount: int) -> None:
         lease.held += amount
         self.held += amount
+        self._count(lease)
+
+    def _wait(self, lease: Lease, steps: int) -> None:
+        lease.num_waiting += steps
+        self._count(lease)
+        self._wake()
+
+    def _count(self, lease: Lease) -> None:
+        is_busy = lease.held > 0 and not lease.num_waiting
+        self._num_busy += is_busy - lease.is_busy
+        lease.is_busy = is_busy
 
     def _wake(self) -> None:
         while self._waiting:
             number, _, amount, granted = self._waiting[0]
             lease = self._live.get(number)
             if lease is not None and not granted.done():
-                if not self._is_oldest(number) and self.held + amount > self.limit:
+                if not self._is_oldest(number) and self._num_busy and self.held + amount > self.limit:
                     return
+                lease.num_waiting -= 1
                 self._hold(lease, amount)
                 granted.set_result(None)
             heapq.heappop(self._waiting)
