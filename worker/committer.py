@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import structlog
 
@@ -51,6 +51,7 @@ class Committer:
         self._taken: list[Finished] = []  # in the transaction under way
         self._bytes = 0
         self._bytes_taken = 0
+        self._bytes_expected = 0
         self.last_movement = asyncio.get_running_loop().time()
         self._begun = 0.0  # the last transaction
         self.is_committing = False
@@ -78,7 +79,19 @@ class Committer:
     @property
     def has_room(self) -> bool:
         """May more work start, or do results pile up already?"""
-        return self.num_waiting < self._limits.max_listings and self._bytes < self._limits.max_unpublished_bytes
+        num_bytes = self._bytes + self._bytes_expected
+        return self.num_waiting < self._limits.max_listings and num_bytes < self._limits.max_unpublished_bytes
+
+    @contextlib.contextmanager
+    def expecting(self, num_bytes: int) -> Iterator[None]:
+        """Count a result that may not be published yet: an earlier record of its key is still under way. What it waits
+        for has started, so results that wait can keep new work out, but not themselves.
+        """
+        self._bytes_expected += num_bytes
+        try:
+            yield
+        finally:
+            self._bytes_expected -= num_bytes
 
     def add(self, finished: Finished) -> None:
         """A listing is done and may be published."""

@@ -11,7 +11,11 @@ Messages name the value, the limit and the remedy.
 
 from __future__ import annotations
 
+import structlog
+
 from schemas.deadletter import Reason, Stage
+
+log = structlog.get_logger(__name__)
 
 
 class HangtagError(Exception):
@@ -38,3 +42,18 @@ class RejectedError(HangtagError):
         self.reason = reason
         self.stage = stage
         self.detail = detail
+
+
+def rejection_of(failure: Exception, reason: Reason, stage: Stage) -> RejectedError:
+    """What a failure means for the one record or picture that was worked on.
+
+    Rejections are what they say. Whatever nobody foresaw is one too, for ``reason``, and is logged: a stranger's record
+    must not end the process, and with it the work on every other. Raises the failure itself where it is no
+    record's: FatalError, MemoryError.
+    """
+    if isinstance(failure, RejectedError):
+        return failure
+    if isinstance(failure, FatalError | MemoryError):
+        raise failure
+    log.error("record.unforeseen", stage=stage.value, exc_info=failure)
+    return RejectedError(reason, stage, f"{type(failure).__name__}, which nobody foresaw; the worker's log says where")

@@ -15,7 +15,7 @@ from schemas.deadletter import Reason, Stage
 from schemas.topics import EVENT_KINDS, Topics
 from worker.deadletter import build_dead_letter
 from worker.enrich import build_events, build_text_event, check_sizes
-from worker.errors import FatalError, RejectedError
+from worker.errors import RejectedError, rejection_of
 from worker.item import Finished, Headers, Item, OutputRecord, Record, UnreadText
 from worker.metrics import Metrics
 
@@ -68,14 +68,8 @@ class Outputs:
         if error is None:
             try:
                 return Finished(origin, self._events(outcome, trace), None)
-            except RejectedError as rejected:
-                error = rejected
-            except (FatalError, MemoryError):
-                raise
-            except Exception as failure:  # of one record: it must not take the process, and with it every other
-                log.exception("listing.events_failed", partition=origin.partition, offset=origin.offset)
-                detail = f"its events could not be built: {type(failure).__name__}"
-                error = RejectedError(Reason.MODEL_FAILED, Stage.ENRICH, detail)
+            except Exception as failure:
+                error = rejection_of(failure, Reason.MODEL_FAILED, Stage.ENRICH)
         return Finished(origin, (self._dead_letter(outcome.record, error),), error.reason)
 
     def _events(self, outcome: Outcome, trace: Headers) -> tuple[OutputRecord, ...]:

@@ -33,7 +33,7 @@ from schemas.deadletter import Reason, Stage
 from schemas.listing import ListingCreated
 from worker.committer import Committer
 from worker.decode import Decoder
-from worker.errors import RejectedError
+from worker.errors import RejectedError, rejection_of
 from worker.fetch import Fetcher
 from worker.fetching.guard import shown
 from worker.flow.admission import Budget, Lease, Limits
@@ -41,7 +41,7 @@ from worker.flow.lanes import Lane
 from worker.flow.pace import Pace
 from worker.flow.storm import StormBreaker
 from worker.infer import Infer
-from worker.item import DecodedImage, FailedImage, FetchedImage, Flight, ImageOutcome, Item, UnreadText
+from worker.item import DecodedImage, FailedImage, FetchedImage, Finished, Flight, ImageOutcome, Item, UnreadText
 from worker.metrics import Metrics
 from worker.normalise import normalise_title
 from worker.outcome import Outcome, Outputs
@@ -114,8 +114,8 @@ class Tagger:
                 texts = await self._read_all(images, prediction)
             flight.enter(Stage.ENRICH)
             return self._resolve(Item(record, listing, tuple(images)), prediction, tuple(texts))
-        except RejectedError as error:
-            return Outcome(record, listing_id, error=error)
+        except Exception as failure:
+            return Outcome(record, listing_id, error=rejection_of(failure, Reason.MODEL_FAILED, flight.stage))
         finally:
             held_bytes.release()
             held_pixels.release()
@@ -142,7 +142,8 @@ class Tagger:
         try:
             with self._metrics.stage("fetch"), self.traces.span("fetch", url):
                 return await self._stages.fetch.fetch(url, held)
-        except RejectedError as error:
+        except Exception as failure:
+            error = rejection_of(failure, Reason.HTTP_ERROR, Stage.FETCH)
             return FailedImage(url, error.reason, error.stage, error.detail)
 
     async def _decode(self, fetched: FetchedImage | FailedImage, held_bytes: Lease, held_pixels: Lease) -> ImageOutcome:
@@ -155,7 +156,8 @@ class Tagger:
             async with self._lane.decode():
                 with self._metrics.stage("decode"), self.traces.span("decode"):
                     decoded = await self._stages.decode.decode(fetched)
-        except RejectedError as error:
+        except Exception as failure:
+            error = rejection_of(failure, Reason.DECODE_FAILED, Stage.DECODE)
             held_pixels.shrink(most_pixels)
             # With the URL, as fetch does: an operator asks which host serves broken pictures.
             return FailedImage(fetched.url, error.reason, error.stage, f"{shown(fetched.url)}: {error.detail}")
@@ -354,13 +356,12 @@ class Pipeline:
         flight.on_stage = lambda: self._parked.discard(flight)
         self._watch(flight)
         try:
-            outcome = await self._tagger.tag(flight)
-            finished = self._outputs.of(outcome, flight.trace.headers)
-            finished = replace(finished, device_seconds=flight.device_seconds, began=flight.began, trace=flight.trace)
+            finished = await self._work(flight)
             flight.trace.publish()
             flight.enter(Stage.PUBLISH)
             self._park(flight)
-            await journey.turn.wait()
+            with self._committer.expecting(finished.num_bytes + flight.record.num_bytes):
+                await journey.turn.wait()
             self._committer.add(finished)
             is_dead = finished.reason is not None
             self._storm.ended(self._loop.time(), is_dead=is_dead, is_probe=flight.is_probe)
@@ -369,6 +370,12 @@ class Pipeline:
             log.debug("journey.given_up", offset=journey.origin.offset)
         finally:
             self._watched.pop(flight, None)
+
+    async def _work(self, flight: Flight) -> Finished:
+        """What there is to publish. Nothing else outlives this: a result may wait for minutes, and pixels are dear."""
+        outcome = await self._tagger.tag(flight)
+        finished = self._outputs.of(outcome, flight.trace.headers)
+        return replace(finished, device_seconds=flight.device_seconds, began=flight.began, trace=flight.trace)
 
     def _watch(self, flight: Flight) -> None:
         """Park it if it is still under way when its time is over: one timer for all, for nearly none comes to that."""

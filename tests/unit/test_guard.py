@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import json
+from functools import partial
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from yarl import URL
 
@@ -66,13 +67,23 @@ def test_wrong_endpoints_are_named(text: str) -> None:
         parse_endpoint(text)
 
 
-@given(st.text(max_size=300))
+_DELIMITERS = st.sampled_from(
+    [*"[]@:/?#%.&=;,~|^ ", "://", "//", "][", "]@", "[::1]", "%5b", "xn--", "０", "1.2.3.4", "a"]
+)
+_ODD_URLS = st.lists(_DELIMITERS, max_size=8).map("".join)
+
+
+@given(st.one_of(st.text(max_size=300), _ODD_URLS, _ODD_URLS.map("http://".__add__)))
+@example("http://][@/a.jpg")  # of which the parser says IndexError
 def test_any_text_is_a_url_or_refused(text: str) -> None:
-    """No string makes the guard fail in any other way."""
-    try:
-        Guard().check_url(text)
-    except RefusedError as error:
-        assert error.rule
+    """No string makes the guard fail in any other way: as a URL, as a redirect's target, or to be shown in a log."""
+    base = URL("https://shop.example/a/b.jpg")
+    for check in (Guard().check_url, partial(Guard().check_redirect, base)):
+        try:
+            check(text)
+        except RefusedError as error:
+            assert error.rule
+    assert len(shown(text)) <= 200
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ def test_events_that_cannot_be_built_are_one_dead_letter() -> None:
     assert finished.reason is Reason.MODEL_FAILED
     (letter,) = finished.outputs
     told = DeadLetterHeaders.from_headers(letter.headers)
-    assert (told.stage, told.message) == (Stage.ENRICH, "its events could not be built: ValueError")
+    assert (told.stage, told.message) == (Stage.ENRICH, "ValueError, which nobody foresaw; the worker's log says where")
 
 
 def test_a_dead_letter_of_last_resort_leaves_the_headers_out() -> None:

@@ -31,6 +31,7 @@ from worker.fetching.address_rules import Address, why_closed
 
 _PORTS = (80, 443)
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f\\]")  # control characters and backslashes: parsers disagree about them
+_UNPARSED = (ValueError, LookupError)  # what yarl raises: the second for brackets in odd places
 _MAX_NAME_CHARACTERS = 253
 _NAME = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}", re.IGNORECASE)
 
@@ -135,7 +136,7 @@ def _parse(text: str) -> tuple[URL, int]:
     try:
         url = URL(text)
         return url, url.port or 0
-    except ValueError:
+    except _UNPARSED:
         raise RefusedError("url_malformed", "the URL cannot be parsed") from None
 
 
@@ -144,7 +145,7 @@ def _joined(source: URL, location: str) -> URL:
     try:
         target = URL(location)
         joined = source.join(target)
-    except ValueError:
+    except _UNPARSED:
         raise RefusedError("url_malformed", "the redirect's target cannot be parsed") from None
     if not target.raw_host and (target.scheme in ("http", "https") or location.startswith("//")):
         raise RefusedError("no_host", "the redirect's target names no host; others take its path for one")
@@ -163,6 +164,6 @@ def shown(url: URL | str) -> str:
     try:
         parsed = URL(url) if isinstance(url, str) else url
         text = str(parsed.with_user(None).with_query(None).with_fragment(None))
-    except ValueError:
+    except _UNPARSED:
         return "(malformed URL)"
     return text[:200]
