@@ -8,23 +8,69 @@ other things as well, and OCR reads what is printed on anything.
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
+from model.mentions import Reading
 from model.taxonomy import Taxonomy
-from model.types import Mention, ReadText, Span
+from model.types import STATED_IN_FULL, Mention, ReadText, Span
+from model.wording.asides import is_named_for, is_of_part, without_asides
 from model.wording.folding import Folded, fold
 from model.wording.packs import find_packs
 from model.wording.scope import Scope, Scopes
+from model.wording.tokens import Stated
 from model.wording.units import find_sizes, lowered
-from model.wording.words import WordFinder
+from model.wording.words import Found, WordFinder
 
-_RULES_VERSION = "7"
+_RULES_VERSION = "8"
 _RELIABILITY = {"title": 0.95, "description": 0.8, "ocr": 0.7}
+_OF_PART = 0.5  # how much less a part's colour says of the whole
 _MAX_CHARACTERS = 20_000
 _MAX_MENTIONS = 200
 
 Kind = Literal["title", "description", "ocr"]
+
+
+@dataclass(slots=True)
+class _Seen:
+    """A listing's, as it grows: see `Reading`."""
+
+    mentions: list[Mention]
+    denied: defaultdict[str, set[str]]
+    silenced: defaultdict[str, set[str]]
+
+    def note_unsaid(self, words: Found, scope: Scope) -> None:
+        """What a text's words do not say, or not of this listing."""
+        for one in words.denied:
+            self.denied[one.attribute].add(one.value)
+        for one in (*words.silenced, *(one for one in words.stated if scope.is_silent(one.attribute))):
+            self.silenced[one.attribute].add(one.value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a text stands, and how sure its reading is, 0-1."""
+
+    kind: Kind
+    score: float = 1.0
+    image: int = 0
+    line: int = 0
+
+    @property
+    def sureness(self) -> float:
+        """Of what is stated there outright."""
+        return _RELIABILITY[self.kind] * self.score
+
+    def sureness_of(self, one: Stated, text: str) -> float:
+        """``colour: grey`` in a description speaks of the thing itself, as a title does."""
+        is_named = self.kind == "description" and is_named_for(one.attribute, text, one.start)
+        return round(STATED_IN_FULL if is_named else self.sureness, 4)
+
+    def span(self, folded: Folded, start: int, end: int) -> Span:
+        """In the text as it was given."""
+        return Span(self.kind, *folded.span(start, end), self.image, self.line)
 
 
 class Extractor:
@@ -47,32 +93,49 @@ class Extractor:
         """All mentions, title first. Spans are code points of ``title`` and ``description`` as given; ``language`` is
         the BCP 47 tag that the seller named, if one.
         """
-        heading = _folded(title)
-        scope = self._scopes.of(lowered(heading.text), language)
-        found = list(self._mentions(scope, heading, "title", 1.0))
-        found += self._mentions(scope, _folded(description), "description", 1.0)
-        for image, text in enumerate(texts):
-            for index, line in enumerate(text.lines if text else ()):
-                found += self._mentions(scope, _folded(line.text), "ocr", line.score, image, index)
-        return found[:_MAX_MENTIONS]
+        return list(self.read(title, description, texts, language).mentions)
 
-    def _mentions(
-        self, scope: Scope, folded: Folded, kind: Kind, score: float, image: int = 0, line: int = 0
-    ) -> Iterator[Mention]:
-        sure = _RELIABILITY[kind] * score
-        in_lower_case = lowered(folded.text)
-        for one in scope.counting(self._words.find(in_lower_case), in_lower_case):
-            if one.attribute == "product_type" and kind != "title":
+    def read(
+        self, title: str, description: str, texts: Sequence[ReadText | None], language: str | None = None
+    ) -> Reading:
+        """The same, and what the seller's words deny or would state elsewhere, where nothing in them states it."""
+        heading, text = _folded(title), _folded(description)
+        scope = self._scopes.of(lowered(heading.text), language)
+        seen = _Seen([], defaultdict(set), defaultdict(set))
+        self._note(seen, scope, heading, _Place("title"))
+        self._note(seen, scope, text, _Place("description"), lowered(heading.text))
+        written = {(one.attribute, one.value) for one in seen.mentions}
+        denied, silenced = (
+            {name: frozenset(value for value in own if (name, value) not in written) for name, own in one.items()}
+            for one in (seen.denied, seen.silenced)
+        )
+        for image, read in enumerate(texts):
+            for index, line in enumerate(read.lines if read else ()):
+                self._note(seen, scope, _folded(line.text), _Place("ocr", line.score, image, index))
+        return Reading(seen.mentions[:_MAX_MENTIONS], denied, silenced)
+
+    def _note(self, seen: _Seen, scope: Scope, folded: Folded, place: _Place, title: str = "") -> None:
+        text = folded.text if place.kind != "description" else _without_asides(folded.text)
+        in_lower_case = lowered(text)
+        words = self._words.find(in_lower_case)
+        if place.kind != "ocr":
+            seen.note_unsaid(words, scope)
+        first: dict[str, Stated] = {}
+        for one in scope.counting(words.stated, in_lower_case):
+            if one.attribute == "product_type" and place.kind != "title":
                 continue  # a description names what the thing goes with as well
-            span = Span(kind, *folded.span(one.start, one.end), image, line)
-            yield from self._stated(one.attribute, one.value, round(sure, 4), span)
+            sure = place.sureness_of(one, in_lower_case)
+            if is_of_part(first.setdefault(one.attribute, one), one, in_lower_case):
+                sure = round(sure * _OF_PART, 4)
+            seen.mentions.extend(self._stated(one.attribute, one.value, sure, place.span(folded, one.start, one.end)))
+        sure = place.sureness
         if self._counts_packs:
             for pack in find_packs(in_lower_case):
-                span = Span(kind, *folded.span(pack.start, pack.end), image, line)
-                yield Mention("pack_count", pack.value, pack.value, round(sure * pack.score, 4), span)
-        for size in find_sizes(folded.text):
-            span = Span(kind, *folded.span(size.start, size.end), image, line)
-            yield Mention("size", size.value, size.label, round(sure * size.score, 4), span)
+                span = place.span(folded, pack.start, pack.end)
+                seen.mentions.append(Mention("pack_count", pack.value, pack.value, round(sure * pack.score, 4), span))
+        for size in find_sizes(text, title):
+            span = place.span(folded, size.start, size.end)
+            seen.mentions.append(Mention("size", size.value, size.label, round(sure * size.score, 4), span))
 
     def _stated(self, name: str, value: str, score: float, span: Span) -> Iterator[Mention]:
         """The mention, and for a product type also that of its category."""
@@ -80,6 +143,12 @@ class Extractor:
         path = self._taxonomy.category_of(value) if name == "product_type" else None
         if path is not None:
             yield Mention("category", path, self._taxonomy.label("category", path), score, span)
+
+
+def _without_asides(text: str) -> str:
+    """The same in the text's own case."""
+    kept = without_asides(lowered(text))
+    return "".join(own if one != " " else " " for own, one in zip(text, kept, strict=True))
 
 
 def _folded(text: str) -> Folded:

@@ -14,6 +14,8 @@ Side = Literal["fused", "image", "text"]
 # always the likeliest, no label is it, and neither words nor tags ever say it.
 UNTAUGHT = ("",)
 
+FOUND_IN_TITLES = ("material",)  # the training data's labels of it
+
 WORDS = "words"  # beside sides: one value stated outright, and nothing else known
 DEFAULT_STATED = 4.0
 DEFAULT_DOUBT = 0.05

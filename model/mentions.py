@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from model.ranking import Ranking
 from model.types import STATED_IN_FULL, Mention
@@ -11,11 +11,15 @@ from model.types import STATED_IN_FULL, Mention
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """An attribute's mentions, by where they stand."""
+    """An attribute's mentions, by where they stand. ``denied``: values that the seller's words say it is not;
+    ``silenced``: those that words would state did they not mean something else there.
+    """
 
     title: tuple[Mention, ...]
     description: tuple[Mention, ...]
     ocr: tuple[Mention, ...]
+    denied: frozenset[str] = frozenset()
+    silenced: frozenset[str] = frozenset()
 
     @property
     def written(self) -> tuple[Mention, ...]:
@@ -30,7 +34,7 @@ class Words:
     @property
     def only_written(self) -> Words:
         """Without what OCR read."""
-        return Words(self.title, self.description, ())
+        return replace(self, ocr=())
 
     @property
     def only_read(self) -> Words:
@@ -46,13 +50,32 @@ class Words:
 SILENT = Words((), (), ())
 
 
-def words_by_attribute(mentions: Sequence[Mention]) -> dict[str, Words]:
-    """Of those attributes that have any."""
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What words state of a listing, and, by attribute, what they deny and what they would state elsewhere."""
+
+    mentions: Sequence[Mention]
+    denied: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    silenced: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+NOTHING_SAID = Reading(())
+
+
+def words_by_attribute(reading: Reading) -> dict[str, Words]:
+    """Of those attributes of which words say anything."""
     found: dict[str, dict[str, list[Mention]]] = {}
-    for mention in mentions:
-        places = found.setdefault(mention.attribute, {"title": [], "description": [], "ocr": []})
-        places[mention.span.kind].append(mention)
-    return {name: Words(*map(tuple, places.values())) for name, places in found.items()}
+    for name in (*reading.denied, *reading.silenced, *(mention.attribute for mention in reading.mentions)):
+        found.setdefault(name, {"title": [], "description": [], "ocr": []})
+    for mention in reading.mentions:
+        found[mention.attribute][mention.span.kind].append(mention)
+    return {name: _words_of(reading, name, places) for name, places in found.items()}
+
+
+def _words_of(reading: Reading, name: str, places: Mapping[str, list[Mention]]) -> Words:
+    title, description, ocr = (tuple(places[kind]) for kind in ("title", "description", "ocr"))
+    denied, silenced = (one.get(name, frozenset()) for one in (reading.denied, reading.silenced))
+    return Words(title, description, ocr, denied, silenced)
 
 
 def sureness(mentions: Sequence[Mention]) -> Ranking:

@@ -17,7 +17,7 @@ from model.calibrate import Outcomes
 from model.extract import Extractor
 from model.fusion import ATTRIBUTES, Logits
 from model.honesty import AS_IT_IS, Curve, curve_of, honest_rows
-from model.labels import WORDS, Side
+from model.labels import FOUND_IN_TITLES, WORDS, Side
 from model.pool import SIDES, Pool
 from model.taxonomy import Taxonomy
 from model.types import STATED_IN_FULL
@@ -27,8 +27,6 @@ Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 BySide = Mapping[str, Floats]  # side -> (N, V)
 _Asked = Mapping[Side, tuple[torch.Tensor, torch.Tensor]]  # (N, V) where words state nothing, and where they do
-
-FOUND_IN_TITLES = ("material",)  # the training data's labels of it
 
 
 def stated_values(

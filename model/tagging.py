@@ -17,8 +17,8 @@ from operator import itemgetter
 from typing import Literal
 
 from model.honesty import honest, honest_leader
-from model.labels import Labels, Side, Threshold
-from model.mentions import SILENT, Words, sureness, words_by_attribute
+from model.labels import FOUND_IN_TITLES, Labels, Side, Threshold
+from model.mentions import SILENT, Reading, Words, sureness, words_by_attribute
 from model.ranking import Leader, Ranking, best_of, first_of, leader_of
 from model.taxonomy import Taxonomy
 from model.types import (
@@ -74,7 +74,7 @@ class Tagging:
     def resolve(
         self,
         prediction: Prediction,
-        mentions: Sequence[Mention],
+        reading: Reading,
         title: str,
         *,
         was_read: bool,
@@ -83,7 +83,7 @@ class Tagging:
         """All tags of one listing. ``was_read``: OCR looked at a picture; ``image_indices``: the decoded pictures'
         places among the listing's pictures.
         """
-        words = words_by_attribute(mentions)
+        words = words_by_attribute(reading)
         given = _Given(
             regions=tuple(ImageRegion(index, _WHOLE_PICTURE) for index in image_indices),
             title=(Span("title", 0, len(title)),) if title.strip() else (),
@@ -121,6 +121,7 @@ class Tagging:
 
     def _scored(self, name: str, scores: Scores, words: Words, given: _Given) -> Decision:
         threshold = self._labels.thresholds.get(name, _NEVER)
+        scores = self._heard(name, scores, words)
         values = self._values(name, self._pooled(name, scores, words))
         status = _status(values, _bar(scores, words, threshold, values))
         if status == "accepted" and not (given.belongs and self._is_likely_to_apply(name, given.categories)):
@@ -136,6 +137,23 @@ class Tagging:
             without_ocr=self._without_ocr(name, scores, words, values) if given.was_read else None,
             evidence=_evidence(values, status, words, image, text, given),
         )
+
+    def _heard(self, name: str, scores: Scores, words: Words) -> Scores:
+        """Without the title's experts where the words themselves know better. The experts tell what listings with such
+        titles usually are: of black pepper mills and silver polish that they are black and silver; of a winter coat
+        that it is black, although its description names another colour; and, as all of their training titles state a
+        material, some material of anything.
+        """
+        if scores.text is None:
+            return scores
+        is_named = not words.title and any(one.score >= STATED_IN_FULL for one in words.description)
+        is_unsaid = name in FOUND_IN_TITLES and not words.all
+        if not (is_named or is_unsaid) and words.silenced:
+            leader = leader_of(self._labels.values[name], scores.text)
+            is_unsaid = leader is not None and leader[0] in words.silenced
+        if not (is_named or is_unsaid):
+            return scores
+        return _only(scores, "image") or Scores(scores.fused, None, None)
 
     def _is_likely_to_apply(self, name: str, categories: Iterable[TagValue]) -> bool:
         return sum(one.score for one in categories if not self._applies(name, one.value)) < _RULED_OUT
@@ -169,6 +187,11 @@ class Tagging:
             total = max(1.0, sum(said.values()))
             told = {value: sure * STATED_IN_FULL / total for value, sure in said.items()}
             return honest(told, self._labels.curve_of_words(name))
+        ranking = self._raised(name, scores, said, leads=leads)
+        return {value: score for value, score in ranking.items() if value not in words.denied}
+
+    def _raised(self, name: str, scores: Scores, said: Ranking, *, leads: bool) -> Ranking:
+        """Scores, with those of what is ``said`` raised."""
         side, names = _side(scores), self._labels.values[name]
         curve = self._labels.curve(name, side, stated=bool(said))
         own = (scores.when_stated or scores) if said else scores
@@ -244,17 +267,17 @@ class Tagging:
     # ---- words alone --------------------------------------------------------------------------------------------
 
     def _worded(self, words: Words, given: _Given) -> Decision:
-        """A size: the surest mention, others after it with what is left of 1."""
-        values = _surest(words.all)
+        """A size: the surest mention in the best place that has any, others after it with what is left of 1."""
+        values = _surest(words)
         status = _status(values, SIZE_THRESHOLD)
         is_written = bool(given.title or words.written)
         return Decision(
             status=status,
             values=values,
             consistency="text_only" if status == "accepted" and words.written else "unknown",
-            without_images=next(iter(_surest(words.written)), None) if given.has_images else None,
-            without_text=next(iter(_surest(words.ocr)), None) if is_written else None,
-            without_ocr=next(iter(_surest(words.written)), None) if given.was_read else None,
+            without_images=next(iter(_surest(words.only_written)), None) if given.has_images else None,
+            without_text=next(iter(_surest(words.only_read)), None) if is_written else None,
+            without_ocr=next(iter(_surest(words.only_written)), None) if given.was_read else None,
             evidence=_spans(words, values[0].value) if values else (),
         )
 
@@ -281,13 +304,13 @@ def _first_places(values: Sequence[str]) -> dict[str, int]:
     return {value: place for place, value in reversed(list(enumerate(values)))}
 
 
-def _surest(mentions: Sequence[Mention]) -> tuple[TagValue, ...]:
-    """Values by their surest mention, scaled so that they sum to at most 1."""
+def _surest(words: Words) -> tuple[TagValue, ...]:
+    """Values by their surest mention in the best place that has them, scaled so that they sum to at most 1."""
     best: dict[str, Mention] = {}
-    for mention in mentions:
-        if mention.value not in best or mention.score > best[mention.value].score:
-            best[mention.value] = mention
-    ordered = sorted(best.values(), key=lambda mention: -mention.score)[:MAX_VALUES]
+    for place in (words.title, words.description, words.ocr):
+        for mention in sorted(place, key=lambda mention: -mention.score):
+            best.setdefault(mention.value, mention)
+    ordered = list(best.values())[:MAX_VALUES]
     left = 1.0
     values = []
     for mention in ordered:

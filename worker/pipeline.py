@@ -216,11 +216,11 @@ class Tagger:
             if prediction is None:
                 return Outcome(item.record, listing.listing_id, item, None, texts, tuple(prices))
             description = listing.description or ""
-            mentions = self._stages.extractor.extract(listing.title, description, read, listing.language)
+            said = self._stages.extractor.read(listing.title, description, read, listing.language)
             was_read = any(text is not None for text in read)
             decoded = [place for place, image in enumerate(item.images) if isinstance(image, DecodedImage)]
             tags = self._stages.tagging.resolve(
-                prediction, mentions, listing.title, was_read=was_read, image_indices=decoded
+                prediction, said, listing.title, was_read=was_read, image_indices=decoded
             )
         return Outcome(item.record, listing.listing_id, item, tags, texts, tuple(prices))
 

@@ -10,7 +10,7 @@ from fractions import Fraction
 _LENGTHS = {
     "mm": "mm|millimet(?:er|re)s?|毫米", "cm": "cm|centimet(?:er|re)s?|zentimeter|centímetros?|厘米|公分",
     "m": "m|met(?:er|re)s?|mètres?|metros?|米",
-    "in": "in|inch|inches|zoll|pouces?|pulgadas?|\"|''|”|″|英寸|寸", "ft": "ft|feet|foot|fuß|pieds?|pies|′|'(?![a-wyz0-9_'])",
+    "in": "in|inch|inches|zoll|pouces?|pulgadas?|pollici|\"|''|”|″|英寸|寸", "ft": "ft|feet|foot|fuß|pieds?|pies|′|'(?![a-wyz0-9_'])",
     "yd": "yds?|yards?", "mil": "mils?",
 }  # fmt: skip
 _UNITS = _LENGTHS | {

@@ -17,14 +17,19 @@ _WORDS = {
     "vierer": 4, "fünfer": 5, "sechser": 6, "zehner": 10,
 }  # fmt: skip
 _SPOKEN = "two|three|four|five|six|seven|eight|nine|ten|twelve"
-_PIECES = "packs?|pk|er[- ]?pack|er[- ]?set|teilig|tlg|count|ct|pcs?|pieces?|items|stück|stk|pièces|piezas|unidades|uds"
-_PAIRS = r"pairs?|paar|paires|pares"  # but a shoe rack for nine pairs is one
+_PIECES = (
+    "packs?|pk|er[- ]?pack|er[- ]?set|teilig|tlg|count|ct|pcs?|pieces?|items|stück|stk|pièces|piezas|pezzi|unidades|uds"
+)
+_PAIRS = r"pairs?|paar|paires|pares|paia"  # but a shoe rack for nine pairs is one
 _CARAT = r"(?!\.?\s?t\.?w|\s(?:diamond|moissanite|round|princess|oval))"
-_MEASURE_WORDS = "件套|[件个只片支包条块双根盒]装|[件个只片支条双根把块张瓶袋粒盒卷]"
+_JEWEL = re.compile(
+    r"\b(?:gold|silver|platinum|ring|rings|necklace|chain|pendant|earrings?|bracelet|bangle|diamonds?|carat|stud|studs)\b"
+)
+_MEASURE_WORDS = "件套|[件个只片支包条块双根盒瓶袋粒罐卷张]装|[件个只片支条双根把块张瓶袋粒盒卷]"
 _OPENS = r"(?<!\d[.,/-])(?<![./])\b"  # the 500 of 1,500, the 4 of 3/4 ct and the 12 of 10-12 are no counts
 _DIGITS = r"\d{1,2}[.,]\d{3}(?!\d)|\d{1,5}(?![.,]\d)"
 _NUMBER = rf"(?P<count>{_DIGITS}|{_SPOKEN}|dozen)"
-_BOXES = r"(?:multi)?pack|set|box|case|bundle|lot|paquete|juego|confezione|conjunto|caja|boîte|carton|karton|kiste"
+_BOXES = r"(?:multi)?pack|set|box|case|bundle|lote?|paquete|juego|confezione|conjunto|caja|boîte|carton|karton|kiste"
 _NO_GOODS = (  # set 4 seater, pack 3 months; 5x Schuko are sockets of one thing
     r"(?!inch|zoll|met[er]|lit[er]|month|monat|year|jahr|watt|volt|day|tage?\b|ans\b|años|mal\b|person|colou?r|farb|for\b|für\b"
     r"|seat|sitz|plaza|place|tier|drawer|port\b|ports\b|usb|hdmi|schuko|steckdose|socket|outlet|player|spieler|joueur|jugador|auction|led\b)"
@@ -44,7 +49,13 @@ _FORMS = (
         1.0,
         (" of ", " à ", " de ", " da ", " di ", " van ", " mit ", " von "),
     ),
-    (rf"{_OPENS}(?P<count>{_DIGITS}|{_SPOKEN})\s?-?\s?(?:{_PIECES})\b{_CARAT}", 1.0, ()),
+    (rf"{_OPENS}(?P<count>{_DIGITS}|{_SPOKEN})\s?-?\s?(?:{_PIECES})\b{_CARAT}(?!\s\d{{1,2}}\s{{0,3}}$)", 1.0, ()),
+    (
+        r"\b(?:pack|paquete|lote)\s(?:x\s)?(?P<count>\d{1,2}|100)(?=\s{0,3}$)",
+        0.85,
+        ("pack", "paquete", "lote"),
+    ),  # mi 11 pack 3
+    (r"(?<=[^\W\d_]{3}\s)x\s(?P<count>\d{1,2})(?=\s{0,3}(?:[,(]|$))", 0.85, ("x ",)),  # tyre x 4
     (r"\b(?P<count>twin|double|triple)[- ]?pack\b", 1.0, ("pack",)),
     (
         r"\b(?P<count>doppel|zweier|dreier|vierer|fünfer|sechser|zehner)[- ]?(?:pack|packung|set)\b",
@@ -146,4 +157,7 @@ def _is_capacity(pattern: re.Pattern[str], text: str) -> bool:
 
 
 def _is_held(match: re.Match[str], text: str) -> bool:
+    """Is it what something is for, or a weight in carats?"""
+    if match[0].endswith("ct") and _JEWEL.search(text):
+        return True  # 14ct gold
     return match[0][0].isdigit() and bool(_HELD.search(text[max(0, match.start() - _LOOK_BACK) : match.start()]))

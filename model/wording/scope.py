@@ -67,6 +67,10 @@ class Scope:
     _language: str | None
     _silenced: frozenset[str]  # attributes of which the listing's words say nothing
 
+    def is_silent(self, attribute: str) -> bool:
+        """Do the listing's words say nothing of it, whatever they are?"""
+        return attribute in self._silenced
+
     def counting(self, found: Iterable[Stated], text: str) -> list[Stated]:
         """Those of a text's words, in lower case, that count. Each text may be in a language of its own."""
         scopes, whole = self._scopes, text if text == self._title else f"{self._title}\n{text}"

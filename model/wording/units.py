@@ -27,7 +27,7 @@ _WORD = r"size|sz|größe|grösse|gr\.|taille|pointure|talla|taglia|maat|tamanho
 _AGE_UNIT = r"\s?(?:y|yrs?|years?|mths?|mos?|months?|jahre|monate|ans|mois|años|meses)\b"
 _NUMBER = r"[0-9]{1,3}(?:[.,]5|\s?½|\s1/2)?"
 _NAMED = re.compile(
-    rf"(?:\b(?:{_WORD})|尺码|尺寸)\s?[:=]?\s?({_LETTERS}|{_NUMBER})(?:{_TO}({_LETTERS}|{_NUMBER})(?![0-9]){_COUNTED})?{_END}"
+    rf"(?:\b(?:{_WORD})|尺码|尺寸)\s?[:=]?\s?({_LETTERS}|{_NUMBER})(?:{_TO}({_LETTERS}|{_NUMBER})(?![0-9]){_COUNTED}|(?<=[0-9])\s?/\s?([0-9]{{2,3}})(?!\w))?{_END}"
     rf"(?!\s?[x×]|[-–][0-9]|[.,][0-9]|(?:{_TO}[0-9]{{1,2}})?{_AGE_UNIT})",
     re.IGNORECASE,
 )
@@ -98,11 +98,13 @@ class Size:
     end: int
 
 
-def find_sizes(text: str) -> list[Size]:
-    """All sizes that ``text`` states, in order; where forms overlap the more explicit one counts."""
+def find_sizes(text: str, beside: str = "") -> list[Size]:
+    """All sizes that ``text`` states, in order; where forms overlap the more explicit one counts. ``beside``: in lower
+    case, what names the goods if the text does not: a description's title.
+    """
     found: list[Size] = []
     taken = bytearray(len(text))
-    for one in _candidates(text):
+    for one in _candidates(text, beside):
         if not any(taken[one.start : one.end]):
             taken[one.start : one.end] = b"\1" * (one.end - one.start)
             found.append(one)
@@ -114,7 +116,7 @@ def lowered(text: str) -> str:
     return text.replace("İ", "i").lower()
 
 
-def _candidates(text: str) -> Iterator[Size]:
+def _candidates(text: str, beside: str) -> Iterator[Size]:
     """By form, the most explicit first; forms only where there is a number, or a word that they need."""
     in_lower_case = lowered(text)
     words = frozenset(_LETTER_RUN.findall(in_lower_case)) if text.isascii() else _EVERY_WORD
@@ -124,7 +126,7 @@ def _candidates(text: str) -> Iterator[Size]:
     if not words.isdisjoint(_SYSTEM_WORDS):
         yield from _systems(text)
     yield from _named(text, words)
-    for worn in find_worn(text, in_lower_case):
+    for worn in find_worn(text, in_lower_case, beside):
         yield Size(worn.value, worn.value, worn.score, worn.start, worn.end)
     if has_digits:
         yield from _measures(text)
@@ -193,6 +195,10 @@ def _named(text: str, words: frozenset[str]) -> Iterator[Size]:
     for match in _NAMED.finditer(text) if not words.isdisjoint(_NAMING_WORDS) else ():
         if match[2]:
             yield from _named_range(match)
+            continue
+        if match[3] and int(match[1].partition(",")[0].partition(".")[0]) < int(match[3]):  # Gr. 38/40
+            said = f"{canonical_number(match[1])}-{match[3]}"
+            yield Size(said, said, 0.95, *match.span())
             continue
         yield _plain(match, 0.95)
         second = _SECOND.match(text, match.end())

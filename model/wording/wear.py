@@ -14,11 +14,13 @@ _NOT_FOR = r"(?<!for )(?<!für )(?<!pour )(?<!para )(?<!voor )(?<!per )"
 _GARMENT = re.compile(
     r"(?<![^\W\d_])(?:dress(?:es)?|t-?shirts?|tee|tops?|jeans?|trousers|pants|chinos|shorts|leggings|tights|skirts?|coats?"
     r"|jackets?|blazers?|suits?|hood(?:ie|y)s?|sweaters?|jumpers?|cardigans?|pyjamas?|pajamas?"
-    r"|rompers?|bodysuits?|onesies?"
+    r"|rompers?|bodysuits?|bodies|onesies?"
     r"|sleepsuits?|sleepwear|body(?= (?:bébé|baby|manches))|vests?|cloth(?:es|ing)|outfits?|swimsuits?|bikinis?"
     r"|underwear|briefs|boxers?"
     r"|robes?|jupes?|vestes?|manteaux?|pulls?|chemises?|chemisiers?|pantalons?|gilets?|blousons?|combinaisons?|vêtements?"
     r"|vestidos?|camis(?:a|eta)s?|pantal(?:ón|ones)|chaquetas?|abrigos?|faldas?|sudaderas?|jersey|pijamas?|ropa"
+    r"|campera|cazadora|playera|remera|doudounes?|maillot de bain|abit[oi]|tutin[ae]|maglia"
+    r"|calças?|camisola|tröja|pantolon"
     r"|vestit[oi]|camici[ae]|giacc(?:a|he)|gonn[ae]|maglie(?:tta|tte|one|oni)|pigiam[ai]|blusas?|blouse|jurk|broek|jas"
     r"|sukienka|spodnie|kurtka|klänning|jacka|ceket|elbise|платье|куртка|рубашка|футболка|брюки|джинсы)(?![^\W\d_])"
     r"(?!\s(?:racks?|hooks?|hangers?|stands?|bags?|covers?|box(?:es)?|horse)\b)"
@@ -71,7 +73,17 @@ _MODEL_BEFORE = re.compile(
     r"(?:jordan|model|modell|modèle|style|nr|no|type|typ|class|klasse|serie|&|\+|gen)[.:]?\s$", re.IGNORECASE
 )
 _DIGIT = re.compile(r"[0-9]")
-_LETTER_AT_END = re.compile(r"(?<=\s)([SML])(?=\s{0,3}$)")
+_LETTER = re.compile(r"(?<=\s)([SML])(?=\s{0,3}$|,|\s[^\W\d_]{3})(?!\s[x×/&]|\s(?:Oliver|Size))")
+_MAX_TITLE = 200  # code points in which a letter by itself is a size
+_SHORT = re.compile(  # Gr 38, tg. 42
+    r"(?<![\w.,])(?<![0-9]\s)(?P<word>gr|tg|stl|strl|talle|n\.|num\.|numero|número|numéro)[.:]?\s?"
+    r"(?P<number>3[0-9]|4[0-9]|5[0-8])(?P<last>\s?[-–/]\s?[3-5][0-9])?(?![\w/-]|[.,][0-9]|\s?(?:cm|mm|%|€|eur|g\b|kg|ml))"
+)
+_AGED = re.compile(r"(?<![\w-])aged?\s([1-9]|1[0-6])(?:\s?[-–]\s?([1-9]|1[0-6]))?(?![\w+.-])(?!\s(?:months|mths|mo)\b)")
+_LENGTHS = re.compile(
+    r"(?<![\w.,/-])([5-9][0-9]|1[0-7][0-9])\s?/\s?([5-9][0-9]|1[0-7][0-9])(?![\w/]|[.,-][0-9])"
+)  # children's, in cm
+_STEP_CM = 6
 _LOOK_BACK = 12
 
 
@@ -101,14 +113,14 @@ class _Goods:
         return self._known[kind]
 
 
-def find_worn(text: str, in_lower_case: str) -> Iterator[Worn]:
-    """Sizes by form. ``in_lower_case`` is ``text``, position by position."""
-    goods = _Goods(in_lower_case)
+def find_worn(text: str, in_lower_case: str, beside: str = "") -> Iterator[Worn]:
+    """Sizes by form. ``in_lower_case`` is ``text``, position by position; ``beside``: what else names the goods."""
+    goods = _Goods(f"{in_lower_case}\n{beside}" if beside else in_lower_case)
     if _DIGIT.search(text):
         yield from _numbered(in_lower_case, goods)
-    for match in _LETTER_AT_END.finditer(text):
-        if goods.have(_GARMENT) and not _MODEL_BEFORE.search(_before(text, match.start())):
-            yield Worn(match[1], _FAIR, *match.span())
+    letters = list(_LETTER.finditer(text)) if len(text) <= _MAX_TITLE else []
+    if len(letters) == 1 and goods.have(_GARMENT) and not _MODEL_BEFORE.search(_before(text, letters[0].start())):
+        yield Worn(letters[0][1], _FAIR, *letters[0].span())
 
 
 def _numbered(text: str, goods: _Goods) -> Iterator[Worn]:
@@ -119,6 +131,7 @@ def _numbered(text: str, goods: _Goods) -> Iterator[Worn]:
             if goods.have(kind):
                 value = match[0] if form is _TODDLER else match[1]
                 yield Worn(value.replace(" ", "").upper(), _SURE, *match.span())
+    yield from _short(text, goods)
     yield from _ranges(text, goods)
     yield from _shoe_numbers(text, goods)
 
@@ -133,18 +146,37 @@ def _ages(text: str, goods: _Goods) -> Iterator[Worn]:
         if is_said and int(match[1]) <= (16 if match["years"] else 36):
             yield Worn(f"{int(match[1])}{_age_unit(match)}", _FAIR, *match.span())
 
+    for match in _AGED.finditer(text) if goods.have(_GARMENT) else ():
+        if not match[2] or int(match[1]) < int(match[2]):
+            yield Worn("-".join(filter(None, match.groups())) + "Y", _FAIR, *match.span())
+
+
+def _short(text: str, goods: _Goods) -> Iterator[Worn]:
+    """After a size word cut short; a number's word names anything else as well, beside shoes the shoe's."""
+    for match in _SHORT.finditer(text):
+        if match["word"].startswith("n") and not goods.have(_SHOES):
+            continue
+        numbers = re.findall(r"[0-9]+", match[0])
+        if len(numbers) == 1 or int(numbers[0]) < int(numbers[1]):
+            yield Worn("-".join(numbers), _SURE, *match.span())
+
 
 def _age_unit(match: re.Match[str]) -> str:
     return "Y" if match["years"] else "M"
 
 
 def _ranges(text: str, goods: _Goods) -> Iterator[Worn]:
-    """Socks 39-42; jeans 36/32, waist and leg."""
+    """Socks 39-42; jeans 36/32, waist and leg; children's 104/110."""
+    for match in _LENGTHS.finditer(text):
+        if int(match[2]) - int(match[1]) == _STEP_CM and goods.have(_GARMENT, _CHILD):
+            yield Worn(f"{match[1]}-{match[2]}", _FAIR, *match.span())
     for match in _RANGE.finditer(text):
         first, second = int(match[1]), int(match[2])
         if "/" in match[0]:
             if 24 <= first <= 50 and second in (28, 30, 32, 34, 36) and second - first != 2 and goods.have(_JEANS):
                 yield Worn(f"{first}x{second}", _FAIR, *match.span())
+            elif second - first == 2 and first % 2 == 0 and 32 <= first <= 58 and goods.have(_GARMENT):
+                yield Worn(f"{first}-{second}", _FAIR, *match.span())
         elif 15 <= first < second <= min(52, first + 8) and goods.have(_SOCKS, _SHOES):
             yield Worn(f"{first}-{second}", _FAIR, *match.span())
 

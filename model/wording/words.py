@@ -31,6 +31,18 @@ class _Phrase:
     rest: tuple[str, ...]
     is_look: bool
     has_and: bool = False  # an ``&`` stands in it
+    silences: tuple[str, ...] = ()  # values that its words would state, did they not stand in it
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a text states; what its words deny (``no leather``); and what they would state, did they not stand in a
+    phrase of another meaning (``black pepper``).
+    """
+
+    stated: list[Stated]
+    denied: list[Stated]
+    silenced: list[Stated]
 
 
 class WordFinder:
@@ -49,11 +61,11 @@ class WordFinder:
         self._heads = frozenset(head for one in self._compounds.values() for head in one.heads)
         self._tails = frozenset(tail for one in self._compounds.values() for tail in one.tails)
 
-    def find(self, text: str) -> list[Stated]:
+    def find(self, text: str) -> Found:
         """All values that ``text``, in lower case, states, up to a limit; those of one attribute do not overlap."""
         tokens = tokens_of(text)
         taken = dict.fromkeys(self._wordings, 0)  # by attribute: where what was found last ends
-        found: list[Stated] = []
+        found = Found([], [], [])
         is_ascii = text.isascii()
         for place, (word, _, end) in enumerate(tokens):
             if not is_ascii and (word >= FIRST_CJK or text[end : end + 1] >= FIRST_CJK):
@@ -63,9 +75,9 @@ class WordFinder:
                 phrases = self._within(word)
             if phrases:
                 self._read_word(phrases, tokens, place, text, taken, found)
-            if len(found) >= _MAX_FOUND:
+            if len(found.stated) >= _MAX_FOUND:
                 break
-        return largest(text, found)
+        return Found(largest(text, found.stated), found.denied[:_MAX_FOUND], found.silenced[:_MAX_FOUND])
 
     def _read_word(
         self,
@@ -74,32 +86,35 @@ class WordFinder:
         place: int,
         text: str,
         taken: dict[str, int],
-        found: list[Stated],
+        found: Found,
     ) -> None:
         start = tokens[place][1]
         for phrase in phrases:
             if start < taken[phrase.attribute] or not stand(phrase.rest, tokens, place, text, and_too=phrase.has_and):
                 continue
             last = place + len(phrase.rest)
-            taken[phrase.attribute] = tokens[last][2]
-            if phrase.value is not None and self._counts(phrase, tokens, place, last, text):
-                found.append(Stated(phrase.attribute, phrase.value, start, tokens[last][2]))
+            end = taken[phrase.attribute] = tokens[last][2]
+            found.silenced.extend(Stated(phrase.attribute, value, start, end) for value in phrase.silences)
+            if phrase.value is not None:
+                counts = self._counts(phrase, tokens, place, last, text)
+                (found.stated if counts else found.denied).append(Stated(phrase.attribute, phrase.value, start, end))
 
     def _within(self, word: str) -> list[_Phrase]:
         """What parts of a longer word state."""
         values = ((name, compounds.value(word)) for name, compounds in self._compounds.items())
         return [_Phrase(name, value, (), False) for name, value in values if value is not None]
 
-    def _read_joined(self, token: Token, text: str, taken: dict[str, int], found: list[Stated]) -> None:
+    def _read_joined(self, token: Token, text: str, taken: dict[str, int], found: Found) -> None:
         """Words in a run without spaces; of a Latin word only those that begin with it, such as ``t恤``."""
         word, start, end = token
         stop_at = end if word >= FIRST_CJK else start + 1
         for name, joined in self._joined.items():
             at = max(start, taken[name])
-            while at < stop_at and len(found) < _MAX_FOUND:
+            while at < stop_at and len(found.stated) < _MAX_FOUND:
                 value, length = joined.at(text, at)
-                if value is not None and self._contexts[name].leaves_in_run(text, at, at + length):
-                    found.append(Stated(name, value, at, at + length))
+                if value is not None:
+                    counts = self._contexts[name].leaves_in_run(text, at, at + length)
+                    (found.stated if counts else found.denied).append(Stated(name, value, at, at + length))
                 if length:
                     taken[name] = at + length
                 at += length or 1
@@ -130,5 +145,11 @@ def _phrases(wordings: Mapping[str, Wording]) -> dict[str, list[_Phrase]]:
         for phrase, value in said.items():
             if not is_joined(phrase):
                 first, *rest = TOKEN.findall(phrase)
-                found[first].append(_Phrase(name, value, tuple(rest), phrase in wording.looks, "&" in phrase))
+                silences = _values_in(phrase, wording) if value is None else ()
+                found[first].append(_Phrase(name, value, tuple(rest), phrase in wording.looks, "&" in phrase, silences))
     return {first: sorted(phrases, key=lambda one: -len(one.rest)) for first, phrases in found.items()}
+
+
+def _values_in(phrase: str, wording: Wording) -> tuple[str, ...]:
+    """What the words of a phrase that states nothing would state by themselves."""
+    return tuple(dict.fromkeys(wording.values[word] for word in TOKEN.findall(phrase) if word in wording.values))

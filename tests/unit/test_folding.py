@@ -77,7 +77,7 @@ def test_what_is_cut_from_the_text_as_given_folds_to_what_was_found(text: str) -
     """Spans are places in the original, whatever folding did before them."""
     folded = fold(text)
     in_lower_case = lowered(folded.text)
-    for one in FINDER.find(in_lower_case):
+    for one in FINDER.find(in_lower_case).stated:
         start, end = folded.span(one.start, one.end)
         assert lowered(fold(text[start:end]).text) == in_lower_case[one.start : one.end]
 

@@ -37,8 +37,8 @@ def tagged(taxonomy: Taxonomy, title: str) -> ListingTags:
     """What a listing with this title is said to be."""
     predictor = StandInPredictor(taxonomy=taxonomy)
     (prediction,) = predictor.predict([ListingInput(title)])
-    mentions = Extractor(taxonomy).extract(title, "", [])
-    return Tagging(predictor.labels, taxonomy).resolve(prediction, mentions, title, was_read=False)
+    said = Extractor(taxonomy).read(title, "", [])
+    return Tagging(predictor.labels, taxonomy).resolve(prediction, said, title, was_read=False)
 
 
 def test_a_new_attribute_is_answered_and_breaks_no_reader(tmp_path: Path) -> None:

@@ -85,9 +85,9 @@ def test_what_a_team_has_no_labels_of_is_not_answered(own_trained: tuple[Path, T
     title, pixels = "aa rug of cotton, red", np.asarray(picture("rug", "red", 1).resize((224, 224)))
     (prediction,) = predictor.predict([ListingInput(title, (pixels,))])
     assert prediction.association is not None and 0 <= prediction.association <= 1
-    mentions = Extractor(load_taxonomy()).extract(title, "", ())
-    assert any(mention.attribute == "material" for mention in mentions)
-    tags = Tagging(predictor.labels, load_taxonomy()).resolve(prediction, mentions, title, was_read=False)
+    said = Extractor(load_taxonomy()).read(title, "", ())
+    assert any(mention.attribute == "material" for mention in said.mentions)
+    tags = Tagging(predictor.labels, load_taxonomy()).resolve(prediction, said, title, was_read=False)
     assert tags.attributes["color"].values[0].value == "red"
     for nothing in (tags.attributes["material"], tags.scene, *tags.image_scenes):
         assert (nothing.status, nothing.values) == ("abstained", ())
@@ -103,8 +103,8 @@ def test_types_that_the_taxonomy_places_nowhere_have_no_category(trained: TrainR
     assert predictor.labels.values["category"] == ()
     title, pixels = "aa chair, red", np.asarray(picture("rug", "red", 1).resize((224, 224)))
     (prediction,) = predictor.predict([ListingInput(title, (pixels,))])
-    mentions = Extractor(load_taxonomy()).extract(title, "", ())
-    tags = Tagging(predictor.labels, load_taxonomy()).resolve(prediction, mentions, title, was_read=False)
+    said = Extractor(load_taxonomy()).read(title, "", ())
+    tags = Tagging(predictor.labels, load_taxonomy()).resolve(prediction, said, title, was_read=False)
     assert (tags.category.status, tags.category.values, tags.category.consistency) == ("abstained", (), "text_only")
 
 

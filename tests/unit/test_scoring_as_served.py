@@ -104,7 +104,7 @@ def test_figures_are_of_what_is_served(seed: int, title: str, sides: tuple[Side,
     truth = {name: np.zeros(1, np.int64) for name in ATTRIBUTES}
     scored = score_all(found, logits, stated, truth, PUBLISHED, TO_CATEGORY, CURVES)
     prediction = Prediction(served(found, logits, sides), None, (), None, (), None)
-    tags = Tagging(labels(found), TAXONOMY).resolve(prediction, EXTRACTOR.extract(title, "", ()), title, was_read=False)
+    tags = Tagging(labels(found), TAXONOMY).resolve(prediction, EXTRACTOR.read(title, "", ()), title, was_read=False)
     side = "fused" if len(sides) == 2 else sides[0]
     for name in ("category", *ATTRIBUTES):
         values = labels(found).values[name]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from model.extract import Extractor
 from model.honesty import Curve
 from model.labels import Labels, Threshold
+from model.mentions import NOTHING_SAID
 from model.tagging import Tagging
 from model.taxonomy import load_taxonomy
 from model.types import (
@@ -102,10 +103,10 @@ def tag(
     tagging: Tagging = TAGGING,
 ) -> ListingTags:
     """Extract and resolve as the pipeline does; every picture worked."""
-    mentions = EXTRACTOR.extract(title, description, texts)
+    said = EXTRACTOR.read(title, description, texts)
     places = tuple(range(len(seen.image_scenes)))
     was_read = any(text is not None for text in texts)
-    return tagging.resolve(seen, mentions, title, was_read=was_read, image_indices=places)
+    return tagging.resolve(seen, said, title, was_read=was_read, image_indices=places)
 
 
 def tops(decision: Decision) -> list[str]:
@@ -136,7 +137,7 @@ def test_without_a_threshold_nothing_is_accepted() -> None:
     """A precision target that cannot be reached accepts no score, however high."""
     strict = Tagging(Labels(VALUES, {}), TAXONOMY)
     sure = prediction(product_type=scores("product_type", "chair", 1.0, ("chair", 1.0), None))
-    found = strict.resolve(sure, (), "chair", was_read=False)
+    found = strict.resolve(sure, NOTHING_SAID, "chair", was_read=False)
     assert found.attributes["product_type"].status == "suggested"
 
 
@@ -163,7 +164,7 @@ def test_one_side_alone_must_reach_its_own_threshold(images: int, status: str) -
     side = ("red", 0.75)
     color = scores("color", "red", 0.75, side if images else None, None if images else side)
     found = Tagging(labels, TAXONOMY).resolve(
-        prediction(images=images, title=not images, color=color), (), "", was_read=False
+        prediction(images=images, title=not images, color=color), NOTHING_SAID, "", was_read=False
     )
     assert found.attributes["color"].status == status
 
@@ -374,7 +375,7 @@ def test_pictures_speak_for_what_they_alone_would_say() -> None:
 def test_a_picture_is_named_by_its_place_among_all_pictures() -> None:
     """The first of two pictures failed: evidence points to the second."""
     sure = prediction(product_type=scores("product_type", "chair", 0.95, ("chair", 0.9), None))
-    found = TAGGING.resolve(sure, (), "", was_read=False, image_indices=(1,))
+    found = TAGGING.resolve(sure, NOTHING_SAID, "", was_read=False, image_indices=(1,))
     assert found.attributes["product_type"].evidence == (ImageRegion(1, BOX),)
     assert found.image_scenes[0].evidence == (ImageRegion(1, BOX),)
 
@@ -410,11 +411,14 @@ def test_scenes_are_decided_per_picture_and_for_the_listing() -> None:
 def test_a_scene_that_no_calibration_row_showed_is_never_accepted() -> None:
     """However sure the model is; the others are as ever."""
     tagging = Tagging(replace(LABELS, unproven_scenes=frozenset({"studio"})), TAXONOMY)
-    found = tagging.resolve(prediction(), [], "thing", was_read=False, image_indices=(0,))
+    found = tagging.resolve(prediction(), NOTHING_SAID, "thing", was_read=False, image_indices=(0,))
     assert (found.scene.status, tops(found.scene)[0]) == ("suggested", "studio")
     assert found.image_scenes[0].status == "suggested"
     proven = Tagging(replace(LABELS, unproven_scenes=frozenset({"indoor"})), TAXONOMY)
-    assert proven.resolve(prediction(), [], "thing", was_read=False, image_indices=(0,)).scene.status == "accepted"
+    assert (
+        proven.resolve(prediction(), NOTHING_SAID, "thing", was_read=False, image_indices=(0,)).scene.status
+        == "accepted"
+    )
 
 
 # ---- whatever the scores

@@ -23,6 +23,7 @@ from model.config import ModelConfig
 from model.errors import CheckpointError, ModelError
 from model.extract import Extractor
 from model.measuring.recalibrate import recalibrate
+from model.mentions import NOTHING_SAID
 from model.predictor import TorchPredictor
 from model.prompts import read_prompts
 from model.runtime.engines import EngineChoice
@@ -107,10 +108,10 @@ def declared(folder: Path, tint: dict[str, Any], words: dict[str, list[str]] | N
 def decided(predictor: TorchPredictor, taxonomy: Taxonomy, title: str, *images: Pixels) -> Decision:
     """What a listing's tint is."""
     (prediction,) = predictor.predict([ListingInput(title, images)])
-    mentions = Extractor(taxonomy).extract(title, "", [])
+    said = Extractor(taxonomy).read(title, "", [])
     tagging = Tagging(predictor.labels, taxonomy)
     indices = range(len(images))
-    return tagging.resolve(prediction, mentions, title, was_read=False, image_indices=indices).attributes["tint"]
+    return tagging.resolve(prediction, said, title, was_read=False, image_indices=indices).attributes["tint"]
 
 
 def test_prompts_alone_answer_for_pictures_never_seen(loaded: Checkpoint, tmp_path: Path) -> None:
@@ -157,7 +158,9 @@ def test_a_declared_threshold_accepts_with_the_picture_as_evidence(loaded: Check
     assert [one.image for one in tag.evidence if hasattr(one, "polygon")] == [0]
     assert tag.without_images is None
     (prediction,) = predictor.predict([ListingInput("a thing", (pixels,))])
-    tags = Tagging(predictor.labels, taxonomy).resolve(prediction, (), "a thing", was_read=False, image_indices=(0,))
+    tags = Tagging(predictor.labels, taxonomy).resolve(
+        prediction, NOTHING_SAID, "a thing", was_read=False, image_indices=(0,)
+    )
     image = DecodedImage("https://example.com/1.jpg", "0" * 64, 224, 224, pixels, pixels[:0])
     listing = ListingCreated(listing_id="one", title="a thing", image_urls=("https://example.com/1.jpg",))
     item = replace(Item(Record(None, b"{}", (), None), listing), images=(image,))
