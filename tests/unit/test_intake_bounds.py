@@ -83,6 +83,20 @@ async def test_a_stretch_of_superseded_records_alone_still_comes_to_its_end() ->
     assert bench.ledger.committed[0][0] == 3
 
 
+async def test_a_record_passed_over_lets_nobody_overtake() -> None:
+    """Of three records of a key the second is not meant: the third waits for the first all the same."""
+    bench, is_known = await bounded(3, superseded={1})
+    is_known.set()
+    await bench.deliver(0, 1, 2, key=b"k")
+    first, third = await bench.next(), await bench.next()
+    assert (first.origin.offset, third.origin.offset) == (0, 2)
+    turn = asyncio.create_task(third.turn.wait())
+    await settle()
+    assert not turn.done()
+    await bench.finish(first)
+    assert turn.done()
+
+
 async def test_an_ended_partition_is_not_taken_for_a_stuck_one() -> None:
     """The log goes on beyond the bound; that it brings nothing is as it should be."""
     bench, _ = await bounded(3)

@@ -40,22 +40,30 @@ class Turn:
 
     async def wait(self) -> None:
         """Return when every earlier record of the key has left. Raises TurnLostError if one was given up."""
-        if self._after is None:
-            return
-        await self._after._left.wait()
-        if self._after._is_given_up:
-            raise TurnLostError
-        self._after = None  # else each record would keep its whole history alive
+        while (earlier := self._earlier()) is not None:
+            await earlier._left.wait()
+            if earlier._is_given_up:
+                raise TurnLostError
 
     def leave(self) -> None:
-        """Let the next record of the key go."""
+        """This record needs nothing more. One that leaves before its turn, as one that is passed over does, lets nobody
+        overtake: the next record of the key then waits for those before this one.
+        """
         self._left.set()
-        self._order.forget(self._key, self)
+        self._order.replace(self._key, self, self._earlier())
 
     def give_up(self) -> None:
         """This record will not be published here, nor may later ones of its key."""
         self._is_given_up = True
         self._left.set()
+
+    def _earlier(self) -> Turn | None:
+        """The last one before this that has not left, or was given up. Those that have left are let go of: else each
+        record would keep its whole history alive.
+        """
+        while (after := self._after) is not None and after._left.is_set() and not after._is_given_up:
+            self._after = after._after
+        return self._after
 
 
 class KeyOrder:
@@ -73,7 +81,11 @@ class KeyOrder:
         self._last[key] = turn
         return turn
 
-    def forget(self, key: Hashable, turn: Turn) -> None:
-        """Drop the key's queue when its last record left."""
-        if self._last.get(key) is turn:
+    def replace(self, key: Hashable, turn: Turn, earlier: Turn | None) -> None:
+        """``turn`` left; if it was the last of its key, ``earlier`` is now. Without one the queue is dropped."""
+        if self._last.get(key) is not turn:
+            return
+        if earlier is None:
             del self._last[key]
+        else:
+            self._last[key] = earlier
