@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,9 @@ import pytest
 import yaml
 
 from tests.servers.packages import ensure
+from worker.replay import replay_settings
+from worker.replays.plan import Plan, Request
+from worker.sources import load_settings
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
@@ -44,6 +49,17 @@ def dashboard() -> dict[str, Any]:
 def metrics_in(query: str) -> set[str]:
     """Names of our metrics in a PromQL query."""
     return set(_METRIC.findall(query))
+
+
+def port_of(command: str, environ: Mapping[str, str]) -> int:
+    """Where ``hangtag run`` or ``hangtag replay`` listens with these variables."""
+    settings = load_settings(environ=environ)
+    if command == "replay":
+        kafka = settings.kafka
+        asked = Request("earliest").completed()
+        plan = Plan("any", kafka.input_topic, kafka.group_id, datetime.now(UTC), asked, ())
+        settings = replay_settings(settings, plan)
+    return settings.http.port
 
 
 def anchors(page: Path) -> set[str]:

@@ -17,7 +17,7 @@ import pytest
 import yaml
 from jsonschema import ValidationError
 
-from tests.deploy_files import ALERTS, DEPLOY
+from tests.deploy_files import ALERTS, DEPLOY, port_of
 from tests.documents import check_arguments
 from tests.vendored_schemas import kafka_trigger, resource_validator
 from worker.settings import Settings, ShutdownSettings
@@ -238,6 +238,19 @@ def test_a_backfill_is_one_replay() -> None:
     assert job["metadata"]["annotations"]["hangtag/consumer-group"] == f"{group}.replay.{name}"
     most = of_kind(rendered("cpu"), "ScaledObject")["spec"]["maxReplicaCount"]
     assert job["spec"]["parallelism"] == job["spec"]["completions"] <= most
+
+
+@pytest.mark.parametrize(("folder", "kind"), [("backfill", "Job"), ("cpu", "StatefulSet")])
+def test_probes_ask_where_the_process_listens(folder: str, kind: str) -> None:
+    """The port that the pod's settings give, as its command understands them, is the one that its probes name."""
+    manifests = rendered(folder)
+    container = _container(of_kind(manifests, kind))
+    plain = {one["name"]: one["value"] for one in container["env"] if "value" in one}
+    environ = {**of_kind(manifests, "ConfigMap")["data"], **plain}
+    port = port_of(container["args"][0], {key: text for key, text in environ.items() if not key.endswith("_FILE")})
+    named = {one["name"]: one["containerPort"] for one in container["ports"]}
+    asked = {probe: rules["httpGet"]["port"] for probe, rules in container.items() if probe.endswith("Probe")}
+    assert {named[name] for name in asked.values()} == {port}
 
 
 def test_a_backfill_gives_up_on_wrong_words_alone() -> None:
