@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import settings as hypothesis_settings
 
 from tests.servers.base import MissingServerError, Server
-from tests.servers.kafka import start_kafka
+from tests.servers.kafka import OwnKafka, start_kafka, start_proxied_kafka
 from tests.servers.packages import one_at_a_time
 from tests.servers.redis import OwnRedis, start_redis
 from tests.servers.registry import start_registry
@@ -19,6 +19,7 @@ from tests.servers.registry import start_registry
 hypothesis_settings.register_profile("hangtag", deadline=None)
 hypothesis_settings.load_profile("hangtag")
 
+T = TypeVar("T")
 HOW_SERVERS_WERE_GOT = pytest.StashKey[list[str]]()
 
 
@@ -43,7 +44,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(line)
 
 
-def _or_skip(start: Callable[[], Server]) -> Server:
+def _or_skip(start: Callable[[], T]) -> T:
     """In CI a missing server is a failure; elsewhere the tests that need it are skipped, with reason and remedy."""
     try:
         return start()
@@ -65,6 +66,15 @@ def _shared(request: pytest.FixtureRequest, name: str, start: Callable[[], Serve
 def kafka(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A real Kafka; ``address`` is its bootstrap servers."""
     yield from _shared(request, "Kafka", start_kafka)
+
+
+@pytest.fixture(scope="session")
+def proxied_kafka() -> Iterator[OwnKafka]:
+    """A real Kafka of which a test may cut clients off, with a proxy of its own between them."""
+    with one_at_a_time():
+        own = _or_skip(start_proxied_kafka)
+    yield own
+    own.stop()
 
 
 @pytest.fixture(scope="session")

@@ -6,17 +6,17 @@ What an `Outcome` means, and why, is said in `worker.kafka.transaction`.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from functools import partial
 from typing import Any, Protocol
 
 import structlog
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
-from confluent_kafka import Producer as KafkaProducer
+from confluent_kafka import KafkaException, TopicPartition
 
-from worker.item import OutputRecord
-from worker.kafka.transaction import Commit, Outcome, ProducerSession, PublishPolicy, Step, produce, watch_nothing
+from worker.errors import FatalError
+from worker.kafka.deliveries import Deliveries
+from worker.kafka.transaction import Commit, Outcome, ProducerSession, PublishPolicy, Step, watch_nothing
 from worker.machine.owner_thread import OwnerThread
 
 log = structlog.get_logger(__name__)
@@ -85,50 +85,39 @@ class PlainPublisher:
     """At least once: produce, wait for every delivery, then have the consumer commit."""
 
     def __init__(
-        self, config: Mapping[str, Any], commit_offsets: Callable[[Sequence[TopicPartition]], Any], seconds: float
+        self,
+        config: Mapping[str, Any],
+        commit_offsets: Callable[[Sequence[TopicPartition]], Future[None]],
+        seconds: float,
     ) -> None:
-        self._config = dict(config)
+        self._deliveries = Deliveries(config)
         self._commit_offsets = commit_offsets
         self._seconds = seconds
         self._thread = OwnerThread("hangtag-producer")
-        self._kafka: KafkaProducer | None = None
 
     async def start(self) -> None:
         """See `Publisher.start`."""
         self._thread.start()
-        self._kafka = await self._thread.run(lambda: KafkaProducer(self._config))
+        try:
+            await self._thread.run(self._deliveries.open)
+        except KafkaException as error:
+            raise FatalError(f"the producer cannot be made: {error.args[0].str()}") from error
 
     async def send(self, commit: Commit) -> Outcome:
-        """See `Publisher.send`. ABORTED: something was not delivered; sending again may double what was."""
-        undelivered = await self._thread.run(lambda: self._deliver(commit.outputs))
-        if undelivered:
-            log.warning("producer.undelivered", records=undelivered)
+        """See `Publisher.send`. ABORTED: something was not delivered; sent again, only what is missing is done."""
+        undelivered = await self._thread.run(lambda: self._deliveries.deliver(commit.outputs, self._seconds))
+        if undelivered is not None:
+            log.warning("producer.undelivered", records=undelivered.num_records, why=undelivered.why)
             return Outcome.ABORTED
         try:
             await asyncio.wrap_future(self._commit_offsets(commit.offsets))
         except KafkaException as error:
             # Harmless: the results are out, and the next commit carries these offsets too.
             log.warning("consumer.commit_failed", error=error.args[0].str())
+        await self._thread.run(self._deliveries.forget)
         return Outcome.FINE
 
     async def close(self) -> None:
         """See `Publisher.close`."""
-        await self._thread.run(self._let_go)
+        await self._thread.run(self._deliveries.close)
         await self._thread.close()
-
-    def _let_go(self) -> None:
-        self._kafka = None
-
-    def _deliver(self, outputs: Sequence[OutputRecord]) -> int:
-        kafka = self._kafka
-        assert kafka is not None  # noqa: S101  # start() comes first
-        failed: list[KafkaError] = []
-        deadline = time.monotonic() + self._seconds
-
-        def on_delivery(error: KafkaError | None, _: object) -> None:
-            if error is not None:
-                failed.append(error)
-
-        for output in outputs:
-            produce(kafka, output, deadline, on_delivery)
-        return int(kafka.flush(self._seconds)) + len(failed)

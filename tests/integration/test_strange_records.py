@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable
+from concurrent.futures import Future
 from dataclasses import astuple
 
 import pytest
@@ -147,7 +148,7 @@ async def test_a_record_too_large_for_the_client_stops_the_worker(stream: Stream
     exactly = TransactionalPublisher(
         {**config, "transactional.id": stream.name}, policy, reader.consumer_group_metadata
     )
-    plain = PlainPublisher(config, lambda offsets: None, 10.0)
+    plain = PlainPublisher(config, lambda offsets: Future(), 10.0)
     publishers: tuple[Publisher, ...] = (exactly, plain)
     for publisher in publishers:
         await publisher.start()

@@ -11,7 +11,16 @@ from typing import Literal
 
 from confluent_kafka.admin import AdminClient
 
-from tests.servers.base import Server, docker_answers, first_that_works, free_port, image, until_up, wants
+from tests.servers.base import (
+    MissingServerError,
+    Server,
+    docker_answers,
+    first_that_works,
+    free_port,
+    image,
+    until_up,
+    wants,
+)
 from tests.servers.packages import CACHE, java, maven
 
 _POM = Path(__file__).parents[1] / "images" / "kafka-pom.xml"
@@ -59,6 +68,16 @@ def _local() -> Server:
     return Server(own.address, "local process, Java and Maven's jars", own.stop)
 
 
+def start_proxied_kafka() -> OwnKafka:
+    """A broker that is reached through whatever listens on its ``proxy_port``. Raises MissingServerError."""
+    try:
+        own = OwnKafka(free_port())
+        own.start()
+    except Exception as error:  # of whatever kind: Java, Maven, the broker itself
+        raise MissingServerError(f"no Kafka of its own (needs Java >= 17, apt-get install maven): {error}") from error
+    return own
+
+
 class OwnKafka:
     """A broker process of this test's own: killed and started again on the same port and data.
 
@@ -72,6 +91,7 @@ class OwnKafka:
         self._process: subprocess.Popen[bytes] | None = None
         port = free_port()
         self.address = f"127.0.0.1:{port}"
+        self.proxy_port = proxy_port or 0
         self.proxied_port = free_port()
         proxied = (self.proxied_port, proxy_port) if proxy_port else None
         self._config = self._folder / "server.properties"
