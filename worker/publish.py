@@ -104,16 +104,17 @@ class PlainPublisher:
             raise FatalError(f"the producer cannot be made: {error.args[0].str()}") from error
 
     async def send(self, commit: Commit) -> Outcome:
-        """See `Publisher.send`. ABORTED: something was not delivered; sent again, only what is missing is done."""
+        """See `Publisher.send`. ABORTED: something was not delivered, or the offsets are not committed.
+
+        Sent again, only what is missing is done. Offsets may be committed all the same, after results that are out.
+        """
         undelivered = await self._thread.run(lambda: self._deliveries.deliver(commit.outputs, self._seconds))
         if undelivered is not None:
             log.warning("producer.undelivered", records=undelivered.num_records, why=undelivered.why)
             return Outcome.ABORTED
-        try:
-            await asyncio.wrap_future(self._commit_offsets(commit.offsets))
-        except KafkaException as error:
-            # Harmless: the results are out, and the next commit carries these offsets too.
-            log.warning("consumer.commit_failed", error=error.args[0].str())
+        if (why := await self._commit_failure(commit.offsets)) is not None:
+            log.warning("consumer.commit_failed", error=why)
+            return Outcome.ABORTED
         await self._thread.run(self._deliveries.forget)
         return Outcome.FINE
 
@@ -121,3 +122,16 @@ class PlainPublisher:
         """See `Publisher.close`."""
         await self._thread.run(self._deliveries.close)
         await self._thread.close()
+
+    async def _commit_failure(self, offsets: Sequence[TopicPartition]) -> str | None:
+        """Why these offsets are not known to be committed; None: they are. There may be no later commit to carry them:
+        marks and a replay's end wait for this very one.
+        """
+        try:
+            async with asyncio.timeout(self._seconds):
+                await asyncio.wrap_future(self._commit_offsets(offsets))
+        except TimeoutError:
+            return f"the consumer has not answered within {self._seconds:g} s"
+        except KafkaException as error:
+            return str(error.args[0].str())
+        return None

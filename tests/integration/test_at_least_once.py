@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from tests.audit import read_records
 from tests.fault_proxy import FaultProxy
 from tests.integration.stream import Stream
+from tests.servers.base import Server
 from tests.servers.kafka import OwnKafka
-from worker.item import OutputRecord
+from worker.consume import Consumer
+from worker.errors import FatalError
+from worker.item import OutputRecord, Record
 from worker.kafka.transaction import Commit, Outcome
+from worker.partitions.assignment import Assigned, ConsumePolicy
 from worker.publish import PlainPublisher
 
 NOWHERE = "127.0.0.1:1"
@@ -32,6 +37,18 @@ def taken(_: Sequence[TopicPartition]) -> Future[None]:
     answer: Future[None] = Future()
     answer.set_result(None)
     return answer
+
+
+def refused(_: Sequence[TopicPartition]) -> Future[None]:
+    """The group's coordinator is on the move."""
+    answer: Future[None] = Future()
+    answer.set_exception(KafkaException(KafkaError(KafkaError.NOT_COORDINATOR)))
+    return answer
+
+
+def unanswered(_: Sequence[TopicPartition]) -> Future[None]:
+    """The consumer's thread is busy."""
+    return Future()
 
 
 @asynccontextmanager
@@ -63,6 +80,12 @@ def made(servers: str, num_partitions: int = 1) -> Stream:
     stream = Stream(servers, num_partitions)
     stream.create()
     return stream
+
+
+@pytest.fixture
+def stream(kafka: Server) -> Stream:
+    """Topics of this test's own, on a broker that all share."""
+    return made(kafka.address, 2)
 
 
 def commit(stream: Stream, name: str, count: int = 1, *, num_bytes: int = 0) -> Commit:
@@ -130,3 +153,62 @@ async def test_what_is_given_up_meanwhile_is_not_sent_later(proxied_kafka: OwnKa
     assert found["next-0"] == 1
     assert set(found.values()) == {1}
     assert len(found) < MANY
+
+
+@pytest.mark.parametrize("failing", [refused, unanswered])
+async def test_offsets_that_are_not_committed_are_tried_again_alone(stream: Stream, failing: CommitOffsets) -> None:
+    """Nothing counts as committed before the group has it; what was delivered is not produced again."""
+    answers = iter([failing, failing, taken])
+    async with publishing(stream.servers, lambda offsets: next(answers)(offsets), seconds=2.0) as publisher:
+        assert await tries_until_fine(publisher, commit(stream, "one")) >= 3
+    assert visible(stream) == {"one-0": 1}
+
+
+class Assignments:
+    """Hears what a consumer tells, and waits for its partitions."""
+
+    def __init__(self) -> None:
+        self.came = threading.Event()
+
+    def on_records(self, records: Sequence[Record]) -> None:
+        """See `Listener`."""
+
+    def on_assigned(self, assigned: Sequence[Assigned]) -> None:
+        """See `Listener`."""
+        self.came.set()
+
+    def on_end(self, partition: int, epoch: int) -> None:
+        """See `Listener`."""
+
+    def on_revoked(self, partitions: Sequence[int], *, is_lost: bool) -> Future[None]:
+        """See `Listener`."""
+        return taken(())
+
+    def on_failed(self, error: FatalError) -> None:
+        """See `Listener`."""
+        raise error
+
+
+@pytest.fixture
+def consumer(stream: Stream) -> Iterator[Consumer]:
+    """The group's only member, which has its partitions."""
+    config = {"bootstrap.servers": stream.servers, "group.id": stream.name, "enable.auto.commit": False}
+    config |= {"partition.assignment.strategy": "cooperative-sticky"}
+    listener = Assignments()
+    made = Consumer(config, ConsumePolicy(stream.topics.input), listener)
+    made.start()
+    assert listener.came.wait(60)
+    yield made
+    made.stop()
+    assert made.join(30)
+
+
+async def test_offsets_that_are_committed_in_part_are_not_committed(stream: Stream, consumer: Consumer) -> None:
+    """The broker takes one partition's and refuses the other's, whose metadata is too large."""
+    one, places = commit(stream, "one"), [TopicPartition(stream.topics.input, number, 5) for number in (0, 1)]
+    too_large = TopicPartition(stream.topics.input, 1, 5, metadata="x" * 5_000)
+    async with publishing(stream.servers, consumer.commit) as publisher:
+        assert await publisher.send(Commit(one.outputs, [places[0], too_large])) is Outcome.ABORTED
+        assert await publisher.send(Commit(one.outputs, places)) is Outcome.FINE
+    assert stream.committed() == {0: 5, 1: 5}
+    assert visible(stream) == {"one-0": 1}
