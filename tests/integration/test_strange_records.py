@@ -6,20 +6,11 @@ The client's own behaviour is what these are about: what it makes of headers, an
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import astuple
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
-from confluent_kafka.admin import (  # type: ignore[attr-defined]  # no __all__
-    AdminClient,
-    AlterConfigOpType,
-    ConfigEntry,
-    ConfigResource,
-    ResourceType,
-)
 
 from schemas.deadletter import DeadLetterHeaders
 from tests.audit import read_records
@@ -27,6 +18,7 @@ from tests.header_names import send_with_bad_name
 from tests.integration.stream import Stream
 from tests.reliability.fleet import Fleet, image_host
 from tests.servers.base import Server
+from tests.servers.record_limits import limit_records
 from worker.deadletter import HEADERS_OMITTED
 from worker.item import OutputRecord
 from worker.kafka.broker_check import record_limits
@@ -40,26 +32,8 @@ GOOD = json.dumps({"listing_id": "good", "title": "oak table 120 x 60 cm"}).enco
 
 
 def limit(stream: Stream, **num_bytes: int) -> None:
-    """Set ``max.message.bytes`` of these of the stream's topics, and wait until the broker knows: the controller knows
-    first.
-    """
-    admin = AdminClient({"bootstrap.servers": stream.servers})
-    resources = []
-    for kind, most in num_bytes.items():
-        entry = ConfigEntry("max.message.bytes", str(most), incremental_operation=AlterConfigOpType.SET)
-        resources.append(ConfigResource(ResourceType.TOPIC, getattr(stream.topics, kind), incremental_configs=[entry]))
-    for outcome in admin.incremental_alter_configs(resources).values():
-        outcome.result(20)
-    wanted = {getattr(stream.topics, kind): most for kind, most in num_bytes.items()}
-    until = time.monotonic() + 60
-    while (told := _limits(admin, wanted)) != wanted:
-        assert time.monotonic() < until, f"the broker says {told}, not {wanted}"
-
-
-def _limits(admin: AdminClient, topics: Iterable[str]) -> dict[str, int]:
-    """What the broker says of topics."""
-    answers = admin.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in topics])
-    return {one.name: int(answer.result(20)["max.message.bytes"].value) for one, answer in answers.items()}
+    """Set the largest record of these of the stream's topics."""
+    limit_records(stream.servers, {getattr(stream.topics, kind): most for kind, most in num_bytes.items()})
 
 
 @pytest.fixture

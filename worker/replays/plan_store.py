@@ -18,6 +18,8 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from schemas.deadletter import rfc3339
 from worker.errors import FatalError
+from worker.item import OutputRecord
+from worker.kafka.deliveries import Deliveries
 from worker.kafka.topic_reader import TopicReader
 from worker.kafka.transaction import FENCED
 from worker.replays.plan import Plan
@@ -73,12 +75,17 @@ class PlanStore:
         raise FatalError(f"others keep writing a plan named {plan.name!r}; run the same command again")
 
     def note_done(self, plan: Plan, at: datetime) -> None:
-        """The group's offsets expire some day; this does not. Any number of processes may say it."""
-        producer = Producer(self._producer_config)
-        producer.produce(self._topic, json.dumps({"done_at": rfc3339(at)}).encode(), (plan.name + _DONE).encode())
-        if producer.flush(_SECONDS):
+        """The group's offsets expire some day; this does not. Any number of processes may say it.
+
+        Raises FatalError when the broker does not take it.
+        """
+        value = json.dumps({"done_at": rfc3339(at)}).encode()
+        record = OutputRecord(self._topic, (plan.name + _DONE).encode(), value, ())
+        undelivered = Deliveries(self._producer_config).deliver([record], _SECONDS)
+        if undelivered is not None:
             raise FatalError(
-                f"that the replay is done could not be written to {self._topic}; run the same command again"
+                f"that the replay is done could not be written to {self._topic}: {undelivered.why}; run the same "
+                "command again"
             )
 
     def _keep(self, plan: Plan) -> Plan:
