@@ -38,3 +38,11 @@ class MemoryVectorStore:
 
     async def close(self) -> None:
         """Forget nothing: a shared cache outlives its clients."""
+
+
+class BrokenVectorStore(MemoryVectorStore):
+    """One whose look-ups raise, which no store may."""
+
+    async def get_many(self, keys: Sequence[str]) -> Looked:
+        """Never answer."""
+        raise TypeError(f"an answer that nobody thought of, for {len(keys)} keys")

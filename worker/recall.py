@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import structlog
 
+from worker.cache.look_up import look_up
 from worker.cache.vector_codec import StoredVector, Vector, VectorCodec, as_stored, round_to_stored
-from worker.cache.vector_store import Looked, VectorStore, Written
+from worker.cache.vector_store import VectorStore, Written
 from worker.cache.write_behind import WriteBehind
 from worker.metrics import Metrics
 from worker.normalise import normalise_title
@@ -57,7 +58,9 @@ class Recall:
         self._policy = policy or RecallPolicy()
         self._max_items = max(_MIN_ITEMS, self._policy.process_tier_max_items)
         self._recent: OrderedDict[str, StoredVector] = OrderedDict()  # least recently used first
-        self._behind = WriteBehind(store, self._policy.max_waiting_writes, self._policy.close_seconds, self._count)
+        self._behind = WriteBehind(
+            store, self._policy.max_waiting_writes, self._policy.close_seconds, self._count_written
+        )
         self._lookups = metrics.cache_lookups
         self._writes = metrics.cache_writes
 
@@ -79,7 +82,9 @@ class Recall:
         missing = [key for key, vector in found.items() if vector is None]
         known = {key: vector for key, vector in found.items() if vector is not None}
         if missing and self._store.enabled:
-            known.update(self._believable(missing, await self._store.get_many(missing)))
+            shared = await look_up(self._store, self._codec, missing, self._count_shared)
+            self._remember(shared)
+            known.update(shared)
         return Recalled(normal, keys, known, frozenset(found.keys() - known.keys()))
 
     def settle(self, recalled: Recalled) -> list[Vector | None]:
@@ -121,21 +126,6 @@ class Recall:
         self._lookups.labels("process", "miss").inc(len(found) - num_hits)
         return found
 
-    def _believable(self, keys: Sequence[str], looked: Looked) -> dict[str, StoredVector]:
-        """The values that verify, remembered here as well; each key is counted once."""
-        if looked.outcome != "answered":
-            self._lookups.labels("redis", looked.outcome).inc(len(keys))
-            return {}
-        found: dict[str, StoredVector] = {}
-        for key, value in zip(keys, looked.values, strict=True):
-            vector = None if value is None else self._codec.decode(key, value)
-            outcome = "miss" if value is None else "bad_value" if vector is None else "hit"
-            self._lookups.labels("redis", outcome).inc()
-            if vector is not None:
-                found[key] = vector
-        self._remember(found)
-        return found
-
     def _is_sound(self, vector: Vector) -> bool:
         if self._codec.is_storable(vector):
             return True
@@ -149,6 +139,9 @@ class Recall:
         while len(self._recent) > self._max_items:
             self._recent.popitem(last=False)
 
-    def _count(self, written: Written) -> None:
+    def _count_shared(self, outcome: str, number: int) -> None:
+        self._lookups.labels("redis", outcome).inc(number)
+
+    def _count_written(self, written: Written) -> None:
         self._writes.labels("stored").inc(written.num_stored)
         self._writes.labels("failed").inc(written.num_failed)

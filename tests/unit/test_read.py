@@ -11,11 +11,12 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 import pytest_asyncio
+from structlog.testing import capture_logs
 
 from model.errors import OutOfMemoryError
 from model.types import Pixels, ReadText, TextLine
 from schemas.deadletter import Reason, Stage
-from tests.memory_store import MemoryVectorStore
+from tests.memory_store import BrokenVectorStore, MemoryVectorStore
 from worker.cache.read_memory import ReadMemory
 from worker.cache.shared_texts import SharedTexts
 from worker.cache.text_codec import TextCodec
@@ -228,6 +229,18 @@ async def test_dead_store_costs_a_look_up_not_a_text(reader: Echo, metrics: Metr
     assert words(await lane.read(image(1))) == ["says 1"]
     await lane.close()
     assert counts(metrics, "read_lookups") == {"timeout": 1}
+
+
+async def test_a_store_that_breaks_its_promise_costs_a_look_up_not_a_text(reader: Echo, metrics: Metrics) -> None:
+    """Whatever a look-up raises, whoever waits for the picture's text gets it, and the log says what happened."""
+    lane = await _open(reader, BrokenVectorStore(), metrics)
+    with capture_logs() as logs:
+        async with asyncio.timeout(10):
+            assert words(await lane.read(image(1))) == ["says 1"]
+    await lane.close()
+    assert (reader.calls, lane.num_waiting) == ([1], 0)
+    assert counts(metrics, "read_lookups") == {"error": 1}
+    assert [one["event"] for one in logs] == ["cache.look_up_failed"]
 
 
 async def test_same_picture_is_asked_for_once(reader: Echo, metrics: Metrics) -> None:

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from structlog.testing import capture_logs
 
-from tests.memory_store import MemoryVectorStore
+from tests.memory_store import BrokenVectorStore, MemoryVectorStore
 from worker.cache.vector_codec import Vector, VectorCodec
 from worker.cache.vector_store import Looked, LookupOutcome, NoVectorStore, Written
 from worker.metrics import Metrics
@@ -177,6 +177,17 @@ async def test_a_store_in_trouble_is_a_store_without_answers(
     await recall.close()
     assert _counts(metrics)[f"redis/{outcome}"] == 1
     assert metrics.snapshot()["cache_writes"] == {"stored": 0.0, "failed": 1.0, "dropped": 0.0}
+
+
+async def test_a_store_that_breaks_its_promise_is_a_store_without_answers(metrics: Metrics) -> None:
+    """Whatever a look-up raises, titles are computed, and the log says what happened, without the titles."""
+    recall = Recall(BrokenVectorStore(), CODEC, metrics)
+    with capture_logs() as logs:
+        assert recall.settle(await recall.look_up(["secret words", "b"])) == [None, None]
+    recall.keep(["b"], [_vector(2)])
+    assert _same(recall.settle(await recall.look_up(["b"]))[0], as_stored(_vector(2)))
+    assert _counts(metrics) == {"process/miss": 2, "redis/error": 2, "process/hit": 1}
+    assert [one["event"] for one in logs] == ["cache.look_up_failed"] and "secret words" not in str(logs)
 
 
 async def test_without_redis_only_the_process_remembers(metrics: Metrics) -> None:

@@ -74,14 +74,28 @@ def test_key_holds_the_engine_and_the_content_and_lies_where_the_acl_allows() ->
 )
 def test_forged_shapes_are_refused(line: list[object]) -> None:
     """Without a secret anybody can seal a value: what a reader could not have given is refused all the same."""
-    head = _stored(ReadText())[:12]
-    body = head + zlib.compress(json.dumps([False, [line]]).encode())
-    forged = body + Seal(b"hangtag-reading").of(KEY, body)
-    assert CODEC.decode(KEY, forged) is None
+    assert CODEC.decode(KEY, _forged(json.dumps([False, [line]]))) is None
+
+
+@pytest.mark.parametrize("score", ["1" + "0" * 400, "-1" + "0" * 400, "true", "Infinity", "1e999"])
+def test_numbers_that_no_reader_gives_are_refused(score: str) -> None:
+    """Also a whole number that no float holds: nothing that JSON can write makes the codec fail."""
+    assert CODEC.decode(KEY, _forged(f'[false,[["text",{score},{json.dumps(SQUARE)},"price",[]]]]')) is None
+
+
+def test_half_a_character_is_refused() -> None:
+    """JSON can write a lone surrogate, and no event could be written with one in it."""
+    assert CODEC.decode(KEY, _forged(json.dumps([False, [["\ud83d", 0.5, SQUARE, "price", []]]]))) is None
+    assert CODEC.decode(KEY, _forged(json.dumps([False, [["text", 0.5, SQUARE, "price", []]]]))) is not None
+
+
+def _forged(plain: str) -> bytes:
+    """A value that verifies, of anybody's making."""
+    body = _stored(ReadText())[:12] + zlib.compress(plain.encode())
+    return body + Seal(b"hangtag-reading").of(KEY, body)
 
 
 def test_a_bomb_is_refused_and_too_long_a_text_is_not_kept() -> None:
     """A value that would unpack to hundreds of megabytes costs one at most, and none such is written."""
-    body = _stored(ReadText())[:12] + zlib.compress(b"[" * 300_000_000, 9)
-    assert CODEC.decode(KEY, body + Seal(b"hangtag-reading").of(KEY, body)) is None
+    assert CODEC.decode(KEY, _forged("[" * 300_000_000)) is None
     assert CODEC.encode(KEY, ReadText((replace(PRICE, text="x" * 2_000_000),))) is None

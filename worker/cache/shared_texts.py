@@ -7,6 +7,7 @@ nothing, within the store's budget, and the picture is read here.
 from __future__ import annotations
 
 from model.types import ReadText
+from worker.cache.look_up import look_up
 from worker.cache.text_codec import TextCodec
 from worker.cache.vector_store import VectorStore
 from worker.cache.write_behind import WriteBehind
@@ -42,18 +43,14 @@ class SharedTexts:
         if not self._store.enabled:
             return None
         key = self._codec.key_for(sha256)
-        looked = await self._store.get_many([key])
-        (value,) = looked.values
-        text = None if value is None else self._codec.decode(key, value)
-        outcome = looked.outcome
-        if outcome == "answered":
-            self._metrics.read_lookups.labels("miss" if value is None else "bad_value" if text is None else "hit").inc()
-        else:
-            self._metrics.read_lookups.labels(outcome).inc()
-        return text
+        found = await look_up(self._store, self._codec, [key], self._count)
+        return found.get(key)
 
     def keep(self, sha256: str, text: ReadText) -> None:
         """Leave it to the others, later; dropped while too much waits."""
         key = self._codec.key_for(sha256)
         if self._store.enabled and (value := self._codec.encode(key, text)) is not None:
             self._writes.offer({key: value})
+
+    def _count(self, outcome: str, number: int) -> None:
+        self._metrics.read_lookups.labels(outcome).inc(number)

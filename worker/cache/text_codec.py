@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import struct
 import zlib
 from typing import Any, get_args
@@ -76,9 +75,11 @@ def _line(text: Any, score: Any, polygon: Any, role: Any, struck: Any) -> TextLi
     """One line as a reader gives it, or None."""
     corners = tuple((x, y) for x, y in polygon)
     numbers = [score, *(side for corner in corners for side in corner)]
-    sound = all(isinstance(one, float | int) and math.isfinite(one) and 0 <= one <= 1 for one in numbers)
+    # Compared before anything is made a float of: JSON's whole numbers may be longer than a float holds. NaN fails too.
+    sound = all(type(one) in {float, int} and 0 <= one <= 1 for one in numbers)
     if not sound or len(corners) != 4 or not isinstance(text, str) or not text or role not in _ROLES:
         return None
+    text.encode()  # raises ValueError for half a character, which JSON can write and no event could hold
     spans = tuple((start, end) for start, end in struck)
     if not all(type(one) is int for span in spans for one in span) or not all(
         0 <= a < b <= len(text) for a, b in spans
