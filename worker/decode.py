@@ -144,6 +144,10 @@ class Decoder:
             code = await cell.post_mortem()
             await self._replace(cell, f"{error} (exit {code})")
             return _failed(death(code, self._policy.seconds)), code
+        except Exception as error:  # nobody thought of it: so nobody knows what the process will say next
+            log.exception("decoder_process_not_understood")
+            await self._replace(cell, f"asking it failed: {type(error).__name__}")
+            return _failed("what the decoder process answered cannot be used: this picture may be an attack"), None
         if cell.num_pictures < self._policy.pictures_per_process:
             self._idle.put_nowait(cell)
         else:

@@ -4,43 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
 import os
 import platform
 import random
+import resource
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from structlog.testing import capture_logs
 
 from model.geometry import Framing
 from model.pictures.decode import BadPictureError
 from schemas.deadletter import Reason
 from tests.polling import until
-from worker.decode import DecodePolicy, Decoder
+from tests.unit.decoder_pools import GOOD, alive, encoded, jail_in, pool, refused
+from worker.decode import DecodePolicy
 from worker.decoding.jail import JailLimits, decode
 from worker.errors import FatalError, RejectedError
-from worker.item import DecodedImage, FetchedImage
+from worker.item import FetchedImage
 from worker.metrics import Metrics
 
 LIMITS = JailLimits(1 << 30, 10.0, 1_000_000, 500_000, 32, 64)
 ROOT = Path(__file__).parents[2]
-
-
-def encoded(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
-    """The picture as a file's bytes."""
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-GOOD = FetchedImage("u", encoded(Image.new("RGB", (50, 40), (200, 30, 30))), "1")
 
 
 def scans(size: tuple[int, int], count: int) -> bytes:
@@ -51,34 +41,6 @@ def scans(size: tuple[int, int], count: int) -> bytes:
 
 
 COSTLY = scans((7000, 7000), 10)
-
-
-@asynccontextmanager
-async def pool(metrics: Metrics | None = None, **policy: object) -> AsyncIterator[Decoder]:
-    """A started decoder of small pictures."""
-    values = {"framing": Framing(32), "reading_side": 64, "seconds": 20.0, **policy}
-    decoder = Decoder(DecodePolicy(**values), metrics or Metrics())  # type: ignore[arg-type]
-    await decoder.start()
-    try:
-        yield decoder
-    finally:
-        await decoder.close()
-
-
-async def alive(decoder: Decoder, count: int, new_since: set[int] | None = None) -> None:
-    """Wait until so many processes are there, and one of them is new."""
-
-    async def holds() -> bool:
-        return len(decoder.pids) == count and set(decoder.pids) != new_since
-
-    await until(holds)
-
-
-async def refused(decoder: Decoder, body: bytes) -> RejectedError:
-    """Why these bytes are no picture."""
-    with pytest.raises(RejectedError) as caught:
-        await decoder.decode(FetchedImage("u", body, "0"))
-    return caught.value
 
 
 def test_both_copies_have_the_sizes_wanted() -> None:
@@ -254,77 +216,38 @@ async def test_body_beyond_the_shared_memory_is_refused() -> None:
         assert (await refused(decoder, bytes(50_001))).reason is Reason.BODY_TOO_LARGE
 
 
-LIAR = """
-import mmap, os, sys, time, json
-from struct import Struct
-told = json.loads(sys.argv[1])
-shared = mmap.mmap(told["shared_file"], told["shared_bytes"])
-answer, out, read = Struct(">cIIIII"), sys.stdout.buffer, sys.stdin.buffer.read
-def send(*numbers, more=b""):
-    out.write(answer.pack(*numbers) + more); out.flush()
-send(b"R", 0, 0, 0, 0, 0)
-while read(4):
-    LIE
-"""
+async def test_whatever_fails_between_worker_and_process_costs_that_picture_alone() -> None:
+    """Also what nobody thought of, as a body that is no bytes: the process is replaced, and its place is not lost."""
+    metrics = Metrics()
+    async with pool(metrics) as decoder:
+        for _ in range(3):
+            before = set(decoder.pids)
+            no_bytes = FetchedImage("u", "text", "0")  # type: ignore[arg-type]  # the point
+            with pytest.raises(RejectedError, match="cannot be used") as caught:
+                await decoder.decode(no_bytes)
+            assert caught.value.reason is Reason.DECODE_FAILED
+            await alive(decoder, 2, new_since=before)
+        assert (await decoder.decode(GOOD)).width == 50
+    assert metrics.snapshot()["decoder_restarts"] == 3
 
 
-def _jail_in(folder: Path, code: str) -> None:
-    """Another program by the name of a decoder process's."""
-    package = folder / "worker" / "decoding"
-    package.mkdir(parents=True)
-    for path in (package.parent, package):
-        (path / "__init__.py").touch()
-    (package / "jail.py").write_text(code)
+async def test_a_process_that_cannot_be_started_just_now_is_started_later() -> None:
+    """Without a file descriptor left no process can be replaced; once there are some, the pool is whole again."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with pool() as decoder:
+        with capture_logs() as logs:
 
+            async def was_said() -> bool:
+                return "decoder_process_not_started" in {one["event"] for one in logs}
 
-@asynccontextmanager
-async def lied_to(lie: str, folder: Path) -> AsyncIterator[Decoder]:
-    """A decoder whose processes were taken over, and run ``lie`` for each picture."""
-    _jail_in(folder, LIAR.replace("LIE", lie.replace("\n", "\n    ")))
-    sys.path.insert(0, str(folder))
-    try:
-        async with pool(seconds=1.0) as decoder:
-            yield decoder
-    finally:
-        sys.path.remove(str(folder))
-
-
-@pytest.mark.parametrize(
-    "lie",
-    [
-        'send(b"P", 9, 9, 32, 65, 64)',
-        'send(b"P", 9, 9, 4_000_000_000, 4, 4)',
-        'send(b"P", 9, 9, 32, 0, 64)',
-        'send(b"P", 0, 9, 32, 4, 4)',
-        'send(b"Q", 9, 9, 32, 4, 4)',
-        'send(b"E", 4_000_000_000, 0, 0, 0, 0)',
-        'send(b"E", 4, 0, 0, 0, 0, more=b"nope")',
-        'send(b"E", 2, 0, 0, 0, 0, more=b"[]")',
-        'send(b"E", 27, 0, 0, 0, 0, more=b\'{"reason":"worker_crashed"}\')',
-        'os._exit(3)',
-    ],
-)  # fmt: skip
-async def test_lies_are_not_believed(lie: str, tmp_path: Path) -> None:
-    """Sizes, reasons and lengths that cannot be cost the process its life, and the picture is refused."""
-    async with lied_to(lie, tmp_path) as decoder:
-        before = set(decoder.pids)
-        assert (await refused(decoder, GOOD.body)).reason is Reason.DECODE_FAILED
-        await alive(decoder, 2, new_since=before)
-
-
-async def test_shared_memory_can_be_neither_pulled_away_nor_changed_later(tmp_path: Path) -> None:
-    """A process that was taken over cannot shrink the file under the worker, nor touch pixels it has handed over."""
-    lie = """try: os.ftruncate(told["shared_file"], 0); broken = 7
-except OSError: broken = 1
-shared[:20000] = bytes([broken]) * 20000
-send(b"P", 9, 9, 32, 4, 4)
-shared[:20000] = bytes([99]) * 20000"""
-    async with lied_to(lie, tmp_path) as decoder:
-        found: list[DecodedImage] = [await decoder.decode(GOOD) for _ in range(5)]
-    for one in found:  # a byte written late may be in the copy, but what is copied stays
-        assert set(np.unique(one.pixels)) <= {1, 99}
-        was = one.pixels.copy()
-        assert np.array_equal(one.pixels, was) and one.pixels.flags.writeable
+            resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+            try:
+                os.kill(decoder.pids[0], signal.SIGKILL)
+                await until(was_said)
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        await alive(decoder, 2)
+        assert (await decoder.decode(GOOD)).width == 50
 
 
 NO_SECCOMP = """
@@ -363,7 +286,7 @@ def test_no_filter_no_start() -> None:
 
 async def test_process_that_cannot_start_says_why(tmp_path: Path) -> None:
     """A broken installation is the operator's business, in words."""
-    _jail_in(tmp_path, "raise ImportError('libjpeg is missing')")
+    jail_in(tmp_path, "raise ImportError('libjpeg is missing')")
     sys.path.insert(0, str(tmp_path))
     try:
         with pytest.raises(FatalError, match="libjpeg is missing"):

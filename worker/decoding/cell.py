@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import json
 import mmap
 import os
 import signal
@@ -60,19 +59,10 @@ class Cell:
 
     async def start(self) -> None:
         """Start the process and wait until it has given up its rights. Raises FatalError."""
-        file = _sealed_file(self._shared_bytes)
         try:
-            self._shared = mmap.mmap(file, self._shared_bytes)
-            orders = Orders(self._limits, self._confine, file, self._shared_bytes)
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-P", "-m", "worker.decoding.jail", orders.to_argument(), pass_fds=(file,), cwd="/",
-                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-                limit=1 << 16, env=_environment(),
-            )  # fmt: skip
+            await self._spawn()
         except OSError as error:
             raise FatalError(f"a decoder process cannot be started: {error}") from error
-        finally:
-            os.close(file)
         try:
             await asyncio.wait_for(self._be_ready(), _START_SECONDS)
         except TimeoutError as error:
@@ -93,7 +83,7 @@ class Cell:
         except ConnectionError as error:
             raise GoneError("the decoder process is gone") from error
         if kind == b"E":
-            return await self._refusal(numbers[0])
+            return await self._refusal(*numbers[:2])
         if kind != b"P":
             raise LiedError("the decoder process answered nonsense")
         return self._picture(fetched, numbers)
@@ -110,7 +100,10 @@ class Cell:
             self._process.kill()
         code = await self._process.wait()
         if self._shared is not None:
-            self._shared.close()
+            with contextlib.suppress(
+                BufferError
+            ):  # an error that somebody holds may hold a view of it: it goes with that
+                self._shared.close()
             self._shared = None
         return code
 
@@ -121,34 +114,46 @@ class Cell:
             await asyncio.wait_for(self._process.wait(), 1.0)
         return await self.end()
 
+    async def _spawn(self) -> None:
+        """The process, and the memory that both share. Raises OSError."""
+        file = _sealed_file(self._shared_bytes)
+        try:
+            self._shared = mmap.mmap(file, self._shared_bytes)
+            orders = Orders(self._limits, self._confine, file, self._shared_bytes)
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-P", "-m", "worker.decoding.jail", orders.to_argument(), pass_fds=(file,), cwd="/",
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+                limit=1 << 16, env=_environment(),
+            )  # fmt: skip
+        finally:
+            os.close(file)
+
     async def _be_ready(self) -> None:
         assert self._process and self._process.stderr  # noqa: S101  # a pipe
         try:
-            kind, length, *_ = ANSWER.unpack(await self._read(ANSWER.size))
+            kind, _, length, *_ = ANSWER.unpack(await self._read(ANSWER.size))
+            if kind == b"R":
+                return
+            why = await self._told(length) if kind == b"F" else "it answered nonsense"
+        except LiedError as error:
+            why = str(error)
         except GoneError as error:
             words = (await self._process.stderr.read()).decode("utf-8", "replace").strip().splitlines()
             last = words[-1][:300] if words else "it said nothing"
             raise FatalError(f"a decoder process ended as it started: {last}") from error
-        if kind == b"R":
-            return
-        told = await self._told(length) if kind == b"F" else {"detail": "it answered nonsense"}
         remedy = "decode.confine = limits does without the filter: resource limits alone then hold the decoder"
-        raise FatalError(f"a decoder process cannot be confined: {told['detail']}; {remedy}")
+        raise FatalError(f"a decoder process cannot be confined: {why}; {remedy}")
 
-    async def _refusal(self, length: int) -> RejectedError:
-        told = await self._told(length)
-        if told.get("reason") not in REASONS:
+    async def _refusal(self, reason: int, length: int) -> RejectedError:
+        if reason >= len(REASONS):
             raise LiedError("the decoder process answered with a reason that it cannot have")
-        return RejectedError(Reason(told["reason"]), Stage.DECODE, str(told.get("detail"))[:300])
+        return RejectedError(Reason(REASONS[reason]), Stage.DECODE, await self._told(length))
 
-    async def _told(self, length: int) -> dict[str, str]:
+    async def _told(self, length: int) -> str:
+        """Words as they are: nothing in them is parsed."""
         if length > MAX_TOLD_BYTES:
             raise LiedError(f"the decoder process wants to say {length:,} bytes")
-        try:
-            told = json.loads(await self._read(length))
-        except ValueError as error:
-            raise LiedError("the decoder process answered nonsense") from error
-        return told if isinstance(told, dict) else {}
+        return (await self._read(length)).decode("utf-8", "replace")
 
     def _picture(self, fetched: FetchedImage, numbers: list[int]) -> DecodedImage:
         width, height, side, rows, columns = numbers
