@@ -94,7 +94,7 @@ class Infer:
             return list(self._predict(listings)), 0
         except FatalError:
             raise
-        except Exception as error:  # whatever the model raises, it is this batch's business alone
+        except BaseException as error:  # whatever the model raises, panics too, it is this batch's business alone
             if isinstance(error, OutOfMemoryError) and len(listings) > 1:
                 self.max_listings = max(1, len(listings) // 2)
             if len(listings) == 1:
@@ -124,5 +124,5 @@ class Infer:
         return self._predictor
 
 
-def _refusal(error: Exception) -> RejectedError:
+def _refusal(error: BaseException) -> RejectedError:
     return RejectedError(Reason.MODEL_FAILED, Stage.INFER, f"the model failed on this listing alone: {describe(error)}")

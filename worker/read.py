@@ -184,7 +184,7 @@ class Read:
         assert self._reader is not None  # noqa: S101  # start() comes first
         try:
             texts = self._reader.read([image.reading_pixels for image in images])
-        except Exception as error:  # whatever the engine raises, it is these pictures' business alone
+        except BaseException as error:  # whatever the engine raises, panics too, it is these pictures' business alone
             if len(images) == 1:
                 log.warning("read.picture_failed", sha256=images[0].sha256, error=describe(error))
                 return [_answer_for(error)]
@@ -196,7 +196,7 @@ class Read:
         return self._read_or_split(images[:middle]) + self._read_or_split(images[middle:])
 
 
-def _answer_for(error: Exception) -> UnreadText | RejectedError:
+def _answer_for(error: BaseException) -> UnreadText | RejectedError:
     """What a failure on one picture alone means: its fault, but for memory, which may be there another time."""
     detail = f"the OCR engine failed on this picture: {describe(error)}"
     if isinstance(error, OutOfMemoryError | MemoryError):

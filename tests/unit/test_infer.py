@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +15,10 @@ from worker.errors import FatalError, RejectedError
 from worker.infer import Infer
 
 INFO = ModelInfo("fake", "1", "1", 4, 8, "cpu", "none")
+
+
+class PanicException(BaseException):
+    """As pyo3 raises it: no `Exception`."""
 
 
 class Echo:
@@ -35,6 +40,8 @@ class Echo:
             raise OutOfMemoryError("too many")
         if any("bad" in one.title for one in listings):
             raise ValueError("cannot predict this")
+        if any("panic" in one.title for one in listings):
+            raise PanicException("not a boundary")
         if any("nan" in one.title for one in listings):
             not_a_number = Scores(np.array([np.nan], np.float32), None, None)
             return [Prediction({"color": not_a_number}, None, (), None, (), None) for _ in listings]
@@ -47,7 +54,8 @@ async def run(predictor: Echo, titles: Sequence[str]) -> list[float | str | None
     infer = Infer(lambda: predictor)
     await infer.start()
     try:
-        result = await infer.predict([ListingInput(title) for title in titles])
+        async with asyncio.timeout(10):
+            result = await infer.predict([ListingInput(title) for title in titles])
     finally:
         await infer.close()
     return [one.reason.value if isinstance(one, RejectedError) else one.association for one in result.answers]
@@ -57,6 +65,11 @@ async def test_bad_listing_is_found_and_neighbours_keep_their_answers() -> None:
     """One listing that cannot be predicted is refused; all others get their own answers, in order."""
     titles = ["a", "bb", "bad", "dddd", "eeeee"]
     assert await run(Echo(), titles) == [0.01, 0.02, "model_failed", 0.04, 0.05]
+
+
+async def test_a_panic_is_the_listings_alone() -> None:
+    """What compiled code raises past every ``except Exception`` refuses one listing; the device's thread goes on."""
+    assert await run(Echo(), ["a", "panic", "ccc"]) == [0.01, "model_failed", 0.03]
 
 
 async def test_scores_that_are_no_numbers_are_refused() -> None:

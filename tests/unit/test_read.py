@@ -43,7 +43,7 @@ class Echo:
         self.gate = threading.Event()
         self.gate.set()
         self.calls: list[int] = []
-        self.error: Exception = ValueError("cannot read this")
+        self.error: BaseException = ValueError("cannot read this")
         self.is_broken = False
 
     def read(self, pictures: Sequence[Pixels]) -> list[ReadText]:
@@ -129,6 +129,20 @@ async def test_bad_picture_fails_alone(lane: Read, reader: Echo, metrics: Metric
     num_calls = len(reader.calls)
     assert isinstance(await lane.read(image(BAD)), UnreadText)
     assert len(reader.calls) == num_calls + 1
+
+
+class PanicException(BaseException):
+    """As pyo3 raises it: no `Exception`."""
+
+
+async def test_a_panic_is_the_pictures_alone(lane: Read, reader: Echo) -> None:
+    """What compiled code raises past every ``except Exception`` costs one picture's text, and the lane goes on."""
+    reader.error = PanicException("not a boundary")
+    async with asyncio.timeout(10):
+        found = await asyncio.gather(*(lane.read(image(number)) for number in (1, BAD, 3)))
+        assert isinstance(found[1], UnreadText) and "PanicException" in found[1].detail
+        assert [words(text) for text in (found[0], found[2])] == [["says 1"], ["says 3"]]
+        assert words(await lane.read(image(4))) == ["says 4"]
 
 
 @pytest.mark.parametrize("error", [MemoryError("no more"), OutOfMemoryError("no more")])

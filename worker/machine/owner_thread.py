@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import threading
 from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 class OwnerThread:
@@ -33,31 +35,43 @@ class OwnerThread:
         self._work.put(None)
 
     async def run(self, action: Callable[[], T]) -> T:
-        """Run ``action`` on the thread; its result or exception comes back here."""
-        loop = asyncio.get_running_loop()
-        outcome: asyncio.Future[T] = loop.create_future()
-
-        def settle(result: T | None, error: BaseException | None) -> None:
-            if outcome.done():
-                return
-            if error is not None:
-                outcome.set_exception(error)
-            else:
-                outcome.set_result(result)  # type: ignore[arg-type]  # T may be None itself
-
-        def work() -> None:
-            try:
-                result, error = action(), None
-            except Exception as raised:  # carried to the caller, who decides
-                result, error = None, raised
-            try:
-                loop.call_soon_threadsafe(settle, result, error)
-            except RuntimeError:
-                return  # the loop is closed: nobody waits any more
-
-        self._work.put(work)
+        """Run ``action`` on the thread; its result comes back here, or what it raised, always as an `Exception`."""
+        outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._work.put(lambda: answer(outcome, action))
         return await outcome
 
     def _main(self) -> None:
         while (work := self._work.get()) is not None:
             work()
+
+
+def answer(outcome: asyncio.Future[T], action: Callable[[], T]) -> None:
+    """Run ``action`` on this thread and tell ``outcome``'s loop what came of it. Never raises."""
+    try:
+        result = action()
+    except BaseException as raised:  # carried to the caller, who decides; the thread goes on
+        _tell(outcome, outcome.set_exception, _ordinary(raised))
+    else:
+        _tell(outcome, outcome.set_result, result)
+
+
+def _tell(outcome: asyncio.Future[T], settle: Callable[[U], None], what: U) -> None:
+    def unless_given_up() -> None:
+        if not outcome.done():
+            settle(what)
+
+    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        outcome.get_loop().call_soon_threadsafe(unless_given_up)
+
+
+def _ordinary(error: BaseException) -> Exception:
+    """The same as an error that its caller can handle.
+
+    Compiled code in Rust ends a call with a class that ``except Exception`` lets pass (pyo3's PanicException). It would
+    end this thread, for which everybody then waits, or the event loop. StopIteration is what no future can carry.
+    """
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    panic = RuntimeError(f"the call ended in a {type(error).__name__}")  # which may quote what it choked on
+    panic.__cause__ = error
+    return panic
