@@ -95,7 +95,9 @@ def _id_in(value: bytes | None) -> str | None:
     """The listing's id even if the rest of the line breaks the schema, so that the error can be matched."""
     try:
         found = json.loads(value or b"")
+        listing_id = found.get("listing_id") if isinstance(found, dict) else None
+        # Encoded, as an id with half a character in it, which JSON can hold, could not be written into the line.
+        is_id = isinstance(listing_id, str) and 0 < len(listing_id) <= 128 and bool(listing_id.encode())
     except (ValueError, RecursionError):
         return None
-    listing_id = found.get("listing_id") if isinstance(found, dict) else None
-    return listing_id if isinstance(listing_id, str) and 0 < len(listing_id) <= 128 else None
+    return listing_id if is_id else None
