@@ -35,9 +35,13 @@ class RejectedError(HangtagError):
 
     ``reason`` is from the contract's closed list, ``stage`` says where it was found and ``detail``
     names the value and the limit in words an operator can act on. No titles, URL queries or secrets.
+
+    Hosts, codecs and libraries put their own words into it, a header that is no UTF-8 even half a character, which no
+    event could be written with. Such are spelt out here, so that whatever takes the detail from here can write it.
     """
 
     def __init__(self, reason: Reason, stage: Stage, detail: str) -> None:
+        detail = detail.encode(errors="backslashreplace").decode()
         super().__init__(f"{reason.value} at {stage.value}: {detail}")
         self.reason = reason
         self.stage = stage

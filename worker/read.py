@@ -198,7 +198,8 @@ class Read:
 
 def _answer_for(error: BaseException) -> UnreadText | RejectedError:
     """What a failure on one picture alone means: its fault, but for memory, which may be there another time."""
-    detail = f"the OCR engine failed on this picture: {describe(error)}"
-    if isinstance(error, OutOfMemoryError | MemoryError):
-        return RejectedError(Reason.MODEL_FAILED, Stage.READ, detail)
-    return UnreadText(Reason.MODEL_FAILED, detail)
+    rejected = RejectedError(
+        Reason.MODEL_FAILED, Stage.READ, f"the OCR engine failed on this picture: {describe(error)}"
+    )
+    is_memory = isinstance(error, OutOfMemoryError | MemoryError)
+    return rejected if is_memory else UnreadText(rejected.reason, rejected.detail)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from schemas.deadletter import Reason
+from schemas.deadletter import Reason, Stage
 from schemas.topics import Topics
 from tests.unit.enrich_samples import (
     INFO,
@@ -25,7 +25,7 @@ from tests.unit.enrich_samples import (
 )
 from worker.enrich import build_error_line, build_events, build_tag_line, build_text_event, check_sizes
 from worker.errors import RejectedError
-from worker.item import OutputRecord
+from worker.item import FailedImage, OutputRecord
 
 TEXTS = (read_text(("SALE", "other"), ("Oak chair", "title")), None)
 
@@ -59,6 +59,16 @@ def test_failed_picture_says_why_in_its_place() -> None:
     for body in (scenes, texts):
         assert body["images"][1]["error"] == {"reason": "http_error", "detail": "the server said 404"}
     assert "error" not in scenes["images"][0]
+
+
+def test_half_a_character_in_a_strangers_words_costs_no_listing() -> None:
+    """A picture that failed with such words is told of in its place, and the events can be written all the same."""
+    error = RejectedError(Reason.NOT_AN_IMAGE, Stage.FETCH, "served as \udcff")
+    gone = FailedImage("https://img.test/gone.jpg", error.reason, error.stage, error.detail)
+    built = build_events(item(decoded(), gone), tags(1), TEXTS, (price(),), INFO, TOPICS, now=NOW)
+    for one in built[1:]:
+        assert json.loads(one.value or b"")["images"][1]["error"]["detail"] == r"served as \udcff"
+    assert json.dumps(build_error_line("L1", error), ensure_ascii=False).encode()
 
 
 def test_price_and_title_come_from_the_pictures() -> None:

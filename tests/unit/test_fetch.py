@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -147,6 +148,32 @@ async def test_page_served_as_picture_is_not_one() -> None:
 
     async with fetching(handler) as (fetcher, base, budget, _):
         assert (await rejected(fetcher, f"{base}/a.jpg", budget)).reason is Reason.NOT_AN_IMAGE
+
+
+async def test_what_a_host_calls_its_answer_is_told_in_words_that_can_be_written() -> None:
+    """A content type that is no UTF-8 is quoted, and neither the log nor an event stumbles over it."""
+    async with answering(b"HTTP/1.1 200 OK\r\nContent-Type: \xff/html\r\nContent-Length: 5\r\n\r\nhello") as endpoint:
+        fetcher = Fetcher(FetchPolicy(allow_endpoints=(endpoint,)), Metrics(), wait=Waits())
+        await fetcher.start()
+        error = await rejected(fetcher, f"http://{endpoint}/a.jpg", Budget(1 << 20))
+        await fetcher.close()
+    assert error.reason is Reason.NOT_AN_IMAGE
+    assert error.detail.encode().endswith(b"(served as \\udcff/html)") and str(error).encode()
+
+
+@asynccontextmanager
+async def answering(answer: bytes) -> AsyncIterator[str]:
+    """The endpoint of a host that says this to whoever asks, byte for byte."""
+
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(say, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        yield f"{host}:{port}"
 
 
 async def test_dead_host_is_given_up() -> None:
