@@ -52,7 +52,8 @@ class SeenPictures:
 
         def features(computed: torch.Tensor | None) -> torch.Tensor:
             if computed is not None:
-                known.update(zip(places, computed, strict=True))
+                # Copies: a row of the batch's tensor, kept, would keep the whole batch.
+                known.update((key, row.clone()) for key, row in zip(places, computed, strict=True))
             self._remember(known)
             return torch.stack([known[key] for key in keys])
 

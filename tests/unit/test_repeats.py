@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 
 import numpy as np
@@ -61,6 +62,21 @@ def test_what_is_remembered_is_bounded() -> None:
     assert tower.calls == [1, 1, 1]
     assert see(batch(1, 2)).flatten().tolist() == [1, 2]
     assert tower.calls == [1, 1, 1, 1]
+
+
+def test_what_is_remembered_keeps_no_batch() -> None:
+    """A picture that comes again and again keeps its own features, not those of all that once came with it."""
+    batches: list[weakref.ref[torch.Tensor]] = []
+
+    def tower(pictures: Pictures) -> torch.Tensor:
+        features = torch.zeros(len(pictures), 4)
+        batches.append(weakref.ref(features))
+        return features
+
+    see = SeenPictures(tower)
+    kept = see(batch(*range(8)))
+    assert kept.shape == (8, 4)
+    assert [one() for one in batches] == [None]
 
 
 def test_more_pictures_than_are_remembered() -> None:
