@@ -16,6 +16,7 @@ from schemas.listing import ListingCreated
 from worker.telemetry.tracing import NO_TRACE, Trace
 
 Headers = tuple[tuple[str, bytes | None], ...]
+_HEADER_BYTES = 12  # that a header takes beside its name and value, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,8 @@ class Record:
 
     @property
     def num_bytes(self) -> int:
-        """Bytes that holding this record costs."""
-        return len(self.key or b"") + len(self.value or b"")
+        """Bytes that holding this record costs, headers included."""
+        return _num_bytes(self.key, self.value, self.headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +112,7 @@ class OutputRecord:
     @property
     def num_bytes(self) -> int:
         """Upper estimate of what the broker counts against ``max.message.bytes``."""
-        num_bytes = len(self.key or b"") + len(self.value or b"") + 80
-        for name, value in self.headers:
-            num_bytes += len(name.encode()) + len(value or b"") + 12
-        return num_bytes
+        return _num_bytes(self.key, self.value, self.headers) + 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,3 +156,10 @@ class Flight:
         self.stage = stage
         if self.on_stage is not None:
             self.on_stage()
+
+
+def _num_bytes(key: bytes | None, value: bytes | None, headers: Headers) -> int:
+    num_bytes = len(key or b"") + len(value or b"")
+    for name, told in headers:
+        num_bytes += len(name.encode()) + len(told or b"") + _HEADER_BYTES
+    return num_bytes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from worker.item import Origin, Record
+from worker.item import Headers, Origin, Record
 from worker.offsets import CLEAN, PartitionLedger
 from worker.partitions.backlogs import Backlogs
 from worker.partitions.intake_policy import IntakePolicy
@@ -18,14 +18,14 @@ class World:
         self.backlogs = Backlogs(policy, self._tell)
         self.partitions = [_partition(number) for number in range(num_partitions)]
 
-    def send(self, number: int, count: int, num_bytes: int = 10) -> None:
+    def send(self, number: int, count: int, num_bytes: int = 10, headers: Headers = ()) -> None:
         """Records come to one partition."""
         partition = self.partitions[number]
         for _ in range(count):
             offset = partition.ledger.next_offset
             partition.ledger.deliver(offset)
             origin = Origin("created", number, offset, None)
-            record = Record(None, b"x" * num_bytes, (), origin)
+            record = Record(None, b"x" * num_bytes, headers, origin)
             self.backlogs.add(partition, record, origin, partition.order.enter(offset))
         self.backlogs.came([partition], self.partitions)
 
@@ -92,6 +92,15 @@ def test_heavy_records_hold_all_back_until_half_of_them_is_gone() -> None:
     world.start(4)
     assert world.paused == {0, 1}
     world.start(3)
+    assert world.paused == set()
+
+
+def test_headers_weigh_too() -> None:
+    """Records of hardly any value but with large headers cost as much memory as those headers."""
+    world = World(2, IntakePolicy(max_backlog_records=100, max_backlog_bytes=1000))
+    world.send(0, 9, num_bytes=10, headers=(("n" * 50, b"v" * 50), ("empty", None)))
+    assert world.paused == {0}
+    world.start(9)
     assert world.paused == set()
 
 
