@@ -373,7 +373,8 @@ def _check_answer(response: aiohttp.ClientResponse, url: URL) -> None:
     answered = rejected(Reason.HTTP_ERROR, f"{shown(url)}: the host answered {response.status}")
     if response.status in _TRY_AGAIN:
         told = response.headers.get("Retry-After", "")
-        raise RetryError(answered, is_host=False, wait_seconds=float(told) if told.isdigit() and len(told) < 6 else 0.0)
+        is_seconds = told.isascii() and told.isdigit() and len(told) < 6
+        raise RetryError(answered, is_host=False, wait_seconds=float(told) if is_seconds else 0.0)
     raise answered
 
 

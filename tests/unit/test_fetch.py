@@ -98,6 +98,20 @@ async def test_busy_host_is_asked_again_when_it_says() -> None:
     assert waits == [7.0]
 
 
+@pytest.mark.parametrize("told", ["\u00b2", "\u0663", "-7", "1e9", "999999", "Fri, 31 Dec 1999 23:59:59 GMT"])
+async def test_busy_host_whose_wait_cannot_be_used_is_asked_again_all_the_same(told: str) -> None:
+    """Only plain seconds count, and of those few; anything else is as if the host had named none."""
+    answers = [503, 200]
+
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(status=answers.pop(0), body=JPEG, headers={"Retry-After": told})
+
+    async with fetching(handler) as (fetcher, base, budget, waits):
+        image = await fetcher.fetch(f"{base}/a.jpg", budget.lease())
+    assert image.body == JPEG
+    assert 0.0 < waits[0] < 60.0
+
+
 async def test_redirect_inside_is_refused() -> None:
     """A public-looking host cannot send the worker to a private one."""
 
