@@ -15,7 +15,7 @@ from typing import Literal
 
 from model.mentions import Reading
 from model.taxonomy import Taxonomy
-from model.types import STATED_IN_FULL, Mention, ReadText, Span
+from model.types import STATED_IN_FULL, Mention, ReadText, Span, TextLine
 from model.wording.asides import is_named_for, is_of_part, without_asides
 from model.wording.folding import Folded, fold
 from model.wording.packs import find_packs
@@ -27,7 +27,7 @@ from model.wording.words import Found, WordFinder
 _RULES_VERSION = "8"
 _RELIABILITY = {"title": 0.95, "description": 0.8, "ocr": 0.7}
 _OF_PART = 0.5  # how much less a part's colour says of the whole
-_MAX_CHARACTERS = 20_000
+_MAX_CHARACTERS = 20_000  # of a title, of a description, and of all that was read in a listing's pictures
 _MAX_MENTIONS = 200
 
 Kind = Literal["title", "description", "ocr"]
@@ -92,6 +92,8 @@ class Extractor:
     ) -> list[Mention]:
         """All mentions, title first. Spans are code points of ``title`` and ``description`` as given; ``language`` is
         the BCP 47 tag that the seller named, if one.
+
+        The event loop waits for this, so it is bounded: at most 200 mentions of the first 20,000 characters of each.
         """
         return list(self.read(title, description, texts, language).mentions)
 
@@ -109,9 +111,10 @@ class Extractor:
             {name: frozenset(value for value in own if (name, value) not in written) for name, own in one.items()}
             for one in (seen.denied, seen.silenced)
         )
-        for image, read in enumerate(texts):
-            for index, line in enumerate(read.lines if read else ()):
-                self._note(seen, scope, _folded(line.text), _Place("ocr", line.score, image, index))
+        for image, index, line in _lines(texts):
+            if len(seen.mentions) >= _MAX_MENTIONS:
+                break
+            self._note(seen, scope, _folded(line.text), _Place("ocr", line.score, image, index))
         return Reading(seen.mentions[:_MAX_MENTIONS], denied, silenced)
 
     def _note(self, seen: _Seen, scope: Scope, folded: Folded, place: _Place, title: str = "") -> None:
@@ -153,3 +156,14 @@ def _without_asides(text: str) -> str:
 
 def _folded(text: str) -> Folded:
     return fold(text[:_MAX_CHARACTERS])
+
+
+def _lines(texts: Sequence[ReadText | None]) -> Iterator[tuple[int, int, TextLine]]:
+    """Picture, place and line of all that was read, up to as many characters as are looked at."""
+    left = _MAX_CHARACTERS
+    for image, text in enumerate(texts):
+        for index, line in enumerate(text.lines if text else ()):
+            left -= len(line.text)
+            if left < 0:
+                return
+            yield image, index, line

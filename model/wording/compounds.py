@@ -6,6 +6,7 @@ from model.taxonomy import Wording
 
 FIRST_CJK = "\u3040"
 HEAD = 3  # letters by which words that may be compounds are sorted out quickly
+MAX_COMPOUND = 64  # letters: hardly a word in use has more, and looking into one takes the square of its length
 _MIN_REST = 3  # letters that a longer word has beside the one in it
 
 
@@ -61,7 +62,9 @@ class Compounds:
         self.tails = frozenset(one[-HEAD:] for one in (*self._ends, *self._suffixes))
 
     def value(self, word: str) -> str | None:
-        """The value that a part of ``word`` states."""
+        """The value that a part of ``word`` states. Longer ones than `MAX_COMPOUND` are not looked into."""
+        if len(word) > MAX_COMPOUND:
+            return None
         return self._shade(word) or self._colored(word) or self._beginning(word) or self._end(word)
 
     def _shade(self, word: str) -> str | None:

@@ -19,11 +19,12 @@ from model.wording.price_forms import PriceForm, Reading, find_forms, find_loose
 from model.wording.price_units import per_after
 from model.wording.price_words import begins_saving, is_no_price
 
-PRICES_VERSION = "5"
+PRICES_VERSION = "6"
 _BARE_FORM = 0.5  # a number with cents and no sign
 _UNIT_FORM = 0.85  # a number with cents and a unit, and no sign
 _BY_FEED = 0.97  # a reading that the feed states too
 _MAX_PRICES = 50
+_MAX_FORMS = 4 * _MAX_PRICES  # amounts of one picture that are looked at, prices or not
 _LETTER = re.compile(r"[^\W\d_]")
 
 _STRUCK = re.compile(
@@ -48,21 +49,32 @@ class PriceHints:
 
 
 def find_prices(texts: Sequence[ReadText | None], hints: PriceHints) -> list[Price]:
-    """All prices in the pictures, in reading order; ``image`` and ``line`` say where. At most 50."""
+    """All prices in the pictures, in reading order; ``image`` and ``line`` say where.
+
+    The event loop waits for this, so it is bounded: at most 50 prices, of those lines of each picture that state its
+    first 200 amounts.
+    """
     found: list[Price] = []
     for image, text in enumerate(texts):
+        if len(found) >= _MAX_PRICES:
+            break
         if text is not None:
-            forms = [_forms(line) for line in text.lines]
-            if any(form.currencies for line in forms for form in line):
-                forms = [one or _crossed_alone(line) for one, line in zip(forms, text.lines, strict=True)]
-            forms = _with_units(forms, text.lines)
-            here = [
-                price
-                for index, (line, one) in enumerate(zip(text.lines, forms, strict=True))
-                for price in _in_line(line, one, image, index, hints)
-            ]
-            found += _as_sales(_with_shared_currency(here))
+            found += _in_picture(text.lines, image, hints)
     return found[:_MAX_PRICES]
+
+
+def _in_picture(lines: Sequence[TextLine], image: int, hints: PriceHints) -> list[Price]:
+    forms = _forms_of(lines)
+    lines = lines[: len(forms)]
+    if any(form.currencies for line in forms for form in line):
+        forms = [one or _crossed_alone(line) for one, line in zip(forms, lines, strict=True)]
+    forms = _with_units(forms, lines)
+    here = [
+        price
+        for index, (line, one) in enumerate(zip(lines, forms, strict=True))
+        for price in _in_line(line, one, image, index, hints)
+    ]
+    return _as_sales(_with_shared_currency(here))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +84,18 @@ class _Stated:
     price: Price
     currencies: tuple[str, ...]
     is_crossed: bool
+
+
+def _forms_of(lines: Sequence[TextLine]) -> list[list[PriceForm]]:
+    """What each line states, up to the line with the last amount that is looked at."""
+    found: list[list[PriceForm]] = []
+    num_forms = 0
+    for line in lines:
+        if num_forms >= _MAX_FORMS:
+            break
+        found.append(_forms(line))
+        num_forms += len(found[-1])
+    return found
 
 
 def _forms(line: TextLine) -> list[PriceForm]:

@@ -158,6 +158,15 @@ def test_there_is_a_limit_to_what_is_reported() -> None:
     assert len(EXTRACTOR.extract("", "black " * 3_000, ())) <= 200
 
 
+def test_there_is_a_limit_to_what_is_looked_at_in_pictures() -> None:
+    """Of all pictures together as many characters as of a description; what stands before the limit counts as ever."""
+    small_print = ReadText((TextLine("z" * 100, 1.0, BOX),) * 100)
+    colors = ReadText((TextLine("black" + "z" * 94, 1.0, BOX), TextLine("black", 1.0, BOX)))
+    inside = EXTRACTOR.extract("", "", (small_print, None, colors))
+    assert [(one.value, one.span.image, one.span.line) for one in inside] == [("black", 2, 1)]
+    assert EXTRACTOR.extract("", "", (small_print, small_print, colors)) == []
+
+
 def test_the_revision_follows_the_taxonomy() -> None:
     """The same rules and taxonomy have the same revision."""
     assert EXTRACTOR.revision == Extractor(load_taxonomy()).revision

@@ -375,3 +375,20 @@ def test_hostile_lines_are_read_in_linear_time() -> None:
     for text in ("1," * 50_000, "1 " * 50_000, "$" * 100_000, "1" * 100_000, "€1" * 50_000, "1€99" + " " * 100_000):
         assert has_price(text) in (True, False)
         assert len(read(text)) <= 50
+
+
+def test_there_is_a_limit_to_what_is_looked_at() -> None:
+    """Of one picture the lines that state its first 200 amounts, prices or not; the next picture has its own 200."""
+    saving, price = TextLine("Save $5", 1.0, SQUARE), TextLine("$20", 1.0, SQUARE)
+    pictures = [ReadText((*[saving] * number, price)) for number in (199, 200, 199)]
+    assert [(found.amount, found.image, found.line) for found in find_prices(pictures, NOTHING)] == [
+        ("20", 0, 199),
+        ("20", 2, 199),
+    ]
+
+
+def test_no_more_than_fifty_prices_are_reported() -> None:
+    """The first ones, in reading order, over all pictures."""
+    pictures = [ReadText((TextLine(f"${picture + 1}0", 1.0, SQUARE),) * 30) for picture in range(3)]
+    found = find_prices(pictures, NOTHING)
+    assert [one.amount for one in found] == ["10"] * 30 + ["20"] * 20

@@ -45,6 +45,16 @@ def test_a_text_of_one_word_repeated_has_a_limit() -> None:
     assert len(WordFinder(load_taxonomy()).find("黑色" * 10_000).stated) <= 200
 
 
+def test_a_word_longer_than_any_in_use_is_not_looked_into() -> None:
+    """What that takes grows with the square of its length; one as long as the longest in use is, and what follows."""
+    finder = WordFinder(load_taxonomy())
+    longest = "kiefernholz".rjust(64, "x")
+    longer = "x" + longest
+    assert [one.value for one in finder.find(longest)] == ["wood"]
+    assert finder.find(longer) == [] == finder.find("kiefernholz" * 1_800)
+    assert [one.value for one in finder.find(f"{longer} kiefernholz")] == ["wood"]
+
+
 def test_a_word_is_found_whatever_stands_around_it() -> None:
     """Punctuation, hyphens, underscores and other alphabets end a word."""
     finder = WordFinder(load_taxonomy())
