@@ -10,11 +10,9 @@ connection that is kept. The download under way has a `WireBudget`; a socket who
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import socket
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,6 +22,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from worker.fetching.guard import Guard, RefusedError
+from worker.machine.loose_threads import LooseThreads
 
 if TYPE_CHECKING:
     from aiohttp.client_reqrep import ClientRequest
@@ -37,24 +36,24 @@ _TOO_MUCH = "the host sent more than this download may take"
 
 
 class PooledResolver(AbstractResolver):
-    """The system's resolver on threads of its own: names that hang hold up neither each other nor the loop's executor.
+    """The system's resolver on threads of its own: names that hang hold up neither the loop's executor nor the end of
+    the process, and other names only when there are as many as threads.
 
     aiohttp shares one look-up among all who wait for a name, so a dead name server costs one thread per name.
     """
 
     def __init__(self, max_threads: int = _DNS_THREADS) -> None:
-        self._threads = ThreadPoolExecutor(max_threads, thread_name_prefix="dns")
+        self._threads = LooseThreads("dns", max_threads)
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         """See aiohttp. Raises OSError when the name does not resolve."""
-        found = await asyncio.get_running_loop().run_in_executor(self._threads, _look_up, host, port, family)
+        found = await self._threads.run(lambda: _look_up(host, port, family))
         return [_result(host, port, entry) for entry in found]
 
     async def close(self) -> None:
-        """Start no more look-ups; those that hang end by themselves."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Nothing to close: aiohttp gives up who waits, and look-ups that hang end by themselves."""
 
 
 class GuardedResolver(AbstractResolver):
