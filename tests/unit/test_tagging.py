@@ -172,6 +172,46 @@ def test_one_side_alone_must_reach_its_own_threshold(images: int, status: str) -
 # ---- words
 
 
+SURE_OF_BLACK = ("black", 0.9)
+
+
+@pytest.mark.parametrize("title", ["black pepper mill", "no black chair", "Black Velvet Blu-ray"])
+def test_what_words_take_away_is_not_believed_of_the_titles_experts(title: str) -> None:
+    """They know that such titles are usually of black things, and not what the words mean."""
+    found = tag(prediction(images=0, color=scores("color", "black", 0.9, None, SURE_OF_BLACK)), title)
+    assert "black" not in tops(found.attributes["color"])
+
+
+def test_pictures_are_believed_all_the_same_unless_the_words_deny_it() -> None:
+    """A pepper mill may be black; what is not leather may look as if it were."""
+    mill = prediction(color=scores("color", "black", 0.9, ("black", 0.8), SURE_OF_BLACK))
+    assert tops(tag(mill, "black pepper mill").attributes["color"])[0] == "black"
+    bag = prediction(material=scores("material", "leather", 0.9, ("leather", 0.8), ("leather", 0.9)))
+    assert "leather" not in tops(tag(bag, "bag, no leather").attributes["material"])
+
+
+def test_a_colour_that_the_description_names_outweighs_what_such_titles_usually_are() -> None:
+    """Winter coats are mostly black; this one is not, as its description says by name."""
+    coat = prediction(images=0, color=scores("color", "black", 0.9, None, SURE_OF_BLACK))
+    named = tag(coat, "winter coat", "Colour: red").attributes["color"]
+    assert (tops(named), named.consistency) == (["red"], "text_only")
+    assert tops(tag(coat, "winter coat", "A good one for red carpets").attributes["color"])[0] == "black"
+
+
+@pytest.mark.parametrize(("images", "expected"), [(0, []), (1, ["wood"])])
+def test_a_material_that_nobody_states_is_the_pictures_alone(images: int, expected: list[str]) -> None:
+    """All titles of training state one, so their experts see one in any."""
+    image = ("wood", 0.6) if images else None
+    seen = prediction(images=images, material=scores("material", "glass", 0.9, image, ("glass", 0.9)))
+    assert tops(tag(seen, "protein powder").attributes["material"])[:1] == expected
+
+
+def test_a_titles_size_comes_before_a_descriptions() -> None:
+    """However explicit the latter: it may be another thing's."""
+    size = tag(prediction(), "curtain 140x260", "size M").attributes["size"]
+    assert tops(size) == ["140x260", "M"]
+
+
 def test_words_lift_what_they_state_and_sums_stay_within_one() -> None:
     """A colour in the title raises its score above what the model alone said."""
     alone = scores("color", "red", 0.5, ("red", 0.5), ("red", 0.5))

@@ -194,6 +194,13 @@ def test_a_number_beside_a_look_alike_of_a_unit_is_no_size(text: str) -> None:
         ("navy suit 42R", "42R", "bulb 42R"),
         ("Zara black dress M", "M", "t-shirt Tesla Model S"),
         ("baskets blanches 42", "42", "Box für Schuhe 42"),
+        ("Hoodie L grey", "L", "regal L grau"),
+        ("Bluse Gr 38", "38", "wert 500 gr 38"),
+        ("jas stl 40/42", "40-42", "kaffee stl"),
+        ("scarpe numero 43", "43", "rivista numero 43"),
+        ("Jacke Kinder 104/110", "104-110", "Beutel 104/110"),
+        ("Steppjacke 48/50", "48-50", "filter 48/50"),
+        ("boys shirt age 7-8", "7-8Y", "game age 7-8"),
     ],
 )
 def test_some_forms_are_sizes_only_beside_something_to_wear(worn: str, value: str, not_worn: str) -> None:

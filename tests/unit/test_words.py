@@ -50,9 +50,9 @@ def test_a_word_longer_than_any_in_use_is_not_looked_into() -> None:
     finder = WordFinder(load_taxonomy())
     longest = "kiefernholz".rjust(64, "x")
     longer = "x" + longest
-    assert [one.value for one in finder.find(longest)] == ["wood"]
-    assert finder.find(longer) == [] == finder.find("kiefernholz" * 1_800)
-    assert [one.value for one in finder.find(f"{longer} kiefernholz")] == ["wood"]
+    assert [one.value for one in finder.find(longest).stated] == ["wood"]
+    assert finder.find(longer).stated == [] == finder.find("kiefernholz" * 1_800).stated
+    assert [one.value for one in finder.find(f"{longer} kiefernholz").stated] == ["wood"]
 
 
 def test_a_word_is_found_whatever_stands_around_it() -> None:
