@@ -16,7 +16,9 @@ from tests.audit import judge, read_outputs
 from tests.integration.stream import Stream, WorkerProcess, until
 from tests.reliability.fleet import COMMAND, SETTINGS, image_host
 from tests.reliability.traffic import listing
+from tests.reliability.worker import Faults
 from tests.servers.base import Server
+from tests.servers.record_limits import limit_records
 from worker.demo.imagehost import ImageHost
 from worker.replay import find_plan, make_output_topics, standings
 from worker.replays.plan import Plan, Request
@@ -157,6 +159,49 @@ async def test_a_backfill_that_fails_leaves_live_traffic_alone(kafka: Server) ->
         finally:
             await worker.kill()
     assert not list(read_outputs(stream.servers, shadow(stream)))
+
+
+async def test_a_backfill_that_fails_after_results_goes_on_where_it_was(kafka: Server) -> None:
+    """All is tagged, but that it is done cannot be written: the next try adds nothing to the counts, and ends."""
+    stream = Stream(kafka.address, num_partitions=1)
+    stream.create()
+    plans = settings_of(stream).kafka.replay_topic
+    async with image_host() as host:
+        stream.send(numbered("old", 40, host))
+        await asyncio.to_thread(freeze, stream, "late")
+        await asyncio.to_thread(limit_records, stream.servers, {plans: 10})
+        own = {"BACKFILL__NAME": "late", "KAFKA__START_AT": "latest"}
+        worker = await start(stream, host, own, Faults(again_seconds=0.2).to_environment())
+        try:
+            assert await worker.until("backfill.failed"), worker.log[-8:]
+            assert "could not be written" in "".join(worker.log)
+            assert outputs_are_clean(stream, shadow(stream), 0, 40)
+            await asyncio.to_thread(limit_records, stream.servers, {plans: 1 << 20})
+            assert await worker.until("backfill.done"), worker.log[-8:]
+            tagged = 'hangtag_backfill_listings_total{outcome="tagged"}'
+            assert await asyncio.to_thread(metric, worker, tagged) == 40
+            assert await worker.stop() == 0
+        finally:
+            await worker.kill()
+
+
+async def test_a_backfill_does_not_go_on_without_looking_whether_to_rest(kafka: Server) -> None:
+    """What looks at live traffic fails: so does this try, loudly, and the next one is whole again."""
+    stream = Stream(kafka.address, num_partitions=1)
+    stream.create()
+    async with image_host() as host:
+        stream.send(numbered("old", 40, host))
+        await asyncio.to_thread(freeze, stream, "blind")
+        own = {"BACKFILL__NAME": "blind", "KAFKA__START_AT": "latest"}
+        faults = Faults(rest_fails=True, again_seconds=0.2)
+        worker = await start(stream, host, own, faults.to_environment())
+        try:
+            assert await worker.until("backfill.done"), worker.log[-8:]
+            assert "told to fail" in next(line for line in worker.log if "backfill.failed" in line)
+            assert outputs_are_clean(stream, shadow(stream), 0, 40)
+            assert await worker.stop() == 0
+        finally:
+            await worker.kill()
 
 
 def _num_outputs(stream: Stream) -> int:

@@ -10,10 +10,12 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, cast
+
+from prometheus_client import Gauge, Metric
 
 from model.errors import OutOfMemoryError
 from model.labels import Labels
@@ -35,7 +37,8 @@ class Faults:
 
     ``killer_title``: a listing with these words kills the process when the model sees it. ``out_of_memory_every``: so
     many batches of more than one listing bring one failure. ``cannot_read``: OCR fails on every picture.
-    ``fixed_seconds`` and ``item_seconds`` are the device's. ``revision`` is the model's.
+    ``rest_fails``: so does the first look at whether a backfill has to rest. ``again_seconds``: until a backfill that
+    failed is tried again. ``fixed_seconds`` and ``item_seconds`` are the device's. ``revision`` is the model's.
     """
 
     die_at: str = ""
@@ -44,6 +47,8 @@ class Faults:
     failing_title: str = ""
     out_of_memory_every: int = 0
     cannot_read: bool = False
+    rest_fails: bool = False
+    again_seconds: float = 60.0
     fixed_seconds: float = 0.002
     item_seconds: float = 0.0005
     rebuild_after_unknown: bool = True
@@ -69,12 +74,33 @@ class Countdown:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
-class DyingMetrics(Metrics):
-    """Metrics that know the way past every stage."""
+class FailingGauge:
+    """Fails when it is first asked for a label's value, then is as good as any."""
 
-    def __init__(self, countdown: Countdown) -> None:
+    def __init__(self, gauge: Gauge) -> None:
+        self._gauge = gauge
+        self._has_failed = False
+
+    def labels(self, value: str) -> Gauge:
+        """See `Gauge`."""
+        if not self._has_failed:
+            self._has_failed = True
+            raise ArithmeticError("told to fail")
+        return self._gauge.labels(value)
+
+    def collect(self) -> Iterable[Metric]:
+        """See `Gauge`."""
+        return self._gauge.collect()
+
+
+class DyingMetrics(Metrics):
+    """Metrics that know the way past every stage, and how a backfill is when it looks whether to rest."""
+
+    def __init__(self, countdown: Countdown, *, rest_fails: bool = False) -> None:
         super().__init__()
         self._countdown = countdown
+        if rest_fails:
+            self.backfill_resting = cast(Gauge, FailingGauge(self.backfill_resting))
 
     def stage(self, name: str) -> AbstractContextManager[object]:
         """See `Metrics.stage`."""
@@ -145,10 +171,10 @@ def main() -> int:
 
     def make() -> Worker:
         models = FaultyModels(faults, countdown)
-        metrics = DyingMetrics(countdown)
+        metrics = DyingMetrics(countdown, rest_fails=faults.rest_fails)
         return Worker(
             settings, models, metrics=metrics, watch=watch, rebuild_after_unknown=faults.rebuild_after_unknown,
-            companion=Guest(settings) if settings.backfill.name else None,
+            companion=Guest(settings, faults.again_seconds) if settings.backfill.name else None,
         )  # fmt: skip
 
     return run(make)

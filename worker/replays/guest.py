@@ -8,8 +8,10 @@ listings are slow or wait to be started it rests (`worker.flow.yielding`). Whate
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 
@@ -29,15 +31,17 @@ from worker.stream import Connector, Stream
 
 log = structlog.get_logger(__name__)
 
-_PLAN_SECONDS, _AGAIN_SECONDS = 15.0, 60.0  # until it is looked for, or tried, again
+_PLAN_SECONDS = 15.0  # until it is looked for again
 _DONE_SECONDS, _LOOK_SECONDS = 2.0, 0.5
 
 
 class Guest:
     """See `worker.app.Companion`. Runs on the live worker's event loop."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, again_seconds: float = 60.0) -> None:
         self._settings = settings
+        self._again_seconds = again_seconds  # from a try that failed to the next
+        self._own = Metrics()  # of all tries; only counts of it are shown, under names of their own
         self._stopping = asyncio.Event()
         self._ended = asyncio.Event()
         self._ended.set()
@@ -47,7 +51,7 @@ class Guest:
         self._ended.clear()
         try:
             while not await self._try(built, live, metrics) and not self._stopping.is_set():
-                await self._pause(_AGAIN_SECONDS)
+                await self._pause(self._again_seconds)
         finally:
             self._ended.set()
 
@@ -60,7 +64,7 @@ class Guest:
                 "backfill.failed",
                 replay=self._settings.backfill.name,
                 error=str(first_cause(error)),
-                effect=f"live traffic goes on without it; it is tried again in {_AGAIN_SECONDS:g} s",
+                effect=f"live traffic goes on without it; it is tried again in {self._again_seconds:g} s",
             )
             return False
         finally:
@@ -77,38 +81,38 @@ class Guest:
         if plan is None:
             return
         await asyncio.to_thread(make_output_topics, self._settings, plan)
-        own = Metrics()  # only counts of it are shown, under names of their own
-        tagger, limits = built.beside(own)
+        tagger, limits = built.beside(self._own)
         async with AsyncExitStack() as exits:
             left_out = left_out_of(self._settings, plan)
             exits.callback(left_out.close)
             find = left_out.find if left_out.is_needed else None
             backfill = Backfill(plan.ranges, plan.kinds, self._settings.backfill.rate, find)
-            connector = Connector(replay_settings(self._settings, plan), own, exits, backfill)
+            connector = Connector(replay_settings(self._settings, plan), self._own, exits, backfill)
             stream = await connector.connect(tagger, built.info, limits, self._stopping)
             exits.push_async_callback(stream.leave)
             stream.consumer.start()
             metrics.backfill_running.set(1)
             log.info("backfill.started", replay=plan.name, offsets=plan.num_offsets)
-            watch = asyncio.create_task(self._watch(stream, live, built.batches, own, metrics))
-            exits.callback(watch.cancel)
-            is_done = await self._run_stream(stream, plan, metrics)
-            _count(own, metrics)
+            watch = self._watch(stream, live, built.batches, metrics)
+            is_done = await self._run_stream(stream, plan, watch, metrics)
         if is_done:
             await asyncio.to_thread(plan_store(self._settings).note_done, plan, datetime.now(UTC))
         log.info("backfill.done" if is_done else "backfill.stopped", replay=plan.name)
 
-    async def _run_stream(self, stream: Stream, plan: Plan, metrics: Metrics) -> bool:
-        """Until the plan is done (True), by whoever, or this process stops."""
+    async def _run_stream(
+        self, stream: Stream, plan: Plan, watching: Coroutine[Any, Any, None], metrics: Metrics
+    ) -> bool:
+        """Until the plan is done (True), by whoever, or this process stops. Raises what ended any part of it."""
         work = asyncio.create_task(stream.pipeline.run(), name="backfill-pipeline")
         look = asyncio.create_task(stream.gauges.run(stream.pipeline), name="backfill-gauges")
+        watch = asyncio.create_task(watching, name="backfill-watch")
         done = asyncio.create_task(self._until_done(plan, metrics), name="backfill-progress")
         stop = asyncio.create_task(self._stopping.wait(), name="backfill-stop")
-        tasks: list[asyncio.Task[object]] = [work, look, done, stop]
+        tasks: list[asyncio.Task[object]] = [work, look, watch, done, stop]
         try:
             watched: set[asyncio.Future[object]] = {*tasks, stream.failed}  # type: ignore[arg-type]
             await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
-            for one in (work, done, stream.failed):
+            for one in watched:
                 if one.done():
                     one.result()
             await stream.drain()
@@ -117,6 +121,7 @@ class Guest:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+            _count(self._own, metrics)
 
     async def _find_plan(self) -> Plan | None:
         """The plan of this name, as soon as somebody has made one; None: it is done, or this process stops."""
@@ -153,7 +158,7 @@ class Guest:
                 metrics.backfill_lag.set(progress.num_offsets - progress.num_done)
                 is_done = progress.is_done
 
-    async def _watch(self, stream: Stream, live: Stream, batches: Batches, own: Metrics, metrics: Metrics) -> None:
+    async def _watch(self, stream: Stream, live: Stream, batches: Batches, metrics: Metrics) -> None:
         """Rest while live traffic is worse off than its limits, and say what goes on. Runs until cancelled."""
         limits = self._settings.backfill
         yielding = Yielding(YieldPolicy(limits.max_live_p99_ms / 1000, limits.max_live_lag))
@@ -168,7 +173,7 @@ class Guest:
             batches.rest_spare(bool(cause))
             stream.pipeline.rest(bool(cause))
             _show(cause, metrics)
-            _count(own, metrics)
+            _count(self._own, metrics)
             await asyncio.sleep(_LOOK_SECONDS)
 
 
