@@ -40,13 +40,17 @@ class _Seen:
     mentions: list[Mention]
     denied: defaultdict[str, set[str]]
     silenced: defaultdict[str, set[str]]
+    hinted: set[str]
 
     def note_unsaid(self, words: Found, scope: Scope) -> None:
         """What a text's words do not say, or not of this listing."""
         for one in words.denied:
-            self.denied[one.attribute].add(one.value)
+            if one.attribute != "product_type":  # laces for shoes are no shoes, but their pictures show some
+                self.denied[one.attribute].add(one.value)
+        self.hinted |= words.hinted
         for one in (*words.silenced, *(one for one in words.stated if scope.is_silent(one.attribute))):
-            self.silenced[one.attribute].add(one.value)
+            if one.attribute != "product_type":
+                self.silenced[one.attribute].add(one.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,7 @@ class Extractor:
         """The same, and what the seller's words deny or would state elsewhere, where nothing in them states it."""
         heading, text = _folded(title), _folded(description)
         scope = self._scopes.of(lowered(heading.text), language)
-        seen = _Seen([], defaultdict(set), defaultdict(set))
+        seen = _Seen([], defaultdict(set), defaultdict(set), set())
         self._note(seen, scope, heading, _Place("title"))
         self._note(seen, scope, text, _Place("description"), lowered(heading.text))
         written = {(one.attribute, one.value) for one in seen.mentions}
@@ -115,7 +119,7 @@ class Extractor:
             if len(seen.mentions) >= _MAX_MENTIONS:
                 break
             self._note(seen, scope, _folded(line.text), _Place("ocr", line.score, image, index))
-        return Reading(seen.mentions[:_MAX_MENTIONS], denied, silenced)
+        return Reading(seen.mentions[:_MAX_MENTIONS], denied, silenced, frozenset(seen.hinted))
 
     def _note(self, seen: _Seen, scope: Scope, folded: Folded, place: _Place, title: str = "") -> None:
         text = folded.text if place.kind != "description" else _without_asides(folded.text)

@@ -12,7 +12,8 @@ from model.types import STATED_IN_FULL, Mention
 @dataclass(frozen=True, slots=True)
 class Words:
     """An attribute's mentions, by where they stand. ``denied``: values that the seller's words say it is not;
-    ``silenced``: those that words would state did they not mean something else there.
+    ``silenced``: those that words would state did they not mean something else there; ``is_hinted``: a word may state
+    one.
     """
 
     title: tuple[Mention, ...]
@@ -20,6 +21,7 @@ class Words:
     ocr: tuple[Mention, ...]
     denied: frozenset[str] = frozenset()
     silenced: frozenset[str] = frozenset()
+    is_hinted: bool = False
 
     @property
     def written(self) -> tuple[Mention, ...]:
@@ -52,11 +54,14 @@ SILENT = Words((), (), ())
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What words state of a listing, and, by attribute, what they deny and what they would state elsewhere."""
+    """What words state of a listing; by attribute, what they deny and what they would state elsewhere; and attributes
+    at whose values they hint.
+    """
 
     mentions: Sequence[Mention]
     denied: Mapping[str, frozenset[str]] = field(default_factory=dict)
     silenced: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    hinted: frozenset[str] = frozenset()
 
 
 NOTHING_SAID = Reading(())
@@ -65,7 +70,12 @@ NOTHING_SAID = Reading(())
 def words_by_attribute(reading: Reading) -> dict[str, Words]:
     """Of those attributes of which words say anything."""
     found: dict[str, dict[str, list[Mention]]] = {}
-    for name in (*reading.denied, *reading.silenced, *(mention.attribute for mention in reading.mentions)):
+    for name in (
+        *reading.denied,
+        *reading.silenced,
+        *reading.hinted,
+        *(mention.attribute for mention in reading.mentions),
+    ):
         found.setdefault(name, {"title": [], "description": [], "ocr": []})
     for mention in reading.mentions:
         found[mention.attribute][mention.span.kind].append(mention)
@@ -75,7 +85,7 @@ def words_by_attribute(reading: Reading) -> dict[str, Words]:
 def _words_of(reading: Reading, name: str, places: Mapping[str, list[Mention]]) -> Words:
     title, description, ocr = (tuple(places[kind]) for kind in ("title", "description", "ocr"))
     denied, silenced = (one.get(name, frozenset()) for one in (reading.denied, reading.silenced))
-    return Words(title, description, ocr, denied, silenced)
+    return Words(title, description, ocr, denied, silenced, name in reading.hinted)
 
 
 def sureness(mentions: Sequence[Mention]) -> Ranking:

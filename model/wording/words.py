@@ -8,7 +8,7 @@ words the taxonomy has; it is linear in the text.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from model.taxonomy import Taxonomy, Wording
@@ -36,13 +36,14 @@ class _Phrase:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a text states; what its words deny (``no leather``); and what they would state, did they not stand in a
-    phrase of another meaning (``black pepper``).
+    """What a text states; what its words deny (``no leather``); what they would state, did they not stand in a phrase
+    of another meaning (``black pepper``); and attributes of which they hint at a value (``walnut`` may be a colour).
     """
 
     stated: list[Stated]
     denied: list[Stated]
     silenced: list[Stated]
+    hinted: set[str]
 
 
 class WordFinder:
@@ -65,7 +66,7 @@ class WordFinder:
         """All values that ``text``, in lower case, states, up to a limit; those of one attribute do not overlap."""
         tokens = tokens_of(text)
         taken = dict.fromkeys(self._wordings, 0)  # by attribute: where what was found last ends
-        found = Found([], [], [])
+        found = Found([], [], [], set())
         is_ascii = text.isascii()
         for place, (word, _, end) in enumerate(tokens):
             if not is_ascii and (word >= FIRST_CJK or text[end : end + 1] >= FIRST_CJK):
@@ -77,7 +78,8 @@ class WordFinder:
                 self._read_word(phrases, tokens, place, text, taken, found)
             if len(found.stated) >= _MAX_FOUND:
                 break
-        return Found(largest(text, found.stated), found.denied[:_MAX_FOUND], found.silenced[:_MAX_FOUND])
+        denied, silenced = found.denied[:_MAX_FOUND], found.silenced[:_MAX_FOUND]
+        return Found(largest(text, found.stated), denied, silenced, found.hinted)
 
     def _read_word(
         self,
@@ -95,9 +97,13 @@ class WordFinder:
             last = place + len(phrase.rest)
             end = taken[phrase.attribute] = tokens[last][2]
             found.silenced.extend(Stated(phrase.attribute, value, start, end) for value in phrase.silences)
-            if phrase.value is not None:
-                counts = self._counts(phrase, tokens, place, last, text)
-                (found.stated if counts else found.denied).append(Stated(phrase.attribute, phrase.value, start, end))
+            if phrase.value is None:
+                continue
+            if phrase.is_look and not self._is_of(phrase, tokens, place, last, text):
+                found.hinted.add(phrase.attribute)
+                continue
+            counts = self._contexts[phrase.attribute].leaves(tokens, place, last, text, self._states)
+            (found.stated if counts else found.denied).append(Stated(phrase.attribute, phrase.value, start, end))
 
     def _within(self, word: str) -> list[_Phrase]:
         """What parts of a longer word state."""
@@ -119,13 +125,10 @@ class WordFinder:
                     taken[name] = at + length
                 at += length or 1
 
-    def _counts(self, phrase: _Phrase, tokens: Sequence[Token], first: int, last: int, text: str) -> bool:
-        """Does what stands around the words leave them their meaning?"""
-        if phrase.is_look:
-            follower = neighbour(tokens, last, last + 1, text)
-            if follower is None or self._is_color_of(phrase, tokens[first][0], follower):
-                return False
-        return self._contexts[phrase.attribute].leaves(tokens, first, last, text, self._states)
+    def _is_of(self, phrase: _Phrase, tokens: Sequence[Token], first: int, last: int, text: str) -> bool:
+        """Is a look's word what the next word is made of? ``walnut table``, not ``table, walnut``."""
+        follower = neighbour(tokens, last, last + 1, text)
+        return follower is not None and not self._is_color_of(phrase, tokens[first][0], follower)
 
     def _states(self, word: str) -> bool:
         """Does it state a value of any attribute?"""
@@ -141,15 +144,21 @@ def _phrases(wordings: Mapping[str, Wording]) -> dict[str, list[_Phrase]]:
     """By their first word, the longest first."""
     found: dict[str, list[_Phrase]] = defaultdict(list)
     for name, wording in wordings.items():
+        others = {word for other, one in wordings.items() if other != name for word in one.values}
         said: dict[str, str | None] = {**dict.fromkeys(wording.ignored), **wording.values}
         for phrase, value in said.items():
             if not is_joined(phrase):
                 first, *rest = TOKEN.findall(phrase)
-                silences = _values_in(phrase, wording) if value is None else ()
+                silences = _values_in(phrase, wording, others) if value is None else ()
                 found[first].append(_Phrase(name, value, tuple(rest), phrase in wording.looks, "&" in phrase, silences))
     return {first: sorted(phrases, key=lambda one: -len(one.rest)) for first, phrases in found.items()}
 
 
-def _values_in(phrase: str, wording: Wording) -> tuple[str, ...]:
-    """What the words of a phrase that states nothing would state by themselves."""
-    return tuple(dict.fromkeys(wording.values[word] for word in TOKEN.findall(phrase) if word in wording.values))
+def _values_in(phrase: str, wording: Wording, others: Container[str]) -> tuple[str, ...]:
+    """What the words of a phrase that states nothing would state by themselves. Nothing where one states a value of
+    another attribute: the colour of 14k white gold is no food and no film, and the title's experts know it.
+    """
+    words = TOKEN.findall(phrase)
+    if phrase in others or any(word in others for word in words):
+        return ()
+    return tuple(dict.fromkeys(wording.values[word] for word in words if word in wording.values))
