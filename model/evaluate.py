@@ -189,20 +189,21 @@ def _untitled(asked: Asked, rows: Ints, outcomes: Mapping[str, Mapping[str, Outc
             target, stated = asked.target(name), np.zeros(int(known.sum()), np.bool_)
             bars = bars_of(outcomes.get(name, {}), "image", stated, target)
             scores, truth = plain.scores[name]["image"][known], plain.truth[name][known]
-            found[name] = {"image": figures_of(scores, truth, target, bars)}
+            found[name] = {"image": figures_of(scores, truth, plain.families[known], target, bars)}
     return {"untitled": found} if found else {}
 
 
 def _attribute(
     name: str, plain: Scored, masked: Scored, calibration: Mapping[str, Outcomes], target: float
 ) -> dict[str, Any]:
-    known, truth = plain.known(name), plain.truth[name]
+    known = plain.known(name)
+    truth, families = plain.truth[name][known], plain.families[known]
     found: dict[str, Any] = {}
     for side in SIDES:
         bars = bars_of(calibration, side, plain.leads_as_stated(name, side)[known], target)
-        found[side] = figures_of(plain.scores[name][side][known], truth[known], target, bars)
+        found[side] = figures_of(plain.scores[name][side][known], truth, families, target, bars)
     for own, shown in _MASKED.items():
-        found[shown] = figures_of(masked.scores[name][own][known], truth[known])
+        found[shown] = figures_of(masked.scores[name][own][known], truth, families)
     return found
 
 
@@ -210,7 +211,8 @@ def _published_only(plain: Scored) -> dict[str, Any]:
     """Product type on listings whose type has enough training rows to be answered, by side."""
     truth = plain.truth["product_type"]
     rows = truth >= 0
-    return {side: figures_of(plain.scores["product_type"][side][rows], truth[rows]) for side in SIDES}
+    known = (truth[rows], plain.families[rows])
+    return {side: figures_of(plain.scores["product_type"][side][rows], *known) for side in SIDES}
 
 
 def _conflicts(plain: Scored, doubt: float) -> dict[str, Any]:
@@ -235,12 +237,14 @@ def _gains(right: Mapping[str, Mapping[str, Bools]], plain: Scored, masked: Scor
     for name, by_expert in right.items():
         single = {expert: one for expert, one in by_expert.items() if expert in (*SINGLE_SIDED, "title (pool)")}
         best = max(single, key=lambda expert: float(single[expert].mean()))
-        found[name] = {"over": best} | paired_gain(_right(plain, name, "fused"), single[best])
+        found[name] = {"over": best} | paired_gain(
+            _right(plain, name, "fused"), single[best], plain.families[plain.known(name)]
+        )
     if "color" not in right:
         return found
     hidden = {side: _right(masked, "color", side) for side in ("image", "text")}
-    best = max(hidden, key=lambda side: float(hidden[side].mean()))
-    found["color_masked"] = {"over": best} | paired_gain(_right(masked, "color", "fused"), hidden[best])
+    best, families = max(hidden, key=lambda side: float(hidden[side].mean())), masked.families[masked.known("color")]
+    found["color_masked"] = {"over": best} | paired_gain(_right(masked, "color", "fused"), hidden[best], families)
     return found
 
 

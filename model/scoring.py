@@ -6,7 +6,7 @@ What `model.tagging` does for one listing; thresholds and figures come from here
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -82,6 +82,7 @@ class Scored:
     published: Sequence[int]  # product types that are named, among the heads' values
     worded: Mapping[str, Curve]  # what makes the score of words alone honest
     seen: Mapping[str, Floats]  # (N, V) what pictures alone give, before it is made honest: doubts are measured by it
+    families: Ints = field(default_factory=lambda: np.zeros(0, np.int64))  # (N,) where figures are made of them
 
     def is_stated(self, attribute: str) -> Bools:
         """(N,) rows whose words state a value outright."""

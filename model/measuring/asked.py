@@ -6,6 +6,7 @@ What has one owner here is how a row becomes the model's input, with its words h
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -25,6 +26,7 @@ from model.measuring.catch_all import apart
 from model.measuring.chosen_rows import choose_rows
 from model.measuring.evidence_check import evidence_figures
 from model.measuring.figures import auroc, details_of, figures_of, recall_at
+from model.measuring.intervals import family_numbers
 from model.ngrams import bags
 from model.parts import all_features
 from model.pool import SIDES
@@ -72,6 +74,7 @@ class Asked:
         self._vocabulary = vocabulary
         self._features = features
         self._rows = rows
+        self._families = family_numbers(rows)
         self._targets = targets
         self._scorer = Scorer.of(vocabulary.values, vocabulary.published_types, load_taxonomy())
         self._types = vocabulary.values["product_type"]
@@ -86,7 +89,8 @@ class Asked:
         values = self._vocabulary.values
         truth = {name: label_ids(chosen, name, values[name]) for name in ATTRIBUTES}
         told = (self._vocabulary.pools, logits, self._scorer.stated(titles), truth)
-        return self._scorer.score(*told, self._vocabulary.curves), logits
+        scored = self._scorer.score(*told, self._vocabulary.curves)
+        return replace(scored, families=self._families[rows]), logits
 
     def experts(
         self, logits: Mapping[str, Logits], plain: Scored, names: Sequence[str]
@@ -123,7 +127,7 @@ class Asked:
         truth = plain.truth["product_type"]
         rows = truth >= 0
         by_side: dict[str, Floats] = {side: plain.scores["product_type"][side][rows] for side in SIDES}
-        return apart(by_side, truth[rows], self._vocabulary.published_types)
+        return apart(by_side, truth[rows], plain.families[rows], self._vocabulary.published_types)
 
     def evidence(self, rows: Ints, plain: Scored, names: Sequence[str], read: Read) -> dict[str, Any]:
         """Whether the words that a value's evidence points at carry it, by attribute."""
@@ -132,7 +136,13 @@ class Asked:
         for name in names:
             ask = partial(self._said, name, rows, read)
             one = evidence_figures(
-                name, self._answers[name], titles, plain.scores[name]["text"], self._scorer.extractor, ask
+                name,
+                self._answers[name],
+                titles,
+                plain.families,
+                plain.scores[name]["text"],
+                self._scorer.extractor,
+                ask,
             )
             if one:
                 found[name] = one
@@ -158,7 +168,7 @@ class Asked:
         target = self.target("scene")
         bars = bars_of(calibration, "fused", np.zeros(len(known), np.bool_), target)
         bars[scores.argmax(axis=1) >= self._fusion.num_taught_scenes] = np.inf  # these are never accepted
-        return {"scene": {"fused": figures_of(scores, truth[truth >= 0], target, bars)}}
+        return {"scene": {"fused": figures_of(scores, truth[truth >= 0], self._families[known], target, bars)}}
 
     def target(self, attribute: str) -> float:
         """The precision that its thresholds are bought with."""
@@ -176,7 +186,9 @@ class Asked:
         curve = curve_of(self._vocabulary.curves.get("product_type", {}), "image", stated=False)
         truth = label_ids([self._rows[index] for index in rows], "product_type", self._vocabulary.published_types)
         told, known = honest_rows(scores[:, self._scorer.published], curve), truth >= 0
-        return {"garments": {"image": figures_of(told[known], truth[known])}} if known.any() else {}
+        if not known.any():
+            return {}
+        return {"garments": {"image": figures_of(told[known], truth[known], self._families[rows[known]])}}
 
     def association(self, rows: Ints) -> dict[str, Any]:
         """Own titles against random ones and against those of the same type; and among all titles."""

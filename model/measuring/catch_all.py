@@ -23,15 +23,17 @@ CATCH_ALL = frozenset(
     }
 )  # fmt: skip
 
+Ints = npt.NDArray[np.int64]
+
 
 def apart(
-    by_side: Mapping[str, npt.NDArray[np.float32]], truth: npt.NDArray[np.int64], names: Sequence[str]
+    by_side: Mapping[str, npt.NDArray[np.float32]], truth: Ints, families: Ints, names: Sequence[str]
 ) -> dict[str, Any]:
-    """Figures by side, catch-all labels and others apart: scores (N, V) of ``names``, ``truth`` (N,)."""
+    """Figures by side, catch-all labels and others apart: scores (N, V) of ``names``; ``truth``, ``families`` (N,)."""
     is_catch_all = np.array([name in CATCH_ALL for name in names])[truth]
     chosen = {"catch_all": is_catch_all, "telling": ~is_catch_all}
     return {
-        kind: {side: figures_of(scores[rows], truth[rows]) for side, scores in by_side.items()}
+        kind: {side: figures_of(scores[rows], truth[rows], families[rows]) for side, scores in by_side.items()}
         for kind, rows in chosen.items()
         if rows.any()
     }

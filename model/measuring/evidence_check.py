@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.extract import Extractor
-from model.measuring.figures import interval_95
+from model.measuring.intervals import share_interval
 
 _SEED = 0
 
@@ -33,10 +33,11 @@ class _Cut:
 
 
 def evidence_figures(
-    attribute: str, values: Sequence[str], titles: Sequence[str], scores: Floats, extractor: Extractor, ask: Ask
-) -> dict[str, Any]:
+    attribute: str, values: Sequence[str], titles: Sequence[str], families: npt.NDArray[np.int64], scores: Floats,
+    extractor: Extractor, ask: Ask,
+) -> dict[str, Any]:  # fmt: skip
     """How often it was sound, over titles that state the value which is their own top one: ``scores`` (N, V) of
-    ``titles``. {} where there are none.
+    ``titles``, whose ``families`` are (N,). {} where there are none.
     """
     cuts = _cuts(attribute, values, titles, scores, extractor)
     if not cuts:
@@ -45,9 +46,9 @@ def evidence_figures(
     wanted = np.array([cut.value for cut in cuts], np.int64)
     cited = ask(rows, [cut.without for cut in cuts])[lines, wanted]
     other = ask(rows, [cut.other for cut in cuts])[lines, wanted]
-    sound = int((cited < other).sum())
-    share = round(sound / len(cuts), 4)
-    return {"rows": len(cuts), "sound": share, "interval_95": interval_95(sound, len(cuts))}
+    sound = cited < other
+    share = round(float(sound.mean()), 4)
+    return {"rows": len(cuts), "sound": share, "interval_95": share_interval(sound, families[rows])}
 
 
 def _cuts(

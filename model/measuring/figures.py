@@ -4,28 +4,31 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from math import sqrt
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from model.calibrate import Outcomes, expected_calibration_error, honest_error
+from model.measuring.intervals import mean_interval, share_interval
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 
-_ROUNDS = 2000
 _NUM_BINS = 15
 _NUM_SHOWN = 12
-_Z = 1.96
 
 
 def figures_of(
-    scores: Floats, truth: Ints, target: float | None = None, thresholds: Floats | None = None
+    scores: Floats,
+    truth: Ints,
+    families: Ints,
+    target: float | None = None,
+    thresholds: Floats | None = None,
 ) -> dict[str, Any]:
-    """Figures of one attribute by one side: ``scores`` (N, V), ``truth`` (N,), negative where no value is right.
+    """Figures of one attribute by one side: ``scores`` (N, V), ``truth`` (N,), negative where no value is right;
+    ``families``: (N,) see `model.measuring.intervals`.
 
     ``thresholds`` (N,): what buys the ``target`` precision for each row, infinite where nothing does.
     """
@@ -33,6 +36,7 @@ def figures_of(
     right, sureness = top == truth, scores.max(axis=1)
     at_truth = np.where(truth >= 0, scores[np.arange(len(truth)), truth], 0.0)
     figures = outcome_figures(Outcomes(sureness, right)) | {
+        "interval_95": share_interval(right, families),
         "top_5": round(float((best == truth[:, None]).any(axis=1).mean()), 4),
         "macro_f1": round(macro_f1(top, truth), 4),
         "log_loss": round(float(-np.log(np.maximum(at_truth, 1e-6)).mean()), 4),
@@ -42,6 +46,8 @@ def figures_of(
         figures["target"] = target
         figures["coverage_at_target"] = round(float(accepted.mean()), 4)
         figures["precision_at_target"] = round(float(right[accepted].mean()), 4) if accepted.any() else None
+        if accepted.any():
+            figures["precision_95"] = share_interval(right[accepted], families[accepted])
         if (truth < 0).any():
             figures["unanswerable_accepted"] = round(float(accepted[truth < 0].mean()), 4)
     return figures
@@ -53,7 +59,6 @@ def outcome_figures(outcomes: Outcomes) -> dict[str, Any]:
     return {
         "rows": len(right),
         "accuracy": round(float(right.mean()), 4),
-        "interval_95": interval_95(int(right.sum()), len(right)),
         "calibration_error": round(expected_calibration_error(scores, right), 4),
         "calibration_error_if_honest": round(honest_error(scores), 4),
         "brier": round(float(((scores - right) ** 2).mean()), 4),
@@ -93,19 +98,6 @@ def details_of(
     }
 
 
-def interval_95(correct: int, count: int) -> list[float]:
-    """`wilson_interval`, as figures have it."""
-    return [round(bound, 4) for bound in wilson_interval(correct, count)]
-
-
-def wilson_interval(correct: int, count: int) -> tuple[float, float]:
-    """Wilson's 95 % interval (1927) of a share of ``correct`` in ``count``."""
-    share = correct / count
-    middle = (share + _Z * _Z / (2 * count)) / (1 + _Z * _Z / count)
-    spread = _Z * sqrt(share * (1 - share) / count + _Z * _Z / (4 * count * count)) / (1 + _Z * _Z / count)
-    return max(0.0, middle - spread), min(1.0, middle + spread)  # rounding alone goes beyond
-
-
 def macro_f1(found: Ints, truth: Ints) -> float:
     """Mean F1 over the values that occur."""
     values = []
@@ -115,17 +107,11 @@ def macro_f1(found: Ints, truth: Ints) -> float:
     return float(np.mean(values))
 
 
-def paired_gain(ours: Bools, theirs: Bools) -> dict[str, Any]:
+def paired_gain(ours: Bools, theirs: Bools, families: Ints) -> dict[str, Any]:
     """By how much ``ours`` (N,) is right more often than ``theirs`` on the same rows, with a bootstrapped interval."""
     difference = ours.astype(np.float64) - theirs
-    generator = np.random.default_rng(0)
-    rounds = difference[generator.integers(0, len(difference), (_ROUNDS, len(difference)))].mean(axis=1)
-    low, high = np.quantile(rounds, [0.025, 0.975])
-    return {
-        "rows": len(ours),
-        "gain": round(float(difference.mean()), 4),
-        "interval_95": [round(float(low), 4), round(float(high), 4)],
-    }
+    gain = round(float(difference.mean()), 4)
+    return {"rows": len(ours), "gain": gain, "interval_95": mean_interval(difference, families)}
 
 
 def auroc(positive: Floats, negative: Floats) -> float:

@@ -22,7 +22,7 @@ from model.config import ModelConfig
 from model.errors import ModelError
 from model.fusion import ATTRIBUTES, FusionModel
 from model.measuring.ablation import features_by
-from model.measuring.figures import interval_95
+from model.measuring.intervals import interval_95
 from model.measuring.report import as_markdown, within
 from model.pool import SIDES, Pool
 from model.scoring import Scorer

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from model.measuring.figures import wilson_interval
+from model.measuring.intervals import wilson_interval
 from model.training.dataset import Row
 from model.training.features import cached
 from model.training.picture_files import digests_of, load_thumbnail

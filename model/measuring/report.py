@@ -20,10 +20,10 @@ _SIDES = {
 }
 _HEAD = (
     "Attribute", "From", "Rows", "Accuracy (95 % interval)", "Top 5", "Macro F1", "Calibration error (if honest)",
-    "Brier", "Coverage", "Precision",
+    "Brier", "Coverage", "Precision (95 %)",
 )  # fmt: skip
 _FAMILIES_HEAD = (
-    "Attribute", "From", "Rows", "Accuracy (95 % interval)", "Calibration error (if honest)", "Brier",
+    "Attribute", "From", "Rows", "Accuracy", "Calibration error (if honest)", "Brier",
 )  # fmt: skip
 _FAMILIES_TITLE = (
     "The checkpoint's own calibration rows, not the data above, by experts that had not seen their families"
@@ -178,12 +178,16 @@ def _line(name: str, side: str, one: Mapping[str, Any]) -> Sequence[str]:
         _error(one),
         f"{one['brier']:.3f}",
         f"{one['coverage_at_target']:.3f}" if "coverage_at_target" in one else "",
-        f"{precision:.3f}" if precision is not None else "",
+        f"{precision:.3f} ({one['precision_95'][0]:.3f} to {one['precision_95'][1]:.3f})"
+        if precision is not None
+        else "",
     )
 
 
 def within(one: Mapping[str, Any], figure: str) -> str:
-    """A figure with its 95 % interval."""
+    """A figure with its 95 % interval, if it has one."""
+    if "interval_95" not in one:
+        return f"{one[figure]:.3f}"
     low, high = one["interval_95"]
     return f"{one[figure]:.3f} ({low:.3f} to {high:.3f})"
 

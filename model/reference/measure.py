@@ -11,6 +11,7 @@ import torch
 
 from model.measuring.chosen_rows import choose_rows
 from model.measuring.figures import figures_of
+from model.measuring.intervals import family_numbers
 from model.reference.checkpoint import Reference, load
 from model.reference.listings import Listings, labelled_rows, load_listings
 from model.training.catalogue import is_catalogue
@@ -39,12 +40,15 @@ def measure_rows(found: Reference, rows: Sequence[Row], log: Log) -> dict[str, A
     asked = {"fused": _ask(found, listings), "image": _ask(found, listings, title=False)}
     asked["text"] = _ask(found, listings, image=False)
     figures: dict[str, Any] = {"outputs": _outputs(found)}
+    families = family_numbers(used)
     for group, labels in zip(found.groups, listings.labels, strict=True):
         known = labels >= 0
         if known.any():
             truth = labels[known].numpy().astype(np.int64)
             figures[group.attribute] = {
-                side: figures_of(torch.softmax(group.scores(outputs)[known], dim=1).numpy(), truth)
+                side: figures_of(
+                    torch.softmax(group.scores(outputs)[known], dim=1).numpy(), truth, families[known.numpy()]
+                )
                 for side, outputs in asked.items()
             }
     return figures

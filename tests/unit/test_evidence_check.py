@@ -11,6 +11,7 @@ from model.extract import Extractor
 from model.measuring.evidence_check import evidence_figures
 from model.taxonomy import load_taxonomy
 
+EXTRACTOR = Extractor(load_taxonomy())
 VALUES = ("blue", "red")
 TITLES = ["solid oak chair, red", "blue table lamp with a shade", "wooden stool", "red"]
 SCORES = np.array([[0.1, 0.9], [0.9, 0.1], [0.5, 0.5], [0.1, 0.9]], np.float32)
@@ -28,7 +29,7 @@ def figures(ask_word: str | None) -> dict[str, object]:
                 found[place, value] += 0.6 * ((ask_word or word) in title)
         return found
 
-    found = evidence_figures("color", VALUES, TITLES, SCORES, Extractor(load_taxonomy()), ask)
+    found = evidence_figures("color", VALUES, TITLES, np.arange(len(TITLES)), SCORES, EXTRACTOR, ask)
     for title in asked:
         assert title == " ".join(title.split())
     assert "solid oak chair," in asked
@@ -49,5 +50,5 @@ def test_words_that_carry_nothing_are_not() -> None:
 def test_without_a_stated_value_there_is_no_figure() -> None:
     """None of these titles states a material."""
     scores = np.ones((1, 1), np.float32)
-    nothing = evidence_figures("material", ["wood"], ["lamp"], scores, Extractor(load_taxonomy()), lambda *_: scores)
+    nothing = evidence_figures("material", ["wood"], ["lamp"], np.arange(1), scores, EXTRACTOR, lambda *_: scores)
     assert nothing == {}

@@ -11,7 +11,7 @@ from model.measuring.figures import auroc, figures_of, macro_f1, paired_gain, re
 def test_accepted_rows_are_counted_with_those_that_cannot_be_right() -> None:
     """Four rows, one of a value that is not among those scored: accepting it is counted."""
     scores = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.95, 0.05]], np.float32)
-    found = figures_of(scores, np.array([0, 0, 0, -2]), 0.95, np.full(4, 0.75, np.float32))
+    found = figures_of(scores, np.array([0, 0, 0, -2]), np.arange(4), 0.95, np.full(4, 0.75, np.float32))
     assert found["accuracy"] == 0.5
     assert found["coverage_at_target"] == 0.75
     assert found["precision_at_target"] == pytest.approx(2 / 3, abs=1e-4)
@@ -29,8 +29,8 @@ def test_ranking() -> None:
 def test_a_gain_is_paired() -> None:
     """The same rows right on both sides: no gain, and an interval of nothing."""
     right = np.arange(200) % 3 > 0
-    assert paired_gain(right, right) == {"rows": 200, "gain": 0.0, "interval_95": [0.0, 0.0]}
-    better = paired_gain(np.ones(200, bool), right)
+    assert paired_gain(right, right, np.arange(200)) == {"rows": 200, "gain": 0.0, "interval_95": [0.0, 0.0]}
+    better = paired_gain(np.ones(200, bool), right, np.arange(200))
     assert better["interval_95"][0] > 0.2
 
 

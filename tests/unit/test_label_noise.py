@@ -57,7 +57,7 @@ def test_catch_all_types_are_counted_apart() -> None:
     """What is labelled ``home`` is always wrong here, chairs never are."""
     names = ("chair", "home", "rug")
     scores = np.eye(3, dtype=np.float32)[[0, 0, 0, 2]]
-    found = apart({"image": scores}, np.array([0, 1, 1, 2]), names)
+    found = apart({"image": scores}, np.array([0, 1, 1, 2]), np.arange(4), names)
     assert (found["catch_all"]["image"]["rows"], found["catch_all"]["image"]["accuracy"]) == (2, 0.0)
     assert (found["telling"]["image"]["rows"], found["telling"]["image"]["accuracy"]) == (2, 1.0)
-    assert set(apart({"image": scores[:1]}, np.array([0]), names)) == {"telling"}
+    assert set(apart({"image": scores[:1]}, np.array([0]), np.arange(1), names)) == {"telling"}
