@@ -5,6 +5,7 @@ Joins no group, and reads up to ends that are frozen at the start, so that what 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,9 +26,14 @@ class Range:
 
 
 class TopicReader:
-    """A consumer that reads ranges of topics by hand: no group is joined, nothing is committed by it."""
+    """A consumer that reads ranges of topics by hand: no group is joined, nothing is committed by it.
 
-    def __init__(self, config: Mapping[str, Any], group_id: str) -> None:
+    Reading waits for a broker that is away for as long as it is. Who reads on a thread that somebody waits for gives
+    ``closing``, which ends it.
+    """
+
+    def __init__(self, config: Mapping[str, Any], group_id: str, closing: threading.Event | None = None) -> None:
+        self._closing = closing or threading.Event()
         self._config = {
             **config,
             "group.id": group_id,
@@ -67,13 +73,16 @@ class TopicReader:
         return {number: Range(low, high) for number, (low, high) in marks.items()}
 
     def read(self, topic: str, ranges: Mapping[int, Range], *, leave: Container[int] = ()) -> Iterator[Message]:
-        """Every record of these ranges, in offset order per partition. Raises FatalError when the broker refuses.
+        """Every record of these ranges, in offset order per partition. Raises FatalError when the broker refuses,
+        and soon after ``closing`` was set.
 
         A partition that turns up in ``leave`` meanwhile is not read on.
         """
         left = {number: one.end for number, one in ranges.items() if one.end > one.first}
         self.kafka.assign([TopicPartition(topic, number, ranges[number].first) for number in left])
         while left:
+            if self._closing.is_set():
+                raise FatalError(f"stopped while reading the topic {topic}")
             for message in self.kafka.consume(500, 0.1):
                 if (error := message.error()) is not None and error.code() != KafkaError._PARTITION_EOF:
                     raise FatalError(f"the topic {topic} cannot be read: {error.str()}")

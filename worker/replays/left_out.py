@@ -37,10 +37,10 @@ class LeftOut:
         self._results_topic = results_topic
         self._where = plan.request.conditions
         self._stretches = {one.partition: one for one in plan.partitions}
-        self._superseded = SupersededReader(client, plan)
+        self._closing = threading.Event()
+        self._superseded = SupersededReader(client, plan, self._closing)
         self._earlier: dict[int, Earlier] | None = None
         self._known: dict[int, Superseded] = {}
-        self._closing = threading.Event()
         self._one_at_a_time = asyncio.Lock()
 
     @property
@@ -56,9 +56,8 @@ class LeftOut:
             return self._known[partition]
 
     def close(self) -> None:
-        """Let a reading thread end soon."""
+        """Let a reading thread end soon, also while the broker is away."""
         self._closing.set()
-        self._superseded.close()
 
     def read(self, partition: int) -> Superseded:
         """The same, here and now."""
@@ -76,10 +75,9 @@ class LeftOut:
         return found
 
     def _leave_out_records(self, partition: int, found: Superseded) -> None:
-        reader = TopicReader(self._client, f"{self._plan.group_id}.reader")
+        reader = TopicReader(self._client, f"{self._plan.group_id}.reader", self._closing)
         try:
             for message in reader.read(self._plan.topic, {partition: Range(found.first, found.end)}):
-                self._check_open()
                 if not self._where.takes_record(message.value()):
                     found.add(message.offset() or 0)
         finally:
@@ -95,10 +93,9 @@ class LeftOut:
 
     def _read_results(self) -> dict[int, Earlier]:
         told = {number: Earlier(self._where, one.first, one.end) for number, one in self._stretches.items()}
-        reader = TopicReader(self._client, f"{self._plan.group_id}.reader")
+        reader = TopicReader(self._client, f"{self._plan.group_id}.reader", self._closing)
         try:
             for message in reader.read(self._results_topic, self._since_the_plans_first_record(reader)):
-                self._check_open()
                 _tell(told, self._plan.topic, message.value())
         except KafkaException as error:
             raise FatalError(f"results in {self._results_topic} cannot be read: {error.args[0].str()}") from error
@@ -112,10 +109,6 @@ class LeftOut:
         wanted = [TopicPartition(self._results_topic, one, max(0, min(firsts, default=0) - _SKEW_MS)) for one in there]
         starts = {place.partition: place.offset for place in reader.kafka.offsets_for_times(wanted, timeout=_SECONDS)}
         return {number: Range(starts[number], one.end) for number, one in there.items() if starts[number] >= 0}
-
-    def _check_open(self) -> None:
-        if self._closing.is_set():
-            raise FatalError("stopped while looking for records that are not meant")
 
 
 def _tell(told: Mapping[int, Earlier], topic: str, value: bytes | None) -> None:

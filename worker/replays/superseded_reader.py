@@ -10,7 +10,6 @@ import structlog
 from confluent_kafka import Message
 
 from schemas.deadletter import earlier_trip
-from worker.errors import FatalError
 from worker.kafka.message_headers import read_headers
 from worker.kafka.topic_reader import Range, TopicReader
 from worker.partitions.superseded import Keyed, Superseded, find_superseded
@@ -22,23 +21,19 @@ log = structlog.get_logger(__name__)
 class SupersededReader:
     """What a later record of the same key supersedes, up to the log's end when the plan was frozen.
 
-    The answer is the same whoever reads, and when.
+    The answer is the same whoever reads, and when. ``closing`` ends a reading.
     """
 
-    def __init__(self, client: Mapping[str, Any], plan: Plan) -> None:
+    def __init__(self, client: Mapping[str, Any], plan: Plan, closing: threading.Event) -> None:
         self._client = client
         self._plan = plan
         self._stretches = {one.partition: one for one in plan.partitions}
-        self._closing = threading.Event()
-
-    def close(self) -> None:
-        """Let a reading thread end soon."""
-        self._closing.set()
+        self._closing = closing
 
     def read(self, partition: int) -> Superseded:
-        """Raises FatalError when the topic cannot be read."""
+        """Raises FatalError when the topic cannot be read, and soon after ``closing`` was set."""
         one = self._stretches[partition]
-        reader = TopicReader(self._client, f"{self._plan.group_id}.reader")
+        reader = TopicReader(self._client, f"{self._plan.group_id}.reader", self._closing)
         try:
             stretch = {partition: Range(one.first, one.log_end)}
             found = find_superseded(one.first, one.end, lambda: self._keys(reader, stretch))
@@ -49,8 +44,6 @@ class SupersededReader:
 
     def _keys(self, reader: TopicReader, stretch: Mapping[int, Range]) -> Iterator[Keyed]:
         for message in reader.read(self._plan.topic, stretch):
-            if self._closing.is_set():
-                raise FatalError("stopped while looking for superseded records")
             offset = message.offset() or 0
             yield Keyed(offset, message.key(), _rank(message, self._plan.topic, offset))
 
