@@ -122,7 +122,9 @@ class Extractor:
         return Reading(seen.mentions[:_MAX_MENTIONS], denied, silenced, frozenset(seen.hinted))
 
     def _note(self, seen: _Seen, scope: Scope, folded: Folded, place: _Place, title: str = "") -> None:
-        text = folded.text if place.kind != "description" else _without_asides(folded.text)
+        text = folded.text
+        if place.kind == "description":
+            text = without_asides(text, lowered(text))
         in_lower_case = lowered(text)
         words = self._words.find(in_lower_case)
         if place.kind != "ocr":
@@ -150,12 +152,6 @@ class Extractor:
         path = self._taxonomy.category_of(value) if name == "product_type" else None
         if path is not None:
             yield Mention("category", path, self._taxonomy.label("category", path), score, span)
-
-
-def _without_asides(text: str) -> str:
-    """The same in the text's own case."""
-    kept = without_asides(lowered(text))
-    return "".join(own if one != " " else " " for own, one in zip(text, kept, strict=True))
 
 
 def _folded(text: str) -> Folded:

@@ -15,44 +15,47 @@ _SENTENCE = re.compile(
     r"[^.!?;\n。！？；]+(?:\.(?=\s?\d|\S)[^.!?;\n。！？；]*)*[.!?;\n。！？；]?"
 )  # 1.80 m and Gr. 38 go on
 _COMMA = re.compile(r",(?!\d)|，|、")
-# From the clause in which one of them stands to the end of its sentence.
-_ONWARDS = re.compile(
+# Each Latin form begins at a word's start, said once for all: at other places nothing is tried.
+_ONWARDS = re.compile(  # from the clause in which one of them stands to the end of its sentence
     # who wears it
-    r"\b(?:models?|modelo|modèle|mannequin|modella|model(?:ka|o)?)\b.{0,30}\b(?:wears?|wearing|is|lleva|mide|viste|porte|mesure|trägt"
-    r"|ist|indossa|misura|è)\b|模特"
+    r"\b(?:(?:models?|modelo|modèle|mannequin|modella|modelka)\b.{0,30}"
+    r"\b(?:wears?|wearing|is|lleva|mide|viste|porte|mesure|trägt|ist|indossa|misura|è)\b"
     # what else there is
-    r"|\b(?:other|more) (?:items|listings|auctions|ads|colou?rs|sizes)\b|\balso (?:available|selling|have|sell)\b"
-    r"|\bavailable in\b"
-    r"|\b(?:my|our) (?:shop|store|wardrobe|closet)\b|\bfeedback\b|\bmon dressing\b|\bmi armario\b|\bmio armadio\b"
-    r"|\bauch in\b|\bauch (?:als|noch)\b|\b(?:weitere|andere[nr]?) (?:anzeigen|artikel|farben|angebote|größen)\b"
-    r"|\bexiste (?:aussi|également)\b|\bégalement disponible"
-    r"|\bdisponible (?:aussi|également|también|en (?:otros|varios))"
-    r"|\b(?:mes|d'|les )?autres (?:annonces|articles|ventes|coloris|couleurs|tailles)\b"
-    r"|\btambién (?:disponible|tengo|vendo|en)\b|\botr[oa]s (?:artículos|anuncios|productos|colores|tallas)\b"
-    r"|\bdisponibil[ei] anche\b|\baltr[ie] (?:annunci|articoli|inserzioni|colori|taglie)\b|另有|其他(?:颜色|商品|尺码)"
+    r"|(?:other|more) (?:items|listings|auctions|ads|colou?rs|sizes)\b|also (?:available|selling|have|sell)\b"
+    r"|available in\b"
+    r"|(?:my|our) (?:shop|store|wardrobe|closet)\b|feedback\b|mon dressing\b|mi armario\b|mio armadio\b"
+    r"|auch (?:in|als|noch)\b"
+    r"|(?:weitere|andere[nr]?) (?:anzeigen|artikel|farben|angebote|größen)\b|existe (?:aussi|également)\b"
+    r"|également disponible|disponible (?:aussi|également|también|en (?:otros|varios))"
+    r"|(?:mes|d'|les )?autres (?:annonces|articles|ventes|coloris|couleurs|tailles)\b"
+    r"|también (?:disponible|tengo|vendo|en)\b|otr[oa]s (?:artículos|anuncios|productos|colores|tallas)\b"
+    r"|disponibil[ei] anche\b|altr[ie] (?:annunci|articoli|inserzioni|colori|taglie)\b"
     # how it is sent
-    r"|\b(?:postage|shipp(?:ed|ing)|parcel|courier|cardboard|packag(?:ed|ing)|posted|gift box)\b"
-    r"|\bversand|\bverschick|\bverpack|\bpaket\b|\b(?:envío|envio|embalaje|paquete postal)\b"
-    r"|\b(?:colis|envoi|envoyé|expédi\w+|emballage|emballé|mondial relay)\b"
-    r"|\b(?:spedizion[ei]|spedisco|imballaggio|imballo)\b|快递|发货|包装|纸箱"
+    r"|(?:postage|shipp(?:ed|ing)|parcel|courier|cardboard|packag(?:ed|ing)|posted|gift box)\b"
+    r"|versand|verschick|verpack|paket\b|(?:envío|envio|embalaje|paquete postal)\b"
+    r"|(?:colis|envoi|envoyé|expédi\w+|emballage|emballé|mondial relay)\b"
+    r"|(?:spedizion[ei]|spedisco|imballaggio|imballo)\b"
     # whose home it comes from
-    r"|\b(?:smoke|pet|smoker?)[- ]?free\b|\bnon[- ]smok\w+|\bnichtraucher|\brauchfrei|\btierfrei|\btierlos|\bhaustier"
-    r"|\bnon[- ]fumeur|\bsans (?:animaux|tabac)\b|\bsenza (?:fumo|animali)\b|\bno fumador|\bsin (?:humo|mascotas)\b"
-    r"|\blibre de humo\b"
-    r"|\bcomes from (?:a|an|the|our|my)\b|\bstammt aus\b|无烟"
+    r"|(?:smoke|pet|smoker?)[- ]?free\b|non[- ]smok\w+|nichtraucher|rauchfrei|tierfrei|tierlos|haustier|non[- ]fumeur"
+    r"|sans (?:animaux|tabac)\b|senza (?:fumo|animali)\b|no fumador|sin (?:humo|mascotas)\b|libre de humo\b"
+    r"|comes from (?:a|an|the|our|my)\b|stammt aus\b)"
 )
 _NOT_PART = re.compile(  # the clause in which one of them stands
-    r"\bnot (?:included|for sale|part of)\b|\bno (?:incluid[oa]s?|incluye)\b|不包含|不包括|不含"
-    r"|\bnicht (?:enthalten|dabei|inbegriffen|inklusive|im lieferumfang|im preis)\b|\bgehör(?:t|en) nicht\b"
-    r"|\bnon (?:inclus|incluse?s?|inclus[oai]|compris|comprises?|fournie?s?|compres[oaie])\b"
+    r"\b(?:not (?:included|for sale|part of)\b|no (?:incluid[oa]s?|incluye)\b|gehör(?:t|en) nicht\b"
+    r"|nicht (?:enthalten|dabei|inbegriffen|inklusive|im lieferumfang|im preis)\b"
+    r"|non (?:inclus|incluse?s?|inclus[oai]|compris|comprises?|fournie?s?|compres[oaie])\b)"
 )
 _PAINTED = re.compile(
-    r"\b(?:re-?)?(?:painted|sprayed|dyed|covered)\b|gestrichen|lackiert|gefärbt|neu bezogen|\b(?:re)?peinte?\b"
-    r"|\bteinte?\b|\bpintad[oa]\b|\bteñid[oa]\b|\bdipint[oa]\b|\bverniciat[oa]\b|\btint[oa]\b|刷成|漆成|染成|改成"
+    r"\b(?:(?:re-?)?(?:painted|sprayed|dyed|covered)\b|(?:über|um)?(?:gestrichen|lackiert|gefärbt)|neu bezogen"
+    r"|(?:re)?peinte?\b|teinte?\b|pintad[oa]\b|teñid[oa]\b|dipint[oa]\b|verniciat[oa]\b|tint[oa]\b)"
 )
-_ONCE = re.compile(
-    r"\b(?:was|used to be|originally|war|waren|ursprünglich|était|étaient|era|eran|erano)\b|原来是|原本|以前是"
-)
+_ONCE = re.compile(r"\b(?:was|used to be|originally|war|waren|ursprünglich|était|étaient|era|eran|erano)\b")
+_CHINESE = {
+    _ONWARDS: re.compile("模特|另有|其他(?:颜色|商品|尺码)|快递|发货|包装|纸箱|无烟"),
+    _NOT_PART: re.compile("不包含|不包括|不含"),
+    _PAINTED: re.compile("刷成|漆成|染成|改成"),
+    _ONCE: re.compile("原来是|原本|以前是"),
+}
 _NAMES = {
     "color": r"colou?rs?|farbe|couleur|coloris|color|colore|kleur|cor|颜色|色",
     "material": r"materials?|obermaterial|matériau|matière|materiale|materiaal|材质|材料|面料",
@@ -76,10 +79,14 @@ def is_named_for(attribute: str, text: str, start: int) -> bool:
     return re.search(form, text[max(0, start - _NAME_BEFORE) : start]) is not None
 
 
-def without_asides(text: str) -> str:
-    """``text``, in lower case, with such sentences and clauses blank: what is left stands where it stood."""
+def without_asides(text: str, in_lower_case: str) -> str:
+    """``text`` with such sentences and clauses blank: what is left stands where it stood. ``in_lower_case`` is the
+    text, position by position.
+    """
+    if not any(_stands(form, in_lower_case, 0, len(text)) for form in (_ONWARDS, _NOT_PART, _PAINTED)):
+        return text  # as most are
     left = list(text)
-    for start, end in _asides(text):
+    for start, end in _asides(in_lower_case):
         left[start:end] = " " * (end - start)
     return "".join(left)
 
@@ -87,13 +94,19 @@ def without_asides(text: str) -> str:
 def _asides(text: str) -> Iterator[tuple[int, int]]:
     for sentence in _SENTENCE.finditer(text):
         clauses = list(_clauses(text, *sentence.span()))
-        is_painted = _PAINTED.search(text, *sentence.span()) is not None and len(clauses) > 1
+        is_painted = len(clauses) > 1 and _stands(_PAINTED, text, *sentence.span())
         for start, end in clauses:
-            if _ONWARDS.search(text, start, end):
+            if _stands(_ONWARDS, text, start, end):
                 yield start, sentence.end()
                 break
-            if _NOT_PART.search(text, start, end) or (is_painted and _ONCE.search(text, start, end)):
+            if _stands(_NOT_PART, text, start, end) or (is_painted and _stands(_ONCE, text, start, end)):
                 yield start, end
+
+
+def _stands(form: re.Pattern[str], text: str, start: int, end: int) -> bool:
+    if form.search(text, start, end):
+        return True
+    return not text.isascii() and _CHINESE[form].search(text, start, end) is not None
 
 
 def _clauses(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from model.extract import Extractor
 from model.taxonomy import load_taxonomy
 from model.wording.asides import without_asides
+from model.wording.units import lowered
 
 EXTRACTOR = Extractor(load_taxonomy())
 
@@ -70,7 +71,7 @@ def test_a_parts_colour_is_less_sure(text: str, values: list[str]) -> None:
 @given(st.text(max_size=200))
 def test_what_is_left_stands_where_it_stood(text: str) -> None:
     """Blanks take the place of what goes, so positions stay."""
-    left = without_asides(text)
+    left = without_asides(text, lowered(text))
     assert len(left) == len(text)
     assert all(one in (own, " ") for one, own in zip(left, text, strict=True))
 
@@ -78,4 +79,4 @@ def test_what_is_left_stands_where_it_stood(text: str) -> None:
 @pytest.mark.parametrize("text", ["a." * 10_000, "modell " * 3_000, "a, " * 7_000, "." * 20_000, "was, " * 4_000])
 def test_long_texts_take_linear_time(text: str) -> None:
     """They end; a form that looked back and forth would not."""
-    assert len(without_asides(text)) == len(text)
+    assert len(without_asides(text, text)) == len(text)
