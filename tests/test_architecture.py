@@ -86,7 +86,7 @@ def test_only_the_edge_reads_settings() -> None:
     inside = {
         name
         for name in readers
-        if name.startswith("worker.") and not name.startswith(("worker.commands", "worker.demo"))
+        if name.startswith("worker.") and not name.startswith(("worker.commands", "worker.demo", "worker.benching"))
     }
     assert {name.removeprefix("worker.") for name in inside} <= set(EDGE)
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from worker.commands import dlq, kafka, learn, samples, show, work
+from worker.commands.bench import bench
 from worker.commands.compare import compare
 from worker.commands.replay import replay
 from worker.commands.shared import Sources
@@ -57,6 +58,7 @@ app.command("demo", rich_help_panel="Work")(work.demo)
 app.command("train", rich_help_panel="Model")(learn.train)
 app.command("evaluate", rich_help_panel="Model")(learn.evaluate)
 app.command("add-pair", rich_help_panel="Model")(learn.add_pair)
+app.command("bench", rich_help_panel="Operate")(bench)
 app.command("simulate", rich_help_panel="Operate")(simulate)
 app.command("doctor", rich_help_panel="Operate")(show.doctor)
 app.command("metrics", rich_help_panel="Operate")(show.metrics)

@@ -8,8 +8,8 @@ from typing import Any
 from tests.bench.driven import Driven, ask, in_turns, watch
 from tests.bench.figure import Bench, Figure, median_of
 from tests.integration.stream import RUN, Stream
-from tests.photos import enlarged
 from worker.demo.imagehost import ImageHost
+from worker.demo.photos import enlarged
 from worker.demo.samples import load_pictures
 from worker.machine.cgroup import cores
 from worker.machine.threads import Asked, plan_threads

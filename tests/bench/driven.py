@@ -17,10 +17,10 @@ import aiohttp
 from model.stand_in import Pace
 from tests.bench.worker import device_environment
 from tests.integration.stream import Stream, WorkerProcess
-from tests.processes import cpu_seconds, tree
 from tests.servers.base import free_port
 from worker.demo.imagehost import ImageHost
 from worker.machine.cgroup import cores
+from worker.machine.processes import cpu_seconds, tree
 from worker.machine.threads import Asked, plan_threads
 
 COMMAND = ("-m", "tests.bench.worker")

@@ -6,7 +6,7 @@ import random
 
 from PIL import Image, ImageDraw, ImageFont
 
-from tests.photos import enlarged
+from worker.demo.photos import enlarged
 from worker.demo.samples import load_pictures
 
 _WORDS = (

@@ -10,10 +10,10 @@ import aiohttp
 
 from tests.bench.figure import Bench, Figure, median_of
 from tests.integration.stream import Stream, WorkerProcess
-from tests.processes import memory_mib, tree_cpu_seconds
 from tests.servers.base import free_port
 from worker.demo.imagehost import ImageHost
 from worker.demo.samples import load_pictures
+from worker.machine.processes import memory_mib, tree_cpu_seconds
 
 TITLE = "Start and rest, shipped model with OCR"
 _REST_SECONDS = 5.0

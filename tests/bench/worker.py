@@ -9,41 +9,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from model.stand_in import Pace, StandInPredictor, StandInReader
-from model.types import ListingInput, Prediction, Predictor, TextReader
+from model.stand_in import Pace
 from worker.app import Worker, run
+from worker.benching.simulated import SimulatedModels
 from worker.sources import load_settings
 from worker.telemetry.logs import configure_logging
-
-
-class SameAnswer(StandInPredictor):
-    """The stand-in's pace, with an answer that costs nothing."""
-
-    def __init__(self, pace: Pace) -> None:
-        super().__init__(pace)
-        self._answer: Prediction | None = None
-
-    def _predict(self, listing: ListingInput) -> Prediction:
-        if self._answer is None or len(self._answer.image_scenes) != len(listing.images):
-            self._answer = super()._predict(listing)
-        return self._answer
-
-
-@dataclass(frozen=True, slots=True)
-class SimulatedModels:
-    """See `worker.build.Models`."""
-
-    pace: Pace
-
-    def load_predictor(self) -> Predictor:
-        """See `Models`."""
-        return SameAnswer(self.pace)
-
-    def open_reader(self) -> TextReader:
-        """See `Models`."""
-        return StandInReader()
 
 
 def device_environment(pace: Pace) -> dict[str, str]:

@@ -22,8 +22,6 @@ import aiohttp
 import numpy as np
 from yarl import URL
 
-from tests.photos import enlarged
-from tests.processes import cpu_seconds
 from tests.reliability.suite import Row, Trial
 from worker.batch import BatchPolicy
 from worker.batches import Batches
@@ -31,11 +29,13 @@ from worker.build import Built, build_tagger
 from worker.decode import DecodePolicy, Decoder
 from worker.decoding.jail import JailLimits, decode
 from worker.demo.imagehost import ImageHost
+from worker.demo.photos import enlarged
 from worker.demo.samples import load_pictures
 from worker.fetch import Fetcher, FetchPolicy
 from worker.flow.admission import Budget
 from worker.flow.lanes import Crossing, Turnstile
 from worker.item import DecodedImage, FetchedImage, Flight, Record
+from worker.machine.processes import cpu_seconds
 from worker.metrics import Metrics
 from worker.models import ShippedModels
 from worker.pipeline import Tagger

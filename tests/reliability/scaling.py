@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tests.integration.stream import Stream
-from tests.processes import tree_cpu_seconds
 from tests.reliability.fleet import Fleet, image_host, send, verdict
 from tests.reliability.suite import Row, Trial
 from tests.reliability.traffic import listings
 from tests.reliability.worker import Faults
+from worker.machine.processes import tree_cpu_seconds
 
 TITLE = "Scaling"
 SIZES = (1, 2, 4)

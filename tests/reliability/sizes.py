@@ -19,7 +19,6 @@ import numpy as np
 from redis import Redis
 
 from schemas.topics import Topics
-from tests.processes import cpu_seconds
 from tests.reliability.suite import Row, Trial
 from worker.build import Built, build_tagger
 from worker.cache.vector_codec import VectorCodec
@@ -27,6 +26,7 @@ from worker.demo.imagehost import ImageHost
 from worker.demo.samples import RESULTS, load_pictures, load_samples
 from worker.enrich import build_events
 from worker.item import Flight, Origin, OutputRecord, Record
+from worker.machine.processes import cpu_seconds
 from worker.metrics import Metrics
 from worker.models import ShippedModels
 from worker.outcome import Outcome

@@ -19,8 +19,8 @@ import aiohttp
 from model.stand_in import Pace
 from tests.bench.driven import STEADY
 from tests.bench.peer_servers.work import environment
-from tests.processes import tree, tree_cpu_seconds
 from tests.servers.base import free_port
+from worker.machine.processes import tree, tree_cpu_seconds
 
 _UP_SECONDS, _END_SECONDS = 120.0, 15.0
 _NOT_YET = (HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE)  # its front is up, what is behind it is not
