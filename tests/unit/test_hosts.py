@@ -205,3 +205,21 @@ def test_patience_is_given_back_what_did_not_count() -> None:
     spent, num_users = in_virtual_time(play())
     assert spent == pytest.approx(7.0)
     assert num_users == 1
+
+
+async def test_names_that_nobody_has_heard_of_leave_half_of_the_connections_alone() -> None:
+    """One domain can have any number of names, each a host of its own: all of them together hang, the known goes on."""
+    hosts = Hosts(HandClock(), max_per_host=16, max_connections=8)
+    known = hosts.slot(NAME)
+    await known.enter()
+    hosts.succeeded(known.host)
+    known.leave()
+    strangers = [asyncio.create_task(hosts.slot(f"https://{number}.dripping.example").enter()) for number in range(20)]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert sum(one.done() for one in strangers) == 4
+    async with hosts.slot(NAME), hosts.slot(NAME), hosts.slot(NAME):
+        assert hosts.slot(NAME).host.num_users == 3
+    for one in strangers:
+        one.cancel()
+    await asyncio.wait(strangers)

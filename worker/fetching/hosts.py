@@ -1,8 +1,9 @@
 """What is known of each image host: how many requests it has open, whether it seems dead. Owner: the event loop.
 
 A host that hangs must not take the connections of the others. So each host starts with 2 slots and earns one more with
-each success, up to ``max_per_host``; a failure leaves it one; hosts in trouble share a quarter of all connections; and
-after ``failures_to_rest`` failures in a row a host rests, each time twice as long, and is then tried by one request.
+each success, up to ``max_per_host``; a failure leaves it one; hosts in trouble share a quarter of all connections;
+hosts that have never answered share half, for one domain can have any number of names; and after ``failures_to_rest``
+failures in a row a host rests, each time twice as long, and is then tried by one request.
 Requests that were open together fail once: it takes one that began after a failure to make another.
 
 A backfill's requests (``is_spare``) count in the same limits, so that a host sees no more of us for two streams than
@@ -119,6 +120,7 @@ class Host:
     failures_in_a_row: int = 0
     num_failures: int = 0
     last_failure: RejectedError | None = None
+    has_answered: bool = False
     answered_at: float = 0.0
     failing_since: float = 0.0  # counts while there are failures in a row
     failed_seconds: float = 0.0  # before that
@@ -214,6 +216,7 @@ class Hosts:
         self._hosts: OrderedDict[str, Host] = OrderedDict()
         self._all = Gate(max_connections)
         self._in_trouble = Gate(max(1, max_connections // 4))
+        self._unknown = Gate(max(1, max_connections // 2))
 
     def slot(self, name: str, *, is_spare: bool = False, is_paid: bool = False) -> Slot:
         """One of the host's request slots, and one of all. ``is_spare``: let live requests go first; ``is_paid``: its
@@ -227,7 +230,9 @@ class Hosts:
 
     def gates(self, host: Host) -> tuple[Gate, Gate] | tuple[Gate, Gate, Gate]:
         """What a request to this host has to pass, in this order."""
-        return (host.gate, self._in_trouble, self._all) if host.failures_in_a_row else (host.gate, self._all)
+        if host.failures_in_a_row:
+            return host.gate, self._in_trouble, self._all
+        return (host.gate, self._all) if host.has_answered else (host.gate, self._unknown, self._all)
 
     def now(self) -> float:
         """Seconds, by the clock of everything here."""
@@ -251,7 +256,7 @@ class Hosts:
         """It answered, be it with an error of its own."""
         now = self._clock.now()
         host.failed_seconds = host.failing_seconds(now)
-        host.answered_at = now
+        host.has_answered, host.answered_at = True, now
         host.failures_in_a_row = 0
         host.dead_until = 0.0
         host.gate.limit = min(self._max_per_host, host.gate.limit + 1)
