@@ -91,12 +91,13 @@ class Decoder:
         """The picture's pixels, in arrays of their own. Raises RejectedError, stage ``decode``; FatalError when no
         process can be had.
 
-        Who is cancelled leaves the process to finish: it is as sound as before.
+        Who is cancelled before its turn costs nothing; after that the process finishes, as sound as before.
         """
         if len(fetched.body) > (limit := self._policy.max_body_bytes):
             raise RejectedError(
                 Reason.BODY_TOO_LARGE, Stage.DECODE, f"{len(fetched.body):,} bytes, not above {limit:,}"
             )
+        await self._turns.acquire()
         answer = await asyncio.shield(self._in_background(self._decode(fetched)))
         outcome = answer.reason.value if isinstance(answer, RejectedError) else "decoded"
         self._metrics.decode_outcomes.labels(outcome).inc()
@@ -114,11 +115,13 @@ class Decoder:
             await self._end(cell)
 
     async def _decode(self, fetched: FetchedImage) -> DecodedImage | RejectedError:
-        async with self._turns:
+        try:
             answer, code = await self._try(fetched)
             if code == -signal.SIGKILL:  # by nobody of ours: not the picture's fault
                 answer, _ = await self._try(fetched)
             return answer
+        finally:
+            self._turns.release()
 
     async def _try(self, fetched: FetchedImage) -> tuple[DecodedImage | RejectedError, int | None]:
         """The answer, and how the process ended if it did."""

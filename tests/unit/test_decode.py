@@ -210,6 +210,19 @@ async def test_cancelled_picture_leaves_its_process_whole() -> None:
         assert set(decoder.pids) == before and metrics.snapshot()["decoder_restarts"] == 0
 
 
+async def test_pictures_cancelled_before_their_turn_are_decoded_for_nobody() -> None:
+    """A rewind cancels all that wait: one more behind them comes at once."""
+    async with pool(num_processes=1) as decoder:
+        waiting = [asyncio.create_task(decoder.decode(GOOD)) for _ in range(20)]
+        for _ in range(3):
+            await asyncio.sleep(0)
+        for task in waiting[1:]:
+            task.cancel()
+        await asyncio.wait(waiting)
+        await decoder.decode(GOOD)
+        assert sum(cell.num_pictures for cell in decoder._cells) == 2
+
+
 async def test_body_beyond_the_shared_memory_is_refused() -> None:
     """What does not fit is not copied."""
     async with pool(max_body_bytes=50_000) as decoder:
