@@ -86,9 +86,9 @@ class Deliveries:
                 self._on_way[key] = output
 
     def _answer(self, key: int, error: KafkaError | None, _: object) -> None:
-        output = self._on_way.pop(key)
-        if key not in self._asked:
-            return
+        output = self._on_way.pop(key, None)
+        if output is None or key not in self._asked:
+            return  # of a client that was replaced, or of what nobody asks for any more
         if error is None:
             self._delivered[key] = output
         elif error.code() != KafkaError._PURGE_QUEUE:
