@@ -33,12 +33,18 @@ def effective_rows(values: Floats, families: Ints) -> float:
     each family counts as one row.
     """
     apart = values - values.mean()
-    _, numbers = np.unique(families, return_inverse=True)
+    numbers = _as_they_come(families)
     within = np.bincount(numbers, weights=apart)
     if not apart.any() or len(within) < 2:
         return float(len(within))
     effect = float((within**2).sum() / (apart**2).sum()) * len(within) / (len(within) - 1)
     return len(values) / max(1.0, effect)
+
+
+def _as_they_come(families: Ints) -> Ints:
+    """Numbered by their first row, so that the same rows among others give the same interval."""
+    _, first, numbers = np.unique(families, return_index=True, return_inverse=True)
+    return np.asarray(np.argsort(np.argsort(first))[numbers], np.int64)
 
 
 def share_interval(right: npt.NDArray[np.bool_], families: Ints) -> list[float]:
@@ -49,7 +55,7 @@ def share_interval(right: npt.NDArray[np.bool_], families: Ints) -> list[float]:
 
 def mean_interval(values: Floats, families: Ints) -> list[float]:
     """95 % interval of the mean of ``values`` (N,): families are drawn anew (Efron 1979; Field & Welsh 2007)."""
-    _, numbers = np.unique(families, return_inverse=True)
+    numbers = _as_they_come(families)
     sums, sizes = np.bincount(numbers, weights=values), np.bincount(numbers)
     drawn = np.random.default_rng(0).integers(0, len(sums), (_ROUNDS, len(sums)))
     low, high = np.quantile(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1), [0.025, 0.975])
