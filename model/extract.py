@@ -44,13 +44,12 @@ class _Seen:
 
     def note_unsaid(self, words: Found, scope: Scope) -> None:
         """What a text's words do not say, or not of this listing."""
-        for one in words.denied:
-            if one.attribute != "product_type":  # laces for shoes are no shoes, but their pictures show some
-                self.denied[one.attribute].add(one.value)
         self.hinted |= words.hinted
-        for one in (*words.silenced, *(one for one in words.stated if scope.is_silent(one.attribute))):
-            if one.attribute != "product_type":
-                self.silenced[one.attribute].add(one.value)
+        silent = [one for one in words.stated if scope.is_silent(one.attribute)]
+        for unsaid, found in ((self.denied, words.denied), (self.silenced, [*words.silenced, *silent])):
+            for one in found:
+                if one.attribute != "product_type":  # laces for shoes are no shoes, but their pictures show some
+                    unsaid[one.attribute].add(one.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +105,11 @@ class Extractor:
     ) -> Reading:
         """The same, and what the seller's words deny or would state elsewhere, where nothing in them states it."""
         heading, text = _folded(title), _folded(description)
-        scope = self._scopes.of(lowered(heading.text), language)
+        named = lowered(heading.text)
+        scope = self._scopes.of(named, language)
         seen = _Seen([], defaultdict(set), defaultdict(set), set())
         self._note(seen, scope, heading, _Place("title"))
-        self._note(seen, scope, text, _Place("description"), lowered(heading.text))
+        self._note(seen, scope, text, _Place("description"), named)
         written = {(one.attribute, one.value) for one in seen.mentions}
         denied, silenced = (
             {name: frozenset(value for value in own if (name, value) not in written) for name, own in one.items()}
@@ -122,10 +122,9 @@ class Extractor:
         return Reading(seen.mentions[:_MAX_MENTIONS], denied, silenced, frozenset(seen.hinted))
 
     def _note(self, seen: _Seen, scope: Scope, folded: Folded, place: _Place, title: str = "") -> None:
-        text = folded.text
-        if place.kind == "description":
-            text = without_asides(text, lowered(text))
-        in_lower_case = lowered(text)
+        text, in_lower_case = folded.text, lowered(folded.text)
+        if place.kind == "description" and (kept := without_asides(text, in_lower_case)) is not text:
+            text, in_lower_case = kept, lowered(kept)
         words = self._words.find(in_lower_case)
         if place.kind != "ocr":
             seen.note_unsaid(words, scope)

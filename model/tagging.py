@@ -148,10 +148,9 @@ class Tagging:
             return scores
         is_named = not words.title and any(one.score >= STATED_IN_FULL for one in words.description)
         is_unsaid = name in FOUND_IN_TITLES and not (words.all or words.is_hinted)
-        if not (is_named or is_unsaid) and words.silenced:
-            leader = leader_of(self._labels.values[name], scores.text)
-            is_unsaid = leader is not None and leader[0] in words.silenced
-        if not (is_named or is_unsaid):
+        leader = leader_of(self._labels.values[name], scores.text) if words.silenced else None
+        is_misread = leader is not None and leader[0] in words.silenced
+        if not (is_named or is_unsaid or is_misread):
             return scores
         return _only(scores, "image") or Scores(scores.fused, None, None)
 

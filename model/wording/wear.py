@@ -77,7 +77,7 @@ _LETTER = re.compile(r"(?<=\s)([SML])(?=\s{0,3}$|,|\s[^\W\d_]{3})(?!\s[x×/&]|\s
 _MAX_TITLE = 200  # code points in which a letter by itself is a size
 _SHORT = re.compile(  # Gr 38, tg. 42
     r"(?<![\w.,])(?<![0-9]\s)(?P<word>gr|tg|stl|strl|talle|n\.|num\.|numero|número|numéro)[.:]?\s?"
-    r"(?P<number>3[0-9]|4[0-9]|5[0-8])(?P<last>\s?[-–/]\s?[3-5][0-9])?(?![\w/-]|[.,][0-9]|\s?(?:cm|mm|%|€|eur|g\b|kg|ml))"
+    r"(?P<first>3[0-9]|4[0-9]|5[0-8])(?:\s?[-–/]\s?(?P<last>[3-5][0-9]))?(?![\w/-]|[.,][0-9]|\s?(?:cm|mm|%|€|eur|g\b|kg|ml))"
 )
 _AGED = re.compile(r"(?<![\w-])aged?\s([1-9]|1[0-6])(?:\s?[-–]\s?([1-9]|1[0-6]))?(?![\w+.-])(?!\s(?:months|mths|mo)\b)")
 _LENGTHS = re.compile(
@@ -156,9 +156,8 @@ def _short(text: str, goods: _Goods) -> Iterator[Worn]:
     for match in _SHORT.finditer(text):
         if match["word"].startswith("n") and not goods.have(_SHOES):
             continue
-        numbers = re.findall(r"[0-9]+", match[0])
-        if len(numbers) == 1 or int(numbers[0]) < int(numbers[1]):
-            yield Worn("-".join(numbers), _SURE, *match.span())
+        if not match["last"] or int(match["first"]) < int(match["last"]):
+            yield Worn("-".join(filter(None, match.group("first", "last"))), _SURE, *match.span())
 
 
 def _age_unit(match: re.Match[str]) -> str:

@@ -8,9 +8,8 @@ from typing import Any
 from tests.bench.driven import Driven, ask, in_turns, watch
 from tests.bench.figure import Bench, Figure, median_of
 from tests.integration.stream import RUN, Stream
+from worker.benching.goods import photos
 from worker.demo.imagehost import ImageHost
-from worker.demo.photos import enlarged
-from worker.demo.samples import load_pictures
 from worker.machine.cgroup import cores
 from worker.machine.threads import Asked, plan_threads
 
@@ -26,7 +25,7 @@ async def run(bench: Bench) -> list[Figure]:
     threads = plan_threads(cores(), Asked(), on_gpu=False, reads=False).model
     workers: list[Driven] = []
     loops: list[dict[str, Any]] = []
-    async with ImageHost(different_photos(count)) as host:
+    async with ImageHost(photos(count)) as host:
         for number in range(bench.size(short=3, full=5)):
             for side in in_turns(number, ("worker", "loop")):
                 if side == "worker":
@@ -63,12 +62,6 @@ def _figures(workers: list[Driven], loops: list[dict[str, Any]]) -> list[Figure]
             for name, what in (("cpu_ms", "all"), ("fetch", "fetch"), ("decode", "decode"), ("model", "model"))
         ),
     ]
-
-
-def different_photos(count: int) -> dict[str, bytes]:
-    """So many photos of 800 pixels of which no two are the same: the grain differs. A model looks at each anew."""
-    bodies = [body for name, body in sorted(load_pictures().items()) if not name.startswith("card-")]
-    return {f"{number:05d}.jpg": enlarged(bodies[number % len(bodies)], 800) for number in range(count)}
 
 
 def _listings(host: ImageHost) -> list[tuple[str, str]]:

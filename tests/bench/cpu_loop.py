@@ -13,15 +13,10 @@ import json
 import sys
 import time
 
-import aiohttp
-import numpy as np
-
 from model.predictor import load_predictor
 from model.types import ListingInput
-from worker.decode import DecodePolicy
-from worker.decoding.jail import decode
+from worker.benching.loop import fetch, open_session, pixels_of
 
-_LIMITS = DecodePolicy(reading_side=0).limits
 _NUM_WARM = 2
 
 
@@ -34,15 +29,15 @@ async def main() -> None:
     starts = range(0, len(listings), size)
     spent = {"fetch": 0.0, "decode": 0.0, "model": 0.0}
     cpu = began = 0.0
-    async with aiohttp.ClientSession(headers={"Accept-Encoding": "identity"}) as session:
+    async with open_session() as session:
         for number, start in enumerate(starts):
             if number == _NUM_WARM:
                 spent = dict.fromkeys(spent, 0.0)
                 cpu, began = time.process_time(), time.perf_counter()
             marks = [time.process_time()]
-            bodies = await asyncio.gather(*(_fetch(session, url) for url, _ in listings[start : start + size]))
+            bodies = await asyncio.gather(*(fetch(session, url) for url, _ in listings[start : start + size]))
             marks.append(time.process_time())
-            pixels = [np.asarray(decode(body, _LIMITS).model, np.uint8) for body in bodies]
+            pixels = [pixels_of(body) for body in bodies]
             marks.append(time.process_time())
             titles = [title for _, title in listings[start : start + size]]
             predictor.predict([ListingInput(title, (one,)) for title, one in zip(titles, pixels, strict=True)])
@@ -53,11 +48,6 @@ async def main() -> None:
     took = {"rate": count / (time.perf_counter() - began), "cpu_ms": 1000 * (time.process_time() - cpu) / count}
     parts = {name: 1000 * seconds / count for name, seconds in spent.items()}
     print(json.dumps({**took, **parts, "engine": predictor.info.engine}))  # noqa: T201  # read by the bench
-
-
-async def _fetch(session: aiohttp.ClientSession, url: str) -> bytes:
-    async with session.get(url) as response:
-        return await response.read()
 
 
 if __name__ == "__main__":

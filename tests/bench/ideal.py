@@ -16,10 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 import aiohttp
 import numpy as np
 
-from worker.decode import DecodePolicy
-from worker.decoding.jail import decode
+from worker.benching.loop import fetch, open_session, pixels_of
 
-_LIMITS = DecodePolicy(reading_side=0).limits
 _AHEAD = 4  # batches' worth of pictures on their way
 
 
@@ -48,7 +46,7 @@ async def _run(session: aiohttp.ClientSession, told: dict[str, object]) -> float
     async def prepare(url: str) -> None:
         async with room:
             body = await fetch(session, url)
-            await ready.put(await loop.run_in_executor(decoders, pixels, body))
+            await ready.put(await loop.run_in_executor(decoders, pixels_of, body))
 
     preparing = [asyncio.create_task(prepare(url)) for url in urls]
     began = 0.0
@@ -70,23 +68,6 @@ async def _only_fetch(session: aiohttp.ClientSession, urls: list[str]) -> None:
             await fetch(session, url)
 
     await asyncio.gather(*map(one, urls))
-
-
-def open_session() -> aiohttp.ClientSession:
-    """To be called on the event loop that it is for."""
-    return aiohttp.ClientSession(headers={"Accept-Encoding": "identity"})
-
-
-async def fetch(session: aiohttp.ClientSession, url: str) -> bytes:
-    """One picture's bytes. Raises aiohttp.ClientError: a picture that is not there ends the bench."""
-    async with session.get(url) as response:
-        response.raise_for_status()
-        return await response.read()
-
-
-def pixels(body: bytes) -> np.ndarray:
-    """(224, 224, 3) uint8."""
-    return np.asarray(decode(body, _LIMITS).model, np.uint8)
 
 
 if __name__ == "__main__":

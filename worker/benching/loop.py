@@ -13,16 +13,19 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
 
 import aiohttp
 import numpy as np
 
 from model.types import ListingInput, Pixels, Predictor
 from worker.benching.goods import Goods
-from worker.build import Models
 from worker.decode import DecodePolicy
 from worker.decoding.jail import decode
 from worker.machine.processes import memory_mib
+
+if TYPE_CHECKING:
+    from worker.build import Models  # the whole worker
 
 _LIMITS = DecodePolicy(reading_side=0).limits
 _NUM_WARM = 2  # batches
@@ -53,7 +56,7 @@ async def _loop(predictor: Predictor, listings: Sequence[Goods], size: int) -> L
     done = asyncio.Semaphore(ahead + 1)
     began = cpu = 0.0
     with ThreadPoolExecutor(2) as decoders, ThreadPoolExecutor(1) as device:
-        async with aiohttp.ClientSession(headers={"Accept-Encoding": "identity"}) as session:
+        async with open_session() as session:
 
             async def prepare() -> None:
                 for batch in batches:
@@ -77,16 +80,23 @@ async def _prepared(
     session: aiohttp.ClientSession, decoders: ThreadPoolExecutor, batch: Sequence[Goods]
 ) -> list[ListingInput]:
     loop = asyncio.get_running_loop()
-    bodies = await asyncio.gather(*(_fetch(session, one.url) for one in batch))
-    pixels = await asyncio.gather(*(loop.run_in_executor(decoders, _pixels, body) for body in bodies))
+    bodies = await asyncio.gather(*(fetch(session, one.url) for one in batch))
+    pixels = await asyncio.gather(*(loop.run_in_executor(decoders, pixels_of, body) for body in bodies))
     return [ListingInput(one.title, (own,)) for one, own in zip(batch, pixels, strict=True)]
 
 
-async def _fetch(session: aiohttp.ClientSession, url: str) -> bytes:
+def open_session() -> aiohttp.ClientSession:
+    """To be called on the event loop that it is for."""
+    return aiohttp.ClientSession(headers={"Accept-Encoding": "identity"})
+
+
+async def fetch(session: aiohttp.ClientSession, url: str) -> bytes:
+    """One picture's bytes. Raises aiohttp.ClientError: a picture that is not there ends the bench."""
     async with session.get(url) as response:
         response.raise_for_status()
         return await response.read()
 
 
-def _pixels(body: bytes) -> Pixels:
+def pixels_of(body: bytes) -> Pixels:
+    """(S, S, 3), S the model's side."""
     return np.asarray(decode(body, _LIMITS).model, np.uint8)

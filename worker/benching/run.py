@@ -19,8 +19,9 @@ from worker.benching.goods import Goods, goods, photos
 from worker.benching.loop import LoopResult, run_loop
 from worker.benching.stream import BenchStream
 from worker.build import Models
-from worker.demo.broker import PROMPT, EmbeddedBroker
+from worker.demo.broker import EmbeddedBroker
 from worker.demo.imagehost import ImageHost
+from worker.demo.run import demo_settings
 from worker.errors import FatalError
 from worker.machine.processes import memory_mib, tree_cpu_seconds
 from worker.settings import Settings
@@ -60,7 +61,8 @@ def run_bench(settings: Settings, models: Models, count: int, say: Say) -> Bench
     host, broker = _Host(photos(_NUM_WARM + count + num_late)), EmbeddedBroker()
     broker.start()
     try:
-        settings = bench_settings(settings, broker.bootstrap_servers, host.endpoint)
+        settings = demo_settings(settings, broker.bootstrap_servers, host.endpoint, "bench")
+        settings = settings.model_copy(update={"ocr": settings.ocr.model_copy(update={"enabled": False})})
         broker.create_topics(dataclasses.astuple(settings.kafka.topics))
         every = goods(host.base_url, 0, _NUM_WARM + count + num_late)
         say("the best loop")
@@ -70,23 +72,6 @@ def run_bench(settings: Settings, models: Models, count: int, say: Say) -> Bench
     finally:
         host.close()
         broker.close()
-
-
-def bench_settings(settings: Settings, servers: str, endpoint: str) -> Settings:
-    """The user's, on our broker and image host; without OCR, Redis and what waits for better times."""
-    kafka = type(settings.kafka)(
-        bootstrap_servers=servers, group_id="hangtag-bench", instance="bench", consumer=dict(PROMPT),
-        max_record_bytes=1_000_000,  # the embedded broker cannot be asked
-    )  # fmt: skip
-    return settings.model_copy(
-        update={
-            "kafka": kafka,
-            "redis": type(settings.redis)(),
-            "fetch": settings.fetch.model_copy(update={"allow_endpoints": (endpoint,)}),
-            "ocr": settings.ocr.model_copy(update={"enabled": False}),
-            "http": settings.http.model_copy(update={"port": 0}),
-        }
-    )
 
 
 def _measure_loop(models: Models, listings: Sequence[Goods], size: int) -> LoopResult:

@@ -28,7 +28,6 @@ from worker.metrics import Metrics
 from worker.models import ShippedModels
 from worker.settings import Settings
 
-GROUP_ID = "hangtag-demo"
 STALL_SECONDS = 90.0
 
 
@@ -157,15 +156,16 @@ def _settle(ended: asyncio.Future[None], error: Exception | None) -> None:
         ended.set_exception(error)
 
 
-def demo_settings(settings: Settings, bootstrap_servers: str, image_endpoint: str) -> Settings:
-    """The settings of the demo's worker: its own broker, no Redis, any free port, and its image host allowed.
+def demo_settings(settings: Settings, bootstrap_servers: str, image_endpoint: str, name: str = "demo") -> Settings:
+    """The settings of the demo's worker, or of another of this ``name``: its own broker, no Redis, any free port,
+    and its image host allowed.
 
     Kafka's and Redis' settings are the defaults, whatever the user's say: they are about other servers.
     """
     kafka = type(settings.kafka)(
         bootstrap_servers=bootstrap_servers,
-        group_id=GROUP_ID,
-        instance="demo",
+        group_id=f"hangtag-{name}",
+        instance=name,
         consumer=dict(PROMPT),
         max_record_bytes=1_000_000,  # the embedded broker cannot be asked
     )

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 import litserve
 import numpy as np
 
-from tests.bench.ideal import pixels
 from tests.bench.peer_servers.work import (
     BATCH,
     NUM_DECODERS,
@@ -18,6 +17,7 @@ from tests.bench.peer_servers.work import (
     port,
     workers,
 )
+from worker.benching.loop import pixels_of
 
 
 class Tags(litserve.LitAPI):  # type: ignore[misc]  # not looked into, see pyproject.toml
@@ -35,7 +35,7 @@ class Tags(litserve.LitAPI):  # type: ignore[misc]  # not looked into, see pypro
 
     def batch(self, inputs: Sequence[str]) -> list[np.ndarray]:
         """See `litserve.LitAPI`."""
-        return list(self._decoders.map(pixels, self._pictures.fetch(inputs)))
+        return list(self._decoders.map(pixels_of, self._pictures.fetch(inputs)))
 
     def predict(self, x: list[np.ndarray]) -> list[int]:
         """See `litserve.LitAPI`."""

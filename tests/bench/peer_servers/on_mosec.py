@@ -8,8 +8,8 @@ from typing import Any
 import mosec
 import numpy as np
 
-from tests.bench.ideal import pixels
 from tests.bench.peer_servers.work import BATCH, NUM_DECODERS, WAIT_SECONDS, Fetcher, SimulatedDevice, port
+from worker.benching.loop import pixels_of
 
 _AT_ONCE = 4  # pictures that one process fetches together; with 1 and 16 it is as fast
 
@@ -23,7 +23,7 @@ class Prepare(mosec.Worker):  # type: ignore[misc]  # not looked into, see pypro
 
     def forward(self, data: list[dict[str, str]]) -> list[np.ndarray]:
         """See `mosec.Worker`."""
-        return [pixels(body) for body in self._fetcher.fetch([one["url"] for one in data])]
+        return [pixels_of(body) for body in self._fetcher.fetch([one["url"] for one in data])]
 
 
 class Device(mosec.Worker):  # type: ignore[misc]

@@ -14,7 +14,6 @@ import ray
 from ray import serve
 from starlette.requests import Request
 
-from tests.bench.ideal import fetch, open_session, pixels
 from tests.bench.peer_servers.work import (
     BATCH,
     NUM_DECODERS,
@@ -23,6 +22,7 @@ from tests.bench.peer_servers.work import (
     folder,
     port,
 )
+from worker.benching.loop import fetch, open_session, pixels_of
 
 _MOST = 256  # requests that one replica takes: with the default of 5 no batch would fill
 _STORE_BYTES = 256 << 20
@@ -50,7 +50,7 @@ class Prepare:
         url = (await request.json())["url"]
         if self._session is None:
             self._session = open_session()
-        picture = await asyncio.to_thread(pixels, await fetch(self._session, url))
+        picture = await asyncio.to_thread(pixels_of, await fetch(self._session, url))
         return {"answer": await self._device.remote(picture)}
 
 

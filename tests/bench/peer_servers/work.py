@@ -17,7 +17,7 @@ import aiohttp
 import numpy as np
 
 from model.stand_in import Pace
-from tests.bench.ideal import fetch, open_session
+from worker.benching.loop import fetch, open_session
 
 BATCH = 16
 NUM_DECODERS = 2  # as many as the ideal loop has threads
