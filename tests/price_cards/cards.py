@@ -70,7 +70,8 @@ class CardMaker:
         fonts = able(self._fonts, wording.characters)
         if not fonts:
             raise LookupError(
-                f"no font for {wording.rows} among {self.fonts}; install open fonts, such as fonts-noto-cjk"
+                f"no font has all of {''.join(sorted(wording.characters))!r} among {', '.join(self.fonts) or 'none'}; "
+                "install open fonts that have, such as fonts-freefont-ttf and fonts-noto-cjk"
             )
         font, layout = choose.choice(fonts), choose.choice(LAYOUTS[self._part])
         photo = _photo(self._photos[number % len(self._photos)], choose)
