@@ -1,13 +1,14 @@
 """Scores to probabilities, and probabilities to thresholds.
 
 Pools are fitted on rows their experts were not trained on. A threshold is bought with a target precision by
-fixed-sequence testing (Angelopoulos et al., "Learn then Test", 2021): from the strictest score down, each is kept while
-an exact binomial test says with 95 % confidence that precision reaches the target; the first that fails ends it. The
-guarantee holds for listings like those of the calibration rows, and for no others.
+fixed-sequence testing with two starts (Angelopoulos et al., "Learn then Test", 2021): from a strict score down, each is
+kept while an exact binomial test says that precision reaches the target; the first that fails ends it. Each start has
+half of the 5 % that the promise may fail. It holds for listings like those of the calibration rows, and for no others.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, log
@@ -24,16 +25,20 @@ from model.minimise import minimise
 from model.pool import SIDES, Pool, Weights, experts_of, pooled
 
 MIN_POOL_ROWS = 50  # to fit a set of weights on
-_CONFIDENCE = 0.95
-_FIRST_SHARE = 0.05  # of all rows: with fewer, one unlucky row would end the sequence where it starts
+_ERROR = 0.05
+_FIRST_SHARES = (0.05, 0.2)  # of all rows: a few wrong labels among the surest would end the first where it starts
 _STEPS = 200
 _LEAST_SCORE = 1e-4  # what is beyond would draw the curve
 _CURVE_PULL = 2.0  # towards no curve at all, as much as a few rows
+_SHIFT_PULL = 10.0  # of a value's own shift towards none: chosen out of fold, by how likely the right answers are
+_PARTS = 5  # of the families: the curves of four make scores of the fifth honest
 _LEAST_RISE = 0.3  # so that what is hardly believed stays so, where there were no such rows
 _UNFITTED_STATED = 3.0  # where no row states anything: by judgement
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+Words = npt.NDArray[np.str_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +48,32 @@ class Outcomes:
     scores: Floats  # (N,)
     right: Bools  # (N,)
 
-    def honest(self, curve: Curve) -> Outcomes:
-        """With scores that keep their word."""
-        return Outcomes(curve.of(self.scores), self.right)
-
     def joined(self, other: Outcomes) -> Outcomes:
         """These rows and others."""
         return Outcomes(np.concatenate([self.scores, other.scores]), np.concatenate([self.right, other.right]))
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Outcomes whose scores are still to be made honest, with the top values, and the families of their rows."""
+
+    outcomes: Outcomes
+    values: Words  # (N,)
+    families: Ints  # (N,)
+
+    def joined(self, other: Judged) -> Judged:
+        """These rows and others, whose families have numbers of the same kind."""
+        values, families = (self.values, other.values), (self.families, other.families)
+        return Judged(self.outcomes.joined(other.outcomes), np.concatenate(values), np.concatenate(families))
+
+    def chosen(self, rows: Bools) -> Judged:
+        """Only some of the rows."""
+        own = Outcomes(self.outcomes.scores[rows], self.outcomes.right[rows])
+        return Judged(own, self.values[rows], self.families[rows])
+
+    def honest(self, curve: Curve) -> Outcomes:
+        """With scores that keep their word."""
+        return Outcomes(curve.of(self.outcomes.scores, self.values.tolist()), self.outcomes.right)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,31 +139,49 @@ def fit_logistic(features: torch.Tensor, truth: torch.Tensor) -> tuple[float, ..
     return tuple(minimise(torch.zeros(features.shape[1] + 1), loss).tolist())
 
 
-def fit_curve(outcomes: Outcomes) -> Curve:
+def fit_curve(judged: Judged) -> Curve:
     """The curve that makes it likeliest which top values were right (see `model.honesty`)."""
-    if len(outcomes.scores) < MIN_POOL_ROWS:
+    scores, right = judged.outcomes.scores, torch.from_numpy(judged.outcomes.right).float()
+    if len(scores) < MIN_POOL_ROWS:
         return AS_IT_IS
-    inside = torch.from_numpy(outcomes.scores).clamp(_LEAST_SCORE, 1 - _LEAST_SCORE)
-    features, right = torch.stack([inside.log(), -torch.log1p(-inside)]), torch.from_numpy(outcomes.right).float()
+    names, places = np.unique(judged.values, return_inverse=True)
+    named = torch.from_numpy(places.astype(np.int64))
+    inside = torch.from_numpy(scores).clamp(_LEAST_SCORE, 1 - _LEAST_SCORE)
+    features = torch.stack([inside.log(), -torch.log1p(-inside)])
+    as_it_is = torch.tensor([1.0, 1.0, 0.0])
 
     def loss(raw: torch.Tensor) -> torch.Tensor:
-        bent = torch.cat([_LEAST_RISE + softplus(raw[:2]), raw[2:]])
-        pull = _CURVE_PULL * (bent - as_it_is).square().sum() / len(right)
-        return torch.nn.functional.binary_cross_entropy_with_logits(bent[:2] @ features + bent[2], right) + pull
+        bent, shifts = torch.cat([_LEAST_RISE + softplus(raw[:2]), raw[2:3]]), raw[3:]
+        odds = bent[:2] @ features + bent[2] + shifts[named]
+        pull = _CURVE_PULL * (bent - as_it_is).square().sum() + _SHIFT_PULL * shifts.square().sum()
+        return torch.nn.functional.binary_cross_entropy_with_logits(odds, right) + pull / len(right)
 
-    as_it_is = torch.tensor([1.0, 1.0, 0.0])
-    found = minimise(torch.zeros(3), loss)
+    found = minimise(torch.zeros(3 + len(names)), loss)
     rise, fall = (_LEAST_RISE + softplus(found[:2])).tolist()
-    return Curve(rise, fall, float(found[2]))
+    shifts = {str(name): round(shift, 3) for name, shift in zip(names, found[3:].tolist(), strict=True)}
+    return Curve(rise, fall, float(found[2]), shifts)
 
 
 def honest_outcomes(
-    outcomes: Mapping[str, Mapping[str, Outcomes]],
+    judged: Mapping[str, Mapping[str, Judged]],
 ) -> tuple[dict[str, dict[str, Curve]], dict[str, dict[str, Outcomes]]]:
-    """By attribute and side, the curves of what raw scores did, and what it is by them."""
-    curves = {name: {side: fit_curve(one) for side, one in sides.items()} for name, sides in outcomes.items()}
-    told = {name: {side: one.honest(curves[name][side]) for side, one in by.items()} for name, by in outcomes.items()}
+    """By attribute and side, the curves of what raw scores did; and what came of scores that curves made honest which
+    were fitted on other families, as thresholds must not be judged by rows that the curves know.
+    """
+    curves = {name: {side: fit_curve(one) for side, one in sides.items()} for name, sides in judged.items()}
+    told = {name: {side: _cross_fitted(one) for side, one in sides.items()} for name, sides in judged.items()}
     return curves, told
+
+
+def _cross_fitted(judged: Judged) -> Outcomes:
+    """By curves of other families, a fifth of them at a time."""
+    numbers = np.unique(judged.families, return_inverse=True)[1]
+    part = np.random.default_rng(0).permutation(numbers.max(initial=-1) + 1)[numbers] % _PARTS
+    scores = np.zeros_like(judged.outcomes.scores)
+    for own in range(_PARTS):
+        rows = part == own
+        scores[rows] = judged.chosen(rows).honest(fit_curve(judged.chosen(~rows))).scores
+    return Outcomes(scores, judged.outcomes.right)
 
 
 def fit_temperature(logits: torch.Tensor, labels: torch.Tensor) -> float:
@@ -159,12 +201,31 @@ def threshold_for(outcomes: Outcomes, target: float) -> float | None:
     """The lowest score at which precision was shown to reach ``target``; None when none was."""
     order = np.argsort(-outcomes.scores, kind="stable")
     scores, wrong = outcomes.scores[order], np.cumsum(~outcomes.right[order])
-    fewest = ceil(log(1 - _CONFIDENCE) / log(target)) if target < 1 else len(scores) + 1
-    first = max(fewest, ceil(_FIRST_SHARE * len(scores)))
+    firsts, error = _firsts(len(scores), target)
+    found = [one for first in firsts if (one := _lowest(scores, wrong, first, target, error)) is not None]
+    return min(found, default=None)
+
+
+def _firsts(num_rows: int, target: float) -> tuple[tuple[int, ...], float]:
+    """How many of the rows each sequence begins with, and the chance of error that each may take."""
+    share = _ERROR / len(_FIRST_SHARES)
+    firsts = {max(_fewest(target, share), ceil(one * num_rows)) for one in _FIRST_SHARES}
+    if len(firsts) == 1:  # so few rows that all begin as one
+        return (_fewest(target, _ERROR),), _ERROR
+    return tuple(sorted(firsts)), share
+
+
+def _fewest(target: float, error: float) -> int:
+    """Rows without one that is wrong, to show the ``target``. None do for a target of 1."""
+    return ceil(log(error) / log(target)) if target < 1 else sys.maxsize
+
+
+def _lowest(scores: Floats, wrong: Ints, first: int, target: float, error: float) -> float | None:
+    """What one sequence finds; scores fall, and ``wrong`` counts those that are wrong up to each."""
     best = None
     for count in sorted({round(at) for at in np.linspace(first, len(scores), _STEPS)} if first <= len(scores) else ()):
         at = _last_of_ties(scores, count)
-        if not is_shown(int(wrong[at]), at + 1, target):
+        if not is_shown(int(wrong[at]), at + 1, target, error):
             break
         best = float(scores[at])
     return best
@@ -175,15 +236,17 @@ def _last_of_ties(scores: Floats, count: int) -> int:
     return int(np.searchsorted(-scores, -scores[count - 1], side="right")) - 1
 
 
-def is_shown(wrong: int, count: int, target: float) -> bool:
-    """Does ``wrong`` in ``count`` show, at 95 % confidence, that precision is at least ``target``? Exact, binomial."""
+def is_shown(wrong: int, count: int, target: float, error: float = _ERROR) -> bool:
+    """Does ``wrong`` in ``count`` show that precision is at least ``target``? Exact, binomial; ``error``: the chance to
+    say so where it is not.
+    """
     expected = 1 - target
     if wrong >= expected * count:
         return False
     ks = np.arange(wrong + 1)
     steps = np.log((count - ks[1:] + 1) / ks[1:]) + log(expected) - log(target)
     logs = count * log(target) + np.concatenate([[0.0], np.cumsum(steps)])
-    return bool(np.exp(logs).sum() <= 1 - _CONFIDENCE)
+    return bool(np.exp(logs).sum() <= error)
 
 
 def thresholds_of(outcomes: Mapping[str, Outcomes], target: float) -> Threshold:

@@ -2,14 +2,16 @@
 
 A pool weighs its experts so that the labels are likeliest, which leaves the top value's score bent where labels are
 noisy: too sure in the middle, too humble at the ends. Beta calibration (Kull, Silva Filho and Flach, 2017) bends it
-back, by a curve for each side, fitted on rows that the experts had not seen. Curves rise, so no ranking changes, and
-neither does which listings a precision target accepts.
+back, by a curve for each side, fitted on rows that the experts had not seen. Some values keep their word better than
+others, as nothing looks like them or their labels are seldom wrong: each shifts the curve of the answers that name it
+(Gupta and Ramdas, "Top-label calibration", 2022). Which value comes first does not change; which listings a precision
+target accepts does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from math import exp, log
 
 import numpy as np
@@ -23,22 +25,25 @@ Floats = npt.NDArray[np.float32]
 @dataclass(frozen=True, slots=True)
 class Curve:
     """Log-odds of a score ``p`` made honest: ``rise * log p - fall * log(1 - p) + shift``; neither of the first two is
-    negative.
+    negative. ``shifts``: by value, what is added where it is the one that comes first; 0 for those that it lacks.
     """
 
     rise: float = 1.0
     fall: float = 1.0
     shift: float = 0.0
+    shifts: Mapping[str, float] = field(default_factory=dict)
 
-    def at(self, score: float) -> float:
-        """One score, 0-1."""
+    def at(self, score: float, value: str) -> float:
+        """One score, 0-1, of a value that comes first."""
         inside = min(max(score, _LEAST), 1 - _LEAST)
-        return 1 / (1 + exp(-(self.rise * log(inside) - self.fall * log(1 - inside) + self.shift)))
+        shift = self.shift + self.shifts.get(value, 0.0)
+        return 1 / (1 + exp(-(self.rise * log(inside) - self.fall * log(1 - inside) + shift)))
 
-    def of(self, scores: npt.NDArray[np.floating]) -> Floats:
-        """``at`` each of the scores."""
+    def of(self, scores: npt.NDArray[np.floating], values: Sequence[str]) -> Floats:
+        """``at`` each of the scores, and the value that it is of."""
         inside = np.clip(scores.astype(np.float64), _LEAST, 1 - _LEAST)
-        odds = self.rise * np.log(inside) - self.fall * np.log1p(-inside) + self.shift
+        own = np.array([self.shifts.get(value, 0.0) for value in values])
+        odds = self.rise * np.log(inside) - self.fall * np.log1p(-inside) + self.shift + own
         return np.asarray(1 / (1 + np.exp(-odds)), np.float32)
 
 
@@ -61,7 +66,7 @@ def honest(ranking: Mapping[str, float], curve: Curve) -> dict[str, float]:
     top = ranking[name]
     if top <= 0:
         return dict(ranking)
-    told = curve.at(top)
+    told = curve.at(top, name)
     share = min(told / top, (1 - told) / max(1 - top, _LEAST))
     return {value: told if value == name else min(score * share, told) for value, score in ranking.items()}
 
@@ -69,16 +74,16 @@ def honest(ranking: Mapping[str, float], curve: Curve) -> dict[str, float]:
 def honest_leader(leader: tuple[str, float], curve: Curve) -> tuple[str, float]:
     """``honest`` of a ranking's best value alone."""
     value, score = leader
-    return value, (score if score <= 0 or curve == AS_IT_IS else curve.at(score))
+    return value, (score if score <= 0 or curve == AS_IT_IS else curve.at(score, value))
 
 
-def honest_rows(scores: Floats, curve: Curve) -> Floats:
-    """``honest`` of every row of (N, V)."""
+def honest_rows(scores: Floats, curve: Curve, values: Sequence[str]) -> Floats:
+    """``honest`` of every row of (N, V), which are scores of these ``values``."""
     if curve == AS_IT_IS or not scores.size:
         return scores
     lines, best = np.arange(len(scores)), scores.argmax(axis=1)
     top = np.maximum(scores[lines, best], _LEAST)
-    told = curve.of(top)
+    told = curve.of(top, [values[place] for place in best])
     share = np.minimum(told / top, (1 - told) / np.maximum(1 - top, _LEAST))
     found = np.minimum(scores * share[:, None], told[:, None])
     found[lines, best] = told

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from model.calibrate import Outcomes
+from model.calibrate import Judged, Outcomes
 from model.extract import Extractor
 from model.fusion import ATTRIBUTES, Logits
 from model.honesty import AS_IT_IS, Curve, curve_of, honest_rows
@@ -78,6 +78,7 @@ class Scored:
 
     scores: Mapping[str, BySide]
     truth: Mapping[str, Ints]
+    answers: Mapping[str, Sequence[str]]  # (V,) by attribute, what is scored
     stated: Mapping[str, torch.Tensor]  # (N, V) as `stated_values` gives it
     published: Sequence[int]  # product types that are named, among the heads' values
     worded: Mapping[str, Curve]  # what makes the score of words alone honest
@@ -112,36 +113,41 @@ class Scored:
         known: Bools = self.truth[attribute] != -1
         return known
 
-    def outcomes(self) -> dict[str, dict[str, Outcomes]]:
-        """How the top values did, by attribute and side, listings that state a value apart from the others.
+    def judged(self) -> dict[str, dict[str, Judged]]:
+        """How the top values did, by attribute and side, listings that state a value apart from the others. Needs
+        ``families``.
 
         Where labels themselves were found in titles, listings that state nothing have no outcomes: those few that are
         labelled say nothing of the many that are not.
         """
-        found: dict[str, dict[str, Outcomes]] = {}
+        found: dict[str, dict[str, Judged]] = {}
         for name, by_side in self.scores.items():
             known, stated = self.known(name), self.is_stated(name)
-            own = {f"{side}_stated": self._outcomes(name, by_side[side], known & stated) for side in ("fused", "text")}
-            own["image_stated"] = self._outcomes(name, by_side["worded"], known & stated)
+            own = {f"{side}_stated": self._judged(name, by_side[side], known & stated) for side in ("fused", "text")}
+            own["image_stated"] = self._judged(name, by_side["worded"], known & stated)
             if name not in FOUND_IN_TITLES:
-                own |= {side: self._outcomes(name, by_side[side], known & ~stated) for side in ("fused", "text")}
-                own["image"] = self._outcomes(name, by_side["image"], known)
+                own |= {side: self._judged(name, by_side[side], known & ~stated) for side in ("fused", "text")}
+                own["image"] = self._judged(name, by_side["image"], known)
             own[WORDS] = self._of_words(name, known)
-            found[name] = {side: one for side, one in own.items() if len(one.scores)}
+            found[name] = {side: one for side, one in own.items() if len(one.values)}
         return found
 
-    def _of_words(self, attribute: str, known: Bools) -> Outcomes:
+    def _of_words(self, attribute: str, known: Bools) -> Judged:
         """How often a title that states one value is right, whatever else is known of the listing."""
         single, said = self.stating_one(attribute)
         rows = known & single
-        right: Bools = said[rows] == self.truth[attribute][rows]
-        raw = Outcomes(np.full(len(right), STATED_IN_FULL, np.float32), right)
+        raw = self._answers(attribute, np.full(len(said), STATED_IN_FULL, np.float32), said, rows)
         curve = self.worded.get(attribute, AS_IT_IS)
-        return raw if curve == AS_IT_IS else raw.honest(curve)
+        return raw if curve == AS_IT_IS else replace(raw, outcomes=raw.honest(curve))
 
-    def _outcomes(self, attribute: str, scores: Floats, rows: Bools) -> Outcomes:
-        top = scores[rows]
-        return Outcomes(top.max(axis=1), top.argmax(axis=1) == self.truth[attribute][rows])
+    def _judged(self, attribute: str, scores: Floats, rows: Bools) -> Judged:
+        return self._answers(attribute, scores.max(axis=1, initial=0.0), scores.argmax(axis=1), rows)
+
+    def _answers(self, attribute: str, scores: Floats, said: Ints, rows: Bools) -> Judged:
+        """``scores`` (N,) of values at the places ``said`` (N,), of some of the rows."""
+        right: Bools = (said == self.truth[attribute])[rows]
+        values = np.array(self.answers[attribute], np.str_)[said[rows]]
+        return Judged(Outcomes(scores[rows], right), values, self.families[rows])
 
 
 def score_all(
@@ -152,9 +158,10 @@ def score_all(
     published: Sequence[int],
     to_category: Floats,
     curves: Mapping[str, Mapping[str, Curve]],
+    answers: Mapping[str, Sequence[str]],
 ) -> Scored:
     """Every attribute, category included. ``truth``: indices into the heads' values; ``to_category``: (types,
-    categories); ``curves``: see `model.labels.Labels`.
+    categories); ``curves``: see `model.labels.Labels`; ``answers``: of each attribute, what its scores are of.
     """
     asked = {name: _ask(pools[name], logits[name]) for name in ATTRIBUTES}
     scores: dict[str, BySide] = {name: _with_words(one, stated[name], pools[name]) for name, one in asked.items()}
@@ -172,18 +179,21 @@ def score_all(
     found["category"] = np.where(is_placed, to_category.argmax(axis=1)[wanted], -1)
     worded = {name: one[WORDS] for name, one in curves.items() if WORDS in one}
     seen = {name: by_side["image"] for name, by_side in scores.items()}
-    raw = Scored(scores, found, stated, published, worded, seen)
-    told = {name: _honest(by_side, raw.is_stated(name), curves.get(name, {})) for name, by_side in scores.items()}
+    raw = Scored(scores, found, answers, stated, published, worded, seen)
+    told = {
+        name: _honest(by_side, raw.is_stated(name), curves.get(name, {}), answers[name])
+        for name, by_side in scores.items()
+    }
     return replace(raw, scores=told)
 
 
-def _honest(by_side: BySide, stated: Bools, curves: Mapping[str, Curve]) -> BySide:
+def _honest(by_side: BySide, stated: Bools, curves: Mapping[str, Curve], values: Sequence[str]) -> BySide:
     found = {}
     for side, scores in by_side.items():
         if side in ("image", "worded"):
-            found[side] = honest_rows(scores, curve_of(curves, "image", stated=side == "worded"))
+            found[side] = honest_rows(scores, curve_of(curves, "image", stated=side == "worded"), values)
             continue
-        quiet, worded = (honest_rows(scores, curve_of(curves, side, stated=one)) for one in (False, True))
+        quiet, worded = (honest_rows(scores, curve_of(curves, side, stated=one), values) for one in (False, True))
         found[side] = np.where(stated[:, None], worded, quiet)
     return found
 
@@ -219,6 +229,12 @@ class Scorer:
         published = tuple(types.index(name) for name in published_types)
         return cls(values, published, Extractor(taxonomy), categories, to_category)
 
+    @property
+    def answers(self) -> dict[str, Sequence[str]]:
+        """By attribute, what its scores are of: of the product types those that are named."""
+        types = self.values["product_type"]
+        return {**self.values, "product_type": [types[at] for at in self.published], "category": self.categories}
+
     def stated(self, titles: Sequence[str]) -> dict[str, torch.Tensor]:
         """See `stated_values`."""
         return stated_values(self.extractor, titles, self.values, self.categories)
@@ -232,4 +248,4 @@ class Scorer:
         curves: Mapping[str, Mapping[str, Curve]] = MappingProxyType({}),
     ) -> Scored:
         """See `score_all`; without ``curves`` as the pools say it."""
-        return score_all(pools, logits, stated, truth, self.published, self.to_category, curves)
+        return score_all(pools, logits, stated, truth, self.published, self.to_category, curves, self.answers)

@@ -29,6 +29,7 @@ from model.fusion import ATTRIBUTES, FusionModel
 from model.image import ImageTower
 from model.labels import UNTAUGHT
 from model.measuring.card import write_card
+from model.measuring.intervals import family_numbers
 from model.measuring.precision import learn_int8, part_of
 from model.measuring.provenance import name_of
 from model.parts import all_features
@@ -359,8 +360,9 @@ def _calibrate(
     stated = scorer.stated(titles)
     pools = {name: _fit_pool(found, name, labels[name], stated[name]) for name in ATTRIBUTES}
     truth = {name: one.numpy() for name, one in labels.items()}
-    scored = scorer.score(pools, found.logits, stated, truth)
-    curves, outcomes = honest_outcomes(scored.outcomes())
+    families = family_numbers([rows[index] for index in found.rows.tolist()])
+    scored = replace(scorer.score(pools, found.logits, stated, truth), families=families)
+    curves, outcomes = honest_outcomes(scored.judged())
     num_taught = len(values["scene"]) - len(recipe.config.untaught_scenes)
     temperature, of_scenes = scene_outcomes(found, recipe.data.labels["scene"][found.scene_rows], num_taught)
     outcomes |= of_scenes

@@ -185,7 +185,8 @@ class Asked:
         scores = self._vocabulary.pools["product_type"].scores(logits["product_type"], "image", stated=False).numpy()
         curve = curve_of(self._vocabulary.curves.get("product_type", {}), "image", stated=False)
         truth = label_ids([self._rows[index] for index in rows], "product_type", self._vocabulary.published_types)
-        told, known = honest_rows(scores[:, self._scorer.published], curve), truth >= 0
+        told = honest_rows(scores[:, self._scorer.published], curve, self._answers["product_type"])
+        known = truth >= 0
         if not known.any():
             return {}
         return {"garments": {"image": figures_of(told[known], truth[known], self._families[rows[known]])}}

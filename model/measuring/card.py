@@ -76,8 +76,8 @@ listings kept together); test rows were used for the figures alone.
 `masked` titles lack the words that state colours and materials. {labels}`coverage` is the share of rows accepted at a precision
 target of 95 %, `precision` what those rows reached; the first product-type rows count listings of rare types, to which
 every answer is wrong, the `answerable` ones do not. Intervals count families of listings, which err together. Calibration error: 15 bins of equal mass; in brackets the 95th
-percentile of what perfectly calibrated scores would show on as many rows. On the calibration rows it is that of the very rows on
-which the curves were fitted.
+percentile of what perfectly calibrated scores would show on as many rows. On the calibration rows it is that of scores by curves
+that were fitted on other families.
 
 ## Limits
 {words}A title most of whose words training never saw counts as missing: then pictures decide, and what words of

@@ -23,7 +23,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from model.calibrate import MIN_POOL_ROWS, Fitting, Outcomes, fit_pool, honest_outcomes, threshold_for
+from model.calibrate import MIN_POOL_ROWS, Fitting, Judged, Outcomes, fit_pool, honest_outcomes, threshold_for
 from model.doubts import doubt_of, fit_association
 from model.errors import ModelError
 from model.fusion import ATTRIBUTES
@@ -213,7 +213,8 @@ class _Renewal:
         every = np.concatenate(self.halves)
         groups = [(name, "category") if name == "product_type" else (name,) for name in names]
         with torch.no_grad():
-            old = self._asked(before).scores(every, masked=False)[0].outcomes()
+            asked = self._asked(before).scores(every, masked=False)[0].judged()
+        old = {name: {side: one.outcomes for side, one in by_side.items()} for name, by_side in asked.items()}
         pools, told = self._cross_fitted(names)
         curves, fresh = honest_outcomes({name: told[name] for group in groups for name in group if told.get(name)})
         targets = {name: self.targets.get(name, TARGET) for name in fresh}
@@ -235,17 +236,17 @@ class _Renewal:
     def _asked(self, vocabulary: Vocabulary) -> Asked:
         return Asked(self.checkpoint.fusion, vocabulary, self.features, self.rows)
 
-    def _cross_fitted(self, names: Sequence[str]) -> tuple[dict[str, Pool], Told]:
+    def _cross_fitted(self, names: Sequence[str]) -> tuple[dict[str, Pool], dict[str, dict[str, Judged]]]:
         """Pools of all rows, and how each half did by those of the other half."""
         before = self.checkpoint.vocabulary
-        told: Told = {}
+        told: dict[str, dict[str, Judged]] = {}
         with torch.no_grad():
             asked = self._asked(before)
             fitted = [self._fitted(asked, names, rows) for rows in (*self.halves, np.concatenate(self.halves))]
             pools = [{name: self._alike(name, one[name], fitted) for name in names} for one in fitted]
             for own, rows in zip(pools, reversed(self.halves), strict=False):
                 raw = replace(before, pools={**before.pools, **own}, curves={})
-                for name, found in self._asked(raw).scores(rows, masked=False)[0].outcomes().items():
+                for name, found in self._asked(raw).scores(rows, masked=False)[0].judged().items():
                     sides = told.setdefault(name, {})
                     sides.update({key: one.joined(sides[key]) if key in sides else one for key, one in found.items()})
         return pools[-1], told

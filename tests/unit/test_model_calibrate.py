@@ -67,6 +67,27 @@ def test_too_few_rows_show_nothing() -> None:
     assert threshold_for(outcomes_of([(0.9, True)] * 58), 0.95) is None
 
 
+def test_wrong_labels_among_the_surest_do_not_end_it_all() -> None:
+    """The strict start fails where four of the surest hundred are wrong; the second start goes by the first 400."""
+    right = np.ones(2000, np.bool_)
+    right[[3, 20, 50, 90]] = False
+    right[1000:] = np.arange(1000) % 3 > 0
+    outcomes = Outcomes(np.linspace(1, 0, 2000).astype(np.float32), right)
+    bar = threshold_for(outcomes, 0.95)
+    assert bar is not None
+    accepted = outcomes.scores >= bar
+    assert 1000 < accepted.sum() < 1200
+    assert right[accepted].mean() >= 0.95
+
+
+def test_both_starts_together_seldom_promise_too_much() -> None:
+    """Of scores that tell nothing, with a precision right at the target, no more than 5 % of draws accept any."""
+    draw = np.random.default_rng(0)
+    scores = np.linspace(1, 0, 1000).astype(np.float32)
+    promised = sum(threshold_for(Outcomes(scores, draw.random(1000) < 0.95), 0.95) is not None for _ in range(400))
+    assert promised <= 33  # 20 expected at most, and three deviations more
+
+
 def test_pool_trusts_the_expert_that_knows() -> None:
     """When only the n-grams are right, the pool is nearly their answer; the picture's side does not hear of it."""
     generator = torch.Generator().manual_seed(0)

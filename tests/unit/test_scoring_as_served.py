@@ -44,9 +44,10 @@ TITLES = (
     "beanbag for the garden",
 )
 CURVES = {
-    name: {side: Curve(1.2, 0.8, -0.3) for side in ("fused", "text_stated", "image")}
+    name: {side: Curve(1.2, 0.8, -0.3, {"red": 0.4, "chair": -0.5}) for side in ("fused", "text_stated", "image")}
     for name in (*ATTRIBUTES, "category")
 }
+ANSWERS = {**VALUES, "product_type": [TYPES[place] for place in PUBLISHED], "category": CATEGORIES}
 
 
 def pools(random: np.random.Generator) -> dict[str, Pool]:
@@ -102,7 +103,7 @@ def test_figures_are_of_what_is_served(seed: int, title: str, sides: tuple[Side,
     }
     stated = stated_values(EXTRACTOR, [title], VALUES, CATEGORIES)
     truth = {name: np.zeros(1, np.int64) for name in ATTRIBUTES}
-    scored = score_all(found, logits, stated, truth, PUBLISHED, TO_CATEGORY, CURVES)
+    scored = score_all(found, logits, stated, truth, PUBLISHED, TO_CATEGORY, CURVES, ANSWERS)
     prediction = Prediction(served(found, logits, sides), None, (), None, (), None)
     tags = Tagging(labels(found), TAXONOMY).resolve(prediction, EXTRACTOR.read(title, "", ()), title, was_read=False)
     side = "fused" if len(sides) == 2 else sides[0]

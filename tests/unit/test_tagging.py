@@ -241,11 +241,11 @@ BLIND = prediction(images=0, title=False)  # no picture, and a title in words th
 def test_words_alone_are_believed_as_far_as_was_measured(words: float | None, status: str) -> None:
     """Where towers see nothing, a stated value has the score that titles like it earned, and its own threshold."""
     measured = Curve(1.0, 1.0, -1.0)
-    bars = replace(LABELS.thresholds["color"], words=words and measured.at(0.95))
+    bars = replace(LABELS.thresholds["color"], words=words and measured.at(0.95, "red"))
     labels = replace(LABELS, thresholds={**LABELS.thresholds, "color": bars}, curves={"color": {"words": measured}})
     found = tag(BLIND, "Stuhl, rot", tagging=Tagging(labels, TAXONOMY)).attributes["color"]
     assert tops(found) == ["red"]
-    assert found.values[0].score == pytest.approx(measured.at(0.95), abs=1e-4)
+    assert found.values[0].score == pytest.approx(measured.at(0.95, "red"), abs=1e-4)
     assert found.status == status
 
 
