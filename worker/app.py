@@ -127,7 +127,7 @@ class Worker:
         """What this process has done so far, in listings; ``left_out``: superseded, or not meant."""
         finished = self.metrics.snapshot()["finished_listings"]
         assert isinstance(finished, dict)  # noqa: S101  # it has a label
-        passed = self._stream.intake.num_passed_over if self._stream is not None else 0
+        passed = self._stream.intake.starts.num_passed_over if self._stream is not None else 0
         return {
             "tagged": finished.get("tagged", 0),
             "dead_letters": finished.get("dead_letter", 0),
@@ -184,7 +184,7 @@ class Worker:
 
     def _culprit(self) -> str:
         """The listing that has been under way for longest: the first place to look at."""
-        oldest = self._stream.intake.oldest() if self._stream is not None else None
+        oldest = self._stream.intake.starts.oldest() if self._stream is not None else None
         if oldest is None:
             return "no listing is under way: results wait for their transaction"
         flight, origin = oldest.flight, oldest.origin

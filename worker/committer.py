@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import structlog
 
@@ -25,7 +25,7 @@ from worker.flow.yielding import Recent
 from worker.item import Finished
 from worker.kafka.transaction import Commit, Outcome, OversizedError
 from worker.metrics import Metrics
-from worker.partitions.intake import Intake
+from worker.partitions.books import Books
 from worker.partitions.partition import Partition
 from worker.publish import Publisher
 
@@ -37,13 +37,18 @@ _SHARE, _MOST_SECONDS = 0.05, 0.2  # from one transaction's begin to the next: o
 
 
 class Committer:
-    """The outbox and its loop. Results wait here for their transaction; with a dead sink they keep new work out."""
+    """The outbox and its loop. Results wait here for their transaction; with a dead sink they keep new work out.
+
+    ``rewind`` is called after an unknown outcome, when nothing in flight can be trusted.
+    """
 
     def __init__(
-        self, intake: Intake, publisher: Publisher, limits: Limits, metrics: Metrics, kinds: Sequence[str] = EVENT_KINDS
-    ) -> None:
+        self, books: Books, rewind: Callable[[], None], publisher: Publisher, limits: Limits, metrics: Metrics,
+        kinds: Sequence[str] = EVENT_KINDS,
+    ) -> None:  # fmt: skip
         self._kinds = kinds
-        self._intake = intake
+        self._books = books
+        self._rewind = rewind
         self._publisher = publisher
         self._limits = limits
         self._metrics = metrics
@@ -98,14 +103,14 @@ class Committer:
         num_bytes = finished.num_bytes
         self._outbox.append((finished, num_bytes))
         self._bytes += num_bytes
-        self._intake.wake_committer.set()
+        self._books.wake.set()
 
     async def run(self) -> None:
         """Commit again and again, for ever."""
-        wake = self._intake.wake_committer
+        wake = self._books.wake
         while True:
             wake.clear()
-            marks = self._intake.to_mark()
+            marks = self._books.to_mark()
             if not self._outbox and not marks:
                 await wake.wait()
                 continue
@@ -146,8 +151,8 @@ class Committer:
 
     def _current(self, finished: Sequence[Finished]) -> list[Finished]:
         """Without what belongs to a revoked assignment: its partition's next owner does that work."""
-        self._count_redone(one for one in finished if not self._intake.is_current(one.origin))
-        return [one for one in finished if self._intake.is_current(one.origin)]
+        self._count_redone(one for one in finished if not self._books.is_current(one.origin))
+        return [one for one in finished if self._books.is_current(one.origin)]
 
     def _count_redone(self, given_up: Iterable[Finished]) -> None:
         for one in given_up:
@@ -155,32 +160,27 @@ class Committer:
             one.trace.end(is_given_up=True)
 
     async def _commit(self, finished: list[Finished], marks: Sequence[Partition]) -> None:
-        self._intake.finish(finished)
+        self._books.finish(finished)
         backoff_seconds = _FIRST_BACKOFF_SECONDS
-        while True:
-            held = [partition for partition in marks if self._intake.holds(partition)]
-            numbers = {one.origin.partition for one in finished} | {partition.number for partition in held}
-            if not numbers:
-                return
-            written = self._intake.positions(numbers)
+        while entries := self._books.entries(finished, marks):
             outputs = [output for one in finished for output in one.outputs]
             with self._metrics.transaction_seconds.time():
-                outcome = await self._send(Commit(outputs, [place for place, _, _ in written]), finished)
+                outcome = await self._send(Commit(outputs, [entry.place for entry in entries]), finished)
             self._metrics.transactions.labels(outcome.value).inc()
-            if outcome is not Outcome.ABORTED:
-                break
-            self._note_abort(finished, numbers)
+            if outcome is Outcome.FINE:
+                self._books.committed(entries, finished)
+                self._settle(finished)
+                return
+            if outcome is Outcome.UNKNOWN:
+                self._metrics.producer_rebuilds.inc()
+                log.warning("transaction.rewinding", listings=len(finished), partitions=len(entries))
+                self._count_redone(finished)
+                self._rewind()
+                return
+            self._note_abort(finished, [entry.place.partition for entry in entries])
             await asyncio.sleep(backoff_seconds)
             backoff_seconds = min(_MAX_BACKOFF_SECONDS, backoff_seconds * 2)
             finished = self._current(finished)
-        if outcome is Outcome.UNKNOWN:
-            self._metrics.producer_rebuilds.inc()
-            log.warning("transaction.rewinding", listings=len(finished), partitions=len(numbers))
-            self._count_redone(finished)
-            self._intake.rewind()
-            return
-        self._intake.written(written)
-        self._settle(finished)
 
     async def _send(self, commit: Commit, finished: Sequence[Finished]) -> Outcome:
         try:
@@ -220,7 +220,6 @@ class Committer:
         if finished and not self._has_results:
             self._has_results = True
             log.info("worker.first_results", listings=len(finished))
-        self._intake.settle(finished)
         num_dead = 0
         for one in finished:
             one.trace.end(one.reason)

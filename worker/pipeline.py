@@ -46,9 +46,9 @@ from worker.metrics import Metrics
 from worker.normalise import normalise_title
 from worker.outcome import Outcome, Outputs
 from worker.parse import check_usable, parse
-from worker.partitions.intake import Intake
 from worker.partitions.ordering import TurnLostError
 from worker.partitions.partition import Journey
+from worker.partitions.starts import Starts
 from worker.read import Read
 from worker.recall import Recall
 from worker.telemetry.tracing import NO_TRACES, Traces
@@ -241,11 +241,11 @@ class Pipeline:
     """The stream: records in, results out to the committer."""
 
     def __init__(
-        self, tagger: Tagger, intake: Intake, committer: Committer, outputs: Outputs, limits: Limits,
+        self, tagger: Tagger, starts: Starts, committer: Committer, outputs: Outputs, limits: Limits,
         storm: StormBreaker, metrics: Metrics, pace: Pace,
     ) -> None:  # fmt: skip
         self._tagger = tagger
-        self._intake = intake
+        self._starts = starts
         self._committer = committer
         self._outputs = outputs
         self._limits = limits
@@ -272,7 +272,7 @@ class Pipeline:
 
     def oldest_began(self) -> float | None:
         """When the listing began that has been without its commit for longest, in seconds on the loop's clock."""
-        journey = self._intake.oldest()
+        journey = self._starts.oldest()
         began = (journey.flight.began if journey else None, self._committer.oldest_began)
         return min((one for one in began if one is not None), default=None)
 
@@ -301,7 +301,7 @@ class Pipeline:
             await self._wait_for_room()
             if wait_seconds := self._pace.wait_seconds(self._loop.time()):
                 await asyncio.sleep(wait_seconds)
-            journey = await self._intake.next()
+            journey = await self._starts.next()
             journey.flight.is_probe = self._storm.started()
             self._last_start = self._loop.time()
             self._pace.started(self._last_start)
@@ -342,7 +342,7 @@ class Pipeline:
             journey.flight.trace.end(is_given_up=True)
             self._storm.given_up(is_probe=journey.flight.is_probe)
             self._metrics.redone_device_seconds.inc(journey.flight.device_seconds)
-        self._intake.end(journey, has_result=journey.has_result)
+        self._starts.end(journey, has_result=journey.has_result)
         self._committer.changed.set()
 
     # ---- one listing --------------------------------------------------------------------------------------------

@@ -101,11 +101,11 @@ class Connector:
         await publisher.start()
         self.exits.push_async_callback(publisher.close)
         kinds = backfill.kinds if backfill else EVENT_KINDS
-        committer = Committer(intake, publisher, limits, self.metrics, kinds)
+        committer = Committer(intake.books, intake.rewind, publisher, limits, self.metrics, kinds)
         outputs = Outputs(Identity(kafka.group_id, VERSION, topics, kinds), info, record_bytes, self.metrics)
         storm = StormBreaker(_storm_policy(self.settings))
         pace = Pace(backfill.rate if backfill else 0.0)
-        pipeline = Pipeline(tagger, intake, committer, outputs, limits, storm, self.metrics, pace)
+        pipeline = Pipeline(tagger, intake.starts, committer, outputs, limits, storm, self.metrics, pace)
         gauges = Gauges(self.metrics, intake, tagger, storm, consumer)
         log.info("stream.connected", topic=topics.input, group=kafka.group_id, delivery=kafka.delivery)
         return Stream(consumer, intake, committer, pipeline, gauges, storm, failed, drain_seconds)

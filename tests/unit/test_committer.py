@@ -47,7 +47,7 @@ async def _play(
         outputs = (OutputRecord("out", b"k", b"v", ()),)
         took = 60.0 if number == slow else under_way
         bench.committer.add(Finished(journey.origin, outputs, None, began=loop.time() - took))
-        bench.intake.end(journey, has_result=True)
+        bench.intake.starts.end(journey, has_result=True)
         await asyncio.sleep(every)
     await asyncio.sleep(1)
     await settle()
@@ -90,7 +90,7 @@ async def _mark_while_waiting() -> tuple[float, float]:
         bench.committer.add(
             Finished(journey.origin, (OutputRecord("out", b"k", b"v", ()),), None, began=loop.time() - 60)
         )
-        bench.intake.end(journey, has_result=True)
+        bench.intake.starts.end(journey, has_result=True)
         await asyncio.sleep(0.05)
     asked = loop.time()
     await bench.assign(1)

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
+import pytest
+
 from worker.committer import Committer
 from worker.consume import Consumer
 from worker.flow.admission import Limits
@@ -83,7 +85,7 @@ class Bench:
         self.intake.consumer = cast(Consumer, self.doors)
         self.ledger = ledger or Ledger(list(outcomes))
         self.metrics = Metrics()
-        self.committer = Committer(self.intake, self.ledger, limits or Limits(), self.metrics)
+        self.committer = Committer(self.intake.books, self.intake.rewind, self.ledger, limits or Limits(), self.metrics)
         self.loop = asyncio.create_task(self.committer.run())
 
     async def assign(
@@ -104,11 +106,11 @@ class Bench:
 
     async def next(self) -> Journey:
         """The next one that may start; fails when none may."""
-        return await asyncio.wait_for(self.intake.next(), 1)
+        return await asyncio.wait_for(self.intake.starts.next(), 1)
 
     async def may_none_start(self) -> bool:
         """Does nothing start, however long one waits?"""
-        waiting = asyncio.ensure_future(self.intake.next())
+        waiting = asyncio.ensure_future(self.intake.starts.next())
         await settle()
         is_waiting = not waiting.done()
         waiting.cancel()
@@ -118,7 +120,7 @@ class Bench:
         """It is done and published."""
         began = asyncio.get_running_loop().time()
         self.committer.add(Finished(journey.origin, (OutputRecord("out", b"k", b"v", ()),), None, 0.5, began))
-        self.intake.end(journey, has_result=True)
+        self.intake.starts.end(journey, has_result=True)
         await settle()
 
     def mark(self, partition: int = 0) -> Mark:
@@ -273,7 +275,7 @@ async def test_result_that_waits_for_an_earlier_record_of_its_key_keeps_that_rec
     await settle()
     assert [journey.task.cancelled() for journey in (earlier, later, other) if journey.task] == [False, False, True]
     for journey in (earlier, later, other):
-        bench.intake.end(journey, has_result=False)
+        bench.intake.starts.end(journey, has_result=False)
     await revoking
 
 
@@ -302,3 +304,21 @@ async def test_one_suspect_is_named_at_a_time() -> None:
     second = await bench.next()
     named = [partition for partition in (0, 1) if bench.mark(partition).alone is not None]
     assert named == [second.origin.partition] != [first.origin.partition]
+
+
+@pytest.mark.parametrize("is_under_way", [False, True])
+async def test_a_suspect_that_goes_with_its_partition_holds_nobody_up(is_under_way: bool) -> None:
+    """Whether it had only been named or was under way, the others start at once: nothing else may come to wake them."""
+    refused = [] if is_under_way else [Outcome.ABORTED] * 5
+    bench = Bench([Outcome.FINE, Outcome.FINE, *refused])  # the marks of both partitions; then the suspect's name
+    await bench.assign(0, metadata=encode_map(0, [], Mark(99, 2, until=1)), end=1)
+    await bench.assign(1)
+    await bench.deliver(0)
+    await bench.deliver(0, partition=1)
+    if is_under_way:
+        assert (await bench.next()).origin.partition == 0
+    waiting = asyncio.ensure_future(bench.next())
+    await settle()
+    assert not waiting.done(), "the suspect has the process to itself, or is about to"
+    await asyncio.wrap_future(bench.intake.on_revoked([0], is_lost=True))
+    assert (await waiting).origin.partition == 1

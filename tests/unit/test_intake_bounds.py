@@ -70,7 +70,7 @@ async def test_nothing_starts_before_it_is_known_what_is_superseded() -> None:
     assert await bench.may_none_start()
     await bench.finish(journey)
     assert bench.ledger.committed[0][0] == 4
-    assert bench.intake.num_passed_over == 3
+    assert bench.intake.starts.num_passed_over == 3
 
 
 async def test_a_stretch_of_superseded_records_alone_still_comes_to_its_end() -> None:

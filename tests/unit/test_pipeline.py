@@ -117,7 +117,7 @@ async def test_results_that_wait_for_their_turn_hold_no_pictures() -> None:
     )
     storm = StormBreaker(StormPolicy(200, 0.0, 0, 5.0))
     bench.loop.cancel()  # the pipeline has a committer's loop of its own
-    pipeline = Pipeline(tagger, bench.intake, bench.committer, outputs, Limits(), storm, metrics, Pace(0.0))
+    pipeline = Pipeline(tagger, bench.intake.starts, bench.committer, outputs, Limits(), storm, metrics, Pace(0.0))
     work = asyncio.create_task(pipeline.run())
     await bench.assign()
     bench.intake.on_records([of_one_key(0, "http://dead.example/a.jpg")])

@@ -119,7 +119,7 @@ async def finished_two(ledger: Refusing) -> Bench:
         began = asyncio.get_running_loop().time()
         output = OutputRecord("out", b"k", b"v" * size, ())
         bench.committer.add(Finished(journey.origin, (output,), None, began=began))
-        bench.intake.end(journey, has_result=True)
+        bench.intake.starts.end(journey, has_result=True)
     await settle()
     return bench
 

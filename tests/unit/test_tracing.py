@@ -108,12 +108,12 @@ async def line(traces: Traces, *, outcomes: Sequence[Outcome] = ()) -> AsyncIter
         intake = Intake("in", IntakePolicy(drain_seconds=2.0), lambda error: None)
         intake.consumer = cast(Consumer, Doors())
         ledger = Ledger(list(outcomes))
-        committer = Committer(intake, ledger, limits, metrics)
+        committer = Committer(intake.books, intake.rewind, ledger, limits, metrics)
         outputs = Outputs(
             Identity("group", "1", TOPICS), built.info, dict.fromkeys(astuple(TOPICS), 1_000_000), metrics
         )
         storm = StormBreaker(StormPolicy(200, 0.0, 0, 5.0))
-        pipeline = Pipeline(tagger, intake, committer, outputs, limits, storm, metrics, Pace(0.0))
+        pipeline = Pipeline(tagger, intake.starts, committer, outputs, limits, storm, metrics, Pace(0.0))
         loops = [asyncio.create_task(loop) for loop in (pipeline.run(), built.batches.run())]
         intake.on_assigned([Assigned(0, 1, 0, "", 100)])
         try:

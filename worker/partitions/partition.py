@@ -1,10 +1,10 @@
-"""One assigned partition as the event loop sees it, and the records of it that are under way. Noun file."""
+"""The assigned partitions as the event loop sees them, and the records of each that are under way. Noun file."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from confluent_kafka import TopicPartition
@@ -90,6 +90,19 @@ class Partition:
         bound = self.bound
         return self.has_ended and bound is not None and self.committed_offset < bound <= self.ledger.committable
 
+    def start(self, journey: Journey) -> None:
+        """One of its records is under way from now on."""
+        self.quarantine.start(journey.origin.offset)
+        self.journeys.add(journey)
+        self.num_uncommitted += 1
+        self.idle.clear()
+
+    def count_down(self) -> None:
+        """What came of a journey is committed, or nothing came of it."""
+        self.num_uncommitted -= 1
+        if self.num_uncommitted == 0:
+            self.idle.set()
+
     def num_waiting(self, log_end: int) -> int:
         """Its records that are there and not started, with holes of the log counted as records."""
         return max(0, log_end - self.ledger.next_offset) + len(self.backlog)
@@ -104,12 +117,52 @@ class Partition:
         position = self.ledger.position(self.quarantine.mark)
         return TopicPartition(topic, self.number, position.offset, metadata=position.metadata)
 
+    def want_mark(self) -> None:
+        """What its next commit has to say has changed."""
+        self.marks_wanted += 1
+        self.written.clear()
+
     def note_commit(self, offset: int, mark: int, now: float) -> None:
         """This offset is committed, with the mark of that count."""
         self.marks_written = mark
         self.written.set()
         if offset > self.committed_offset:
             self.committed_offset, self.committed_at = offset, now
+
+
+class Partitions:
+    """Those that are assigned now, by number. Owner: the event loop."""
+
+    def __init__(self) -> None:
+        self._by_number: dict[int, Partition] = {}
+        self.changed = asyncio.Event()  # another record may start than before; whoever waits for one clears it
+
+    def __iter__(self) -> Iterator[Partition]:
+        return iter(self._by_number.values())
+
+    def __contains__(self, partition: Partition) -> bool:
+        return self._by_number.get(partition.number) is partition
+
+    def __getitem__(self, number: int) -> Partition:
+        return self._by_number[number]
+
+    def get(self, number: int) -> Partition | None:
+        """The partition of this number, if it is ours."""
+        return self._by_number.get(number)
+
+    def of(self, origin: Origin) -> Partition | None:
+        """Where this record belongs, if the assignment under which it was read is still ours."""
+        partition = self._by_number.get(origin.partition)
+        return partition if partition is not None and partition.epoch == origin.epoch else None
+
+    def add(self, partition: Partition) -> None:
+        """It is ours now."""
+        self._by_number[partition.number] = partition
+
+    def remove(self, partition: Partition) -> None:
+        """It is ours no longer; what waited for its records need not."""
+        del self._by_number[partition.number]
+        self.changed.set()
 
 
 def not_worth_finishing(journeys: Iterable[Journey]) -> list[Journey]:
