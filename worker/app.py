@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import structlog
 
 from model.errors import ModelError
+from schemas.topics import EVENT_KINDS
 from worker.build import VERSION, Built, Models, build_tagger
 from worker.errors import FatalError
 from worker.fetching.guard import shown
@@ -81,7 +82,8 @@ class Worker:
         self.http_port = await server.start()
         self._exits.push_async_callback(server.close)
         log.info("worker.starting", version=VERSION, http_port=self.http_port)
-        self._built = await build_tagger(settings, self._models, self.metrics, self._exits)
+        kinds = self._backfill.kinds if self._backfill else EVENT_KINDS
+        self._built = await build_tagger(settings, self._models, self.metrics, self._exits, kinds)
         log.info("model.loaded", revision=self._built.info.revision, device=self._built.info.device)
         connector = Connector(
             settings, self.metrics, self._exits, self._backfill, self._watch, self._rebuild_after_unknown

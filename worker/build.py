@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
@@ -20,6 +21,7 @@ from model.tagging import Tagging
 from model.taxonomy import load_taxonomy
 from model.types import ModelInfo, Predictor, TextReader
 from model.wording.prices import PRICES_VERSION
+from schemas.topics import EVENT_KINDS
 from worker.batch import BatchPolicy
 from worker.batches import Batches, SparePolicy
 from worker.cache.shared_texts import SharedTexts
@@ -34,11 +36,11 @@ from worker.infer import Infer
 from worker.machine import cgroup, heap
 from worker.machine.threads import Asked, ThreadPlan, plan_threads
 from worker.metrics import Metrics
-from worker.pipeline import Stages, Tagger
+from worker.pipeline import Stages, Tagger, TagPolicy
 from worker.read import Read
 from worker.recall import Recall, RecallPolicy
 from worker.settings import Settings
-from worker.telemetry.tracing import open_traces
+from worker.telemetry.tracing import Traces, open_traces
 
 VERSION = version("hangtag")
 _GUEST_PART = 0.25  # of the memory in flight, while a backfill shares the worker: the ceiling stays where it was
@@ -72,19 +74,26 @@ class Built:
     limits: Limits
     crossing: Crossing
 
-    def beside(self, metrics: Metrics) -> tuple[Tagger, Limits]:
-        """A second tagger on the same stages, for a backfill that lets live listings go first; and its limits."""
+    def beside(self, kinds: Sequence[str], metrics: Metrics) -> tuple[Tagger, Limits]:
+        """A second tagger on the same stages, for a backfill that lets live listings go first; and its limits.
+
+        ``kinds``: the events that it publishes.
+        """
         stages = replace(self.stages, fetch=self.stages.fetch.spare())
+        policy = tag_policy_of(kinds, self.tagger.policy.text_threshold)
         limits = _part(_GUEST_PART / (1 - _GUEST_PART), self.limits)
-        return self.tagger.beside(stages, limits, self.crossing.spare(self.batches.spare), metrics), limits
+        lane = self.crossing.spare(self.batches.spare)
+        return Tagger(stages, policy, limits, lane, metrics, self.tagger.traces), limits
 
 
-async def build_tagger(settings: Settings, models: Models, metrics: Metrics, exits: AsyncExitStack) -> Built:
-    """Load the models and start every stage; ``exits`` closes them. Raises FatalError, CheckpointError."""
-    trace = settings.trace
-    who = {"service.name": "hangtag", "service.version": VERSION, "service.instance.id": settings.kafka.instance}
-    traces = open_traces(trace.endpoint, trace.sample_ratio, who)
-    exits.push_async_callback(traces.close)
+async def build_tagger(
+    settings: Settings, models: Models, metrics: Metrics, exits: AsyncExitStack, kinds: Sequence[str] = EVENT_KINDS
+) -> Built:
+    """Load the models and start every stage; ``exits`` closes them. Raises FatalError, CheckpointError.
+
+    ``kinds``: the events that are published.
+    """
+    traces = _open_traces(settings, exits)
     log.info("threads.planned", cores=cgroup.cores(), **asdict(threads_of(settings)))
     infer = Infer(models.load_predictor)
     reader = Read(models.open_reader, metrics) if settings.ocr.enabled else None
@@ -121,11 +130,25 @@ async def build_tagger(settings: Settings, models: Models, metrics: Metrics, exi
     _tell_engines(info, reader, metrics)
     # What precision costs, on listings like the calibration rows: of others nothing is promised.
     log.info("targets.bought", **{name: str(one) for name, one in infer.labels.bought.items()})
-    tagger = Tagger(stages, limits, crossing.live(batches.live), metrics)
-    tagger.traces = traces
-    tagger.text_threshold = info.text_threshold if settings.ocr.skip_without_text else 0.0
+    policy = tag_policy_of(kinds, info.text_threshold if settings.ocr.skip_without_text else 0.0)
+    tagger = Tagger(stages, policy, limits, crossing.live(batches.live), metrics, traces)
     _settle(exits)
     return Built(tagger, batches, stages, info, limits, crossing)
+
+
+def _open_traces(settings: Settings, exits: AsyncExitStack) -> Traces:
+    trace = settings.trace
+    who = {"service.name": "hangtag", "service.version": VERSION, "service.instance.id": settings.kafka.instance}
+    traces = open_traces(trace.endpoint, trace.sample_ratio, who)
+    exits.push_async_callback(traces.close)
+    return traces
+
+
+def tag_policy_of(kinds: Sequence[str], text_threshold: float) -> TagPolicy:
+    """What tagging must work out, for these events to be published."""
+    # Which pictures are read may be the model's to say, and the same texts must come either way.
+    predicts = tuple(kinds) != ("texts",) or text_threshold > 0
+    return TagPolicy(predicts, reads=tuple(kinds) != ("scenes",), text_threshold=text_threshold)
 
 
 def _tell_engines(info: ModelInfo, reader: Read | None, metrics: Metrics) -> None:

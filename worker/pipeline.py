@@ -17,7 +17,6 @@ import asyncio
 import contextlib
 from collections import OrderedDict
 from collections.abc import Coroutine, Sequence
-from copy import copy
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
@@ -70,29 +69,31 @@ class Stages:
     tagging: Tagging
 
 
+@dataclass(frozen=True, slots=True)
+class TagPolicy:
+    """What of a listing is worked out: what nothing published depends on is passed by."""
+
+    predicts: bool = True  # on the device
+    reads: bool = True  # by OCR, where that is there
+    text_threshold: float = 0.0  # pictures whose probability of holding text lies below are not read
+
+
 class Tagger:
     """fetch → decode → batch → recall → infer, read beside it, then the tags: one record at a time."""
 
-    def __init__(self, stages: Stages, limits: Limits, lane: Lane, metrics: Metrics) -> None:
+    def __init__(
+        self, stages: Stages, policy: TagPolicy, limits: Limits, lane: Lane, metrics: Metrics,
+        traces: Traces = NO_TRACES,
+    ) -> None:  # fmt: skip
         self._stages = stages
         self._lane = lane
         self._limits = limits
         self._metrics = metrics
+        self.policy = policy
+        self.traces = traces
         self.bytes = Budget(limits.max_bytes)
         self.pixels = Budget(limits.max_pixels)
-        self.reads = stages.read is not None  # False: OCR is passed by, though its engine is there
-        self.traces: Traces = NO_TRACES
-        self.predicts = True  # False: the device is passed by, for only texts are published
-        self.text_threshold = 0.0  # pictures whose probability of holding text lies below are not read
         self._started = asyncio.Semaphore(limits.max_started)
-
-    def beside(self, stages: Stages, limits: Limits, lane: Lane, metrics: Metrics) -> Tagger:
-        """One more with the same options; stages, limits, memory and lane are its own."""
-        twin = copy(self)
-        twin._stages, twin._limits, twin._lane, twin._metrics = stages, limits, lane, metrics
-        twin.bytes, twin.pixels = Budget(limits.max_bytes), Budget(limits.max_pixels)
-        twin._started = asyncio.Semaphore(limits.max_started)
-        return twin
 
     async def tag(self, flight: Flight) -> Outcome:
         """The journey of one record up to its tags. Never raises for anything that the record itself did."""
@@ -170,7 +171,7 @@ class Tagger:
     async def _predict(
         self, listing: ListingCreated, images: Sequence[ImageOutcome], flight: Flight
     ) -> Prediction | None:
-        if not self.predicts:
+        if not self.policy.predicts:
             return None
         pictures = tuple(image.pixels for image in images if isinstance(image, DecodedImage))
         with self.traces.span("infer"):
@@ -180,16 +181,16 @@ class Tagger:
         self, images: Sequence[ImageOutcome], prediction: Prediction | None
     ) -> Sequence[ReadText | UnreadText | None]:
         """After the prediction, which says in which pictures there is something to read; without one, in all."""
-        if self._stages.read is None or not self.reads:
+        if self._stages.read is None or not self.policy.reads:
             return (None,) * len(images)
         says = iter(prediction.text_presence if prediction is not None else ())
         chances = [next(says, 1.0) if isinstance(image, DecodedImage) else 0.0 for image in images]
         return await _all([self._read(image, chance) for image, chance in zip(images, chances, strict=True)])
 
     async def _read(self, image: ImageOutcome, chance: float) -> ReadText | UnreadText | None:
-        if self._stages.read is None or not self.reads or isinstance(image, FailedImage):
+        if self._stages.read is None or isinstance(image, FailedImage):
             return None
-        if chance < self.text_threshold:
+        if chance < self.policy.text_threshold:
             self._metrics.read_pictures.labels("skipped").inc()
             return ReadText()
         async with self._lane.read():

@@ -84,10 +84,6 @@ class Connector:
         """Wait for broker and topics, then make everything but the first poll. Raises FatalError."""
         kafka, backfill = self.settings.kafka, self.backfill
         topics = kafka.topics
-        if backfill is not None:
-            tagger.reads = tagger.reads and backfill.needs_reading
-            # Which pictures are read may be the model's to say, and the same texts must come either way.
-            tagger.predicts = backfill.needs_device or tagger.text_threshold > 0
         await wait_for_topics(client_config(kafka), topics, kafka.wait_seconds, stopping=stopping)
         record_bytes = await _record_limits(kafka)
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -38,7 +38,7 @@ from worker.item import DecodedImage, FetchedImage, Flight, Record
 from worker.machine.processes import cpu_seconds
 from worker.metrics import Metrics
 from worker.models import ShippedModels
-from worker.pipeline import Tagger
+from worker.pipeline import Tagger, TagPolicy
 from worker.settings import Settings
 
 TITLE = "Cost of the guard and the decoder's processes"
@@ -190,7 +190,7 @@ async def _tagging(trial: Trial, host: ImageHost, on: Side, off: Side, num_pairs
 async def _tag(built: Built, side: Side, records: Sequence[Record]) -> None:
     stages = replace(built.stages, fetch=side.fetch, decode=side.decode)  # type: ignore[arg-type]  # the same methods
     batches = Batches(stages.recall, stages.infer, BatchPolicy(16), Metrics())
-    tagger = Tagger(stages, built.limits, Crossing(Turnstile(1)).live(batches.live), Metrics())
+    tagger = Tagger(stages, TagPolicy(), built.limits, Crossing(Turnstile(1)).live(batches.live), Metrics())
     loop = asyncio.create_task(batches.run())
     now = asyncio.get_running_loop().time()
     outcomes = await asyncio.gather(*(tagger.tag(Flight(record, now)) for record in records))

@@ -11,7 +11,7 @@ import statistics
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -56,9 +56,10 @@ async def run(trial: Trial) -> list[Row]:
             for number, one in enumerate(load_samples(count, host.base_url))
             if one.expects == RESULTS
         ]
-        built.tagger.reads = False
+        policy = built.tagger.policy
+        built.tagger.policy = replace(policy, reads=False)
         _, without_ocr = await _tag(built, records)
-        built.tagger.reads = True
+        built.tagger.policy = policy
         outcomes, with_ocr = await _tag(built, records)
         resident = [_resident_mib(pid) for pid in (os.getpid(), *built.stages.decode.pids)]
     events = [_events(outcome, built) for outcome in outcomes]

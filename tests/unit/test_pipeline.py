@@ -26,7 +26,7 @@ from worker.flow.storm import StormBreaker, StormPolicy
 from worker.item import DecodedImage, FailedImage, FetchedImage, Finished, Flight, Origin, OutputRecord, Record
 from worker.metrics import Metrics
 from worker.outcome import Identity, Outputs
-from worker.pipeline import Pipeline, Stages, Tagger
+from worker.pipeline import Pipeline, Stages, Tagger, TagPolicy
 
 TOPICS = Topics("in", "a", "s", "t", "dead")
 UNUSED: Any = None
@@ -45,11 +45,11 @@ class Odd(AbstractResolver):
         """Nothing to close."""
 
 
-def tagger_of(fetch: Fetcher, decode: Decoder = UNUSED) -> Tagger:
+def tagger_of(fetch: Fetcher, decode: Decoder = UNUSED, *, predicts: bool = True) -> Tagger:
     """A tagger with no other stages."""
     stages = Stages(fetch, decode, UNUSED, UNUSED, None, UNUSED, UNUSED)
     lane: Lane = Crossing(Turnstile(1)).live(cast(Any, None))
-    return Tagger(stages, Limits(), lane, Metrics())
+    return Tagger(stages, TagPolicy(predicts), Limits(), lane, Metrics())
 
 
 async def test_what_nobody_foresaw_of_a_picture_is_that_pictures() -> None:
@@ -110,8 +110,7 @@ def of_one_key(offset: int, url: str) -> Record:
 async def test_results_that_wait_for_their_turn_hold_no_pictures() -> None:
     """The first record of a key waits for its host; later ones have their result and wait for it."""
     before, bench, metrics = pictures_alive(), Bench(), Metrics()
-    tagger = tagger_of(cast(Fetcher, Hosts()), cast(Decoder, Decodes()))
-    tagger.predicts = False
+    tagger = tagger_of(cast(Fetcher, Hosts()), cast(Decoder, Decodes()), predicts=False)
     outputs = Outputs(
         Identity("g", "1", TOPICS, ("texts",)), StandInPredictor().info, dict.fromkeys(astuple(TOPICS), 10**6), metrics
     )

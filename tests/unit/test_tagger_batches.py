@@ -9,12 +9,15 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 import numpy as np
+import pytest
 
 from model.stand_in import StandInPredictor
 from model.types import ListingInput, Prediction, ReadText
 from schemas.deadletter import DeadLetterHeaders, Reason, SourcePosition, Stage
+from schemas.topics import EVENT_KINDS
 from worker.batch import BatchPolicy
 from worker.batches import Batches
+from worker.build import tag_policy_of
 from worker.cache.vector_codec import VectorCodec
 from worker.cache.vector_store import NoVectorStore
 from worker.errors import RejectedError
@@ -23,7 +26,7 @@ from worker.flow.lanes import Crossing, Turnstile
 from worker.infer import Infer
 from worker.item import DecodedImage, FailedImage, FetchedImage, Flight, Record
 from worker.metrics import Metrics
-from worker.pipeline import Stages, Tagger
+from worker.pipeline import Stages, Tagger, TagPolicy
 from worker.recall import Recall
 from worker.replays.dead_letters import DeadLetter
 
@@ -61,7 +64,7 @@ def _tagger(predictor: Held) -> tuple[Tagger, Batches, Infer]:
     unused: Any = None  # fetch, decode and tags play no part
     stages = Stages(unused, unused, recall, infer, cast(Any, Nothing()), unused, unused)
     batches = Batches(recall, infer, BatchPolicy(16), metrics)
-    return Tagger(stages, Limits(), Crossing(Turnstile(1)).live(batches.live), metrics), batches, infer
+    return Tagger(stages, TagPolicy(), Limits(), Crossing(Turnstile(1)).live(batches.live), metrics), batches, infer
 
 
 async def test_listings_that_come_while_the_device_works_leave_together() -> None:
@@ -97,9 +100,9 @@ async def test_pictures_without_text_are_not_read() -> None:
         DecodedImage("w", "b" * 64, 4, 4, pixels, pixels),
     ]
     prediction = Prediction({}, None, (), None, (), None, text_presence=(0.1, 0.9))
-    tagger.text_threshold = 0.5
+    tagger.policy = TagPolicy(text_threshold=0.5)
     assert await tagger._read_all(images, prediction) == [ReadText(), None, ReadText((), truncated=True)]
-    tagger.text_threshold = 0.0
+    tagger.policy = TagPolicy()
     assert await tagger._read_all(images, prediction) == [
         ReadText((), truncated=True),
         None,
@@ -118,10 +121,9 @@ class Broken:
 
 async def test_a_picture_that_cannot_be_decoded_names_its_host() -> None:
     """Dead letters are counted by image host, also where the host answered and its pictures are broken."""
-    tagger, batches, _ = _tagger(Held())
     unused: Any = None
     stages = Stages(unused, cast(Any, Broken()), unused, unused, None, unused, unused)
-    tagger = tagger.beside(stages, Limits(), Crossing(Turnstile(1)).live(batches.live), Metrics())
+    tagger = Tagger(stages, TagPolicy(), Limits(), Crossing(Turnstile(1)).live(unused), Metrics())
     fetched = FetchedImage("https://shop.example:8443/a.jpg?signature=secret", b"1234", "a" * 64)
     found = await tagger._decode(fetched, tagger.bytes.lease(), tagger.pixels.lease())
     assert isinstance(found, FailedImage)
@@ -131,3 +133,20 @@ async def test_a_picture_that_cannot_be_decoded_names_its_host() -> None:
         datetime(2026, 1, 1, tzinfo=UTC),
     )  # fmt: skip
     assert DeadLetter(0, 0, None, None, (), told).host == "shop.example:8443"
+
+
+@pytest.mark.parametrize(
+    ("kinds", "text_threshold", "expected"),
+    [
+        (EVENT_KINDS, 0.5, (True, True)),
+        (("scenes",), 0.5, (True, False)),
+        (("texts",), 0.0, (False, True)),
+        (("texts",), 0.5, (True, True)),  # the model says which pictures are read
+    ],
+)
+def test_what_no_event_needs_is_passed_by(
+    kinds: Sequence[str], text_threshold: float, expected: tuple[bool, bool]
+) -> None:
+    """A replay of some events costs what these cost, and brings what all would bring."""
+    policy = tag_policy_of(kinds, text_threshold)
+    assert (policy.predicts, policy.reads) == expected

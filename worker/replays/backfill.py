@@ -21,13 +21,3 @@ class Backfill:
     kinds: Sequence[str] = EVENT_KINDS
     rate: float = 0.0
     find_superseded: FindSuperseded | None = None
-
-    @property
-    def needs_device(self) -> bool:
-        """Does anything that is published depend on the model? Texts alone do not."""
-        return tuple(self.kinds) != ("texts",)
-
-    @property
-    def needs_reading(self) -> bool:
-        """Does anything that is published depend on OCR? Scenes alone do not."""
-        return tuple(self.kinds) != ("scenes",)

@@ -81,7 +81,7 @@ class Guest:
         if plan is None:
             return
         await asyncio.to_thread(make_output_topics, self._settings, plan)
-        tagger, limits = built.beside(self._own)
+        tagger, limits = built.beside(plan.kinds, self._own)
         async with AsyncExitStack() as exits:
             left_out = left_out_of(self._settings, plan)
             exits.callback(left_out.close)
