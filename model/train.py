@@ -47,7 +47,7 @@ from model.training.fit import Examples, Length, choose_length, examples_of, fit
 from model.training.folds import NUM_FOLDS, fold_of_rows
 from model.training.out_of_fold import OutOfFold, ask, scene_outcomes, together
 from model.training.preset import Preset
-from model.training.progress import Meter, Progress, silent
+from model.training.progress import Meter, ShowProgress, silent
 from model.training.resume import UNFINISHED, Unfinished, begin, key_of, refuse_taken
 from model.training.trained_on import save_trained_on
 from model.training.tuning import Tuned, Tuning
@@ -105,7 +105,7 @@ def train(
     device: str = "auto",
     cache: Path = Path(".cache/features"),
     log: Log = lambda _: None,
-    progress: Progress = silent,
+    progress: ShowProgress = silent,
     image_tower: str | None = None,
     text_tower: str | None = None,
 ) -> TrainReport:
@@ -155,7 +155,7 @@ class _How:
     place: torch.device
     cache: Path
     log: Log
-    progress: Progress
+    progress: ShowProgress
 
 
 @dataclass(frozen=True, slots=True)

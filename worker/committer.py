@@ -23,7 +23,7 @@ from worker.errors import FatalError
 from worker.flow.admission import Limits
 from worker.flow.yielding import Recent
 from worker.item import Finished
-from worker.kafka.transaction import Commit, Outcome, OversizedError
+from worker.kafka.transaction import Commit, CommitOutcome, OversizedError
 from worker.metrics import Metrics
 from worker.partitions.books import Books
 from worker.partitions.partition import Partition
@@ -167,11 +167,11 @@ class Committer:
             with self._metrics.transaction_seconds.time():
                 outcome = await self._send(Commit(outputs, [entry.place for entry in entries]), finished)
             self._metrics.transactions.labels(outcome.value).inc()
-            if outcome is Outcome.FINE:
+            if outcome is CommitOutcome.FINE:
                 self._books.committed(entries, finished)
                 self._settle(finished)
                 return
-            if outcome is Outcome.UNKNOWN:
+            if outcome is CommitOutcome.UNKNOWN:
                 self._metrics.producer_rebuilds.inc()
                 log.warning("transaction.rewinding", listings=len(finished), partitions=len(entries))
                 self._count_redone(finished)
@@ -182,7 +182,7 @@ class Committer:
             backoff_seconds = min(_MAX_BACKOFF_SECONDS, backoff_seconds * 2)
             finished = self._current(finished)
 
-    async def _send(self, commit: Commit, finished: Sequence[Finished]) -> Outcome:
+    async def _send(self, commit: Commit, finished: Sequence[Finished]) -> CommitOutcome:
         try:
             return await self._publisher.send(commit)
         except FatalError as error:

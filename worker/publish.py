@@ -1,6 +1,6 @@
 """Sole owner of the producers: results, dead letters and offsets in one transaction, or at least once.
 
-What an `Outcome` means, and why, is said in `worker.kafka.transaction`.
+What an `CommitOutcome` means, and why, is said in `worker.kafka.transaction`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from confluent_kafka import KafkaException, TopicPartition
 
 from worker.errors import FatalError
 from worker.kafka.deliveries import Deliveries
-from worker.kafka.transaction import Commit, Outcome, ProducerSession, PublishPolicy, Step, watch_nothing
+from worker.kafka.transaction import Commit, CommitOutcome, ProducerSession, PublishPolicy, Step, watch_nothing
 from worker.machine.owner_thread import OwnerThread
 
 log = structlog.get_logger(__name__)
@@ -31,7 +31,7 @@ class Publisher(Protocol):
         """Ready to send. Raises FatalError when another worker holds the name or the broker refuses."""
         ...
 
-    async def send(self, commit: Commit) -> Outcome:
+    async def send(self, commit: Commit) -> CommitOutcome:
         """Produce and commit. Raises FatalError when this worker was fenced, or a record is too large."""
         ...
 
@@ -57,7 +57,7 @@ class TransactionalPublisher:
         """See `Publisher.start`."""
         await self._session.start()
 
-    async def send(self, commit: Commit) -> Outcome:
+    async def send(self, commit: Commit) -> CommitOutcome:
         """See `Publisher.send`."""
         work = asyncio.ensure_future(self._session.transact(commit))
         try:
@@ -72,7 +72,7 @@ class TransactionalPublisher:
         """See `Publisher.close`."""
         await self._session.close()
 
-    async def _replace(self) -> Outcome:
+    async def _replace(self) -> CommitOutcome:
         """A new producer under the same name: it fences the one that hangs, and ends its transaction."""
         outcome = self._session.abandon()
         log.warning("producer.hung", effect="left to itself; a new one takes its place", outcome=outcome.value)
@@ -103,7 +103,7 @@ class PlainPublisher:
         except KafkaException as error:
             raise FatalError(f"the producer cannot be made: {error.args[0].str()}") from error
 
-    async def send(self, commit: Commit) -> Outcome:
+    async def send(self, commit: Commit) -> CommitOutcome:
         """See `Publisher.send`. ABORTED: something was not delivered, or the offsets are not committed.
 
         Sent again, only what is missing is done. Offsets may be committed all the same, after results that are out.
@@ -111,12 +111,12 @@ class PlainPublisher:
         undelivered = await self._thread.run(lambda: self._deliveries.deliver(commit.outputs, self._seconds))
         if undelivered is not None:
             log.warning("producer.undelivered", records=undelivered.num_records, why=undelivered.why)
-            return Outcome.ABORTED
+            return CommitOutcome.ABORTED
         if (why := await self._commit_failure(commit.offsets)) is not None:
             log.warning("consumer.commit_failed", error=why)
-            return Outcome.ABORTED
+            return CommitOutcome.ABORTED
         await self._thread.run(self._deliveries.forget)
-        return Outcome.FINE
+        return CommitOutcome.FINE
 
     async def close(self) -> None:
         """See `Publisher.close`."""

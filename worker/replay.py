@@ -28,7 +28,7 @@ from worker.replays.left_out import LeftOut
 from worker.replays.plan import Plan, Request
 from worker.replays.plan_store import Kept, PlanStore
 from worker.replays.planner import Planner
-from worker.replays.progress import Progress, ProgressReader, Report, Standing, UnstableError
+from worker.replays.progress import ProgressReader, ReplayProgress, Report, Standing, UnstableError
 from worker.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -38,7 +38,7 @@ _LOOK_SECONDS = 1.0
 _STATUS_SECONDS = 2.0
 
 MakeWorker = Callable[[Settings, Backfill], Worker]
-Show = Callable[[Progress, dict[str, Any]], None]
+Show = Callable[[ReplayProgress, dict[str, Any]], None]
 
 
 def find_plan(
@@ -140,7 +140,7 @@ def run_replay(settings: Settings, plan: Plan, make_worker: MakeWorker, *, rate:
     reader = ProgressReader(client_config(settings.kafka))
     store = plan_store(settings)
     if plan.name in store.read().done_at:
-        return Report(0, Progress.done(plan))
+        return Report(0, ReplayProgress.done(plan))
     report = asyncio.run(_run(settings, plan, make_worker, rate, show, reader))
     if report.progress.is_done:
         store.note_done(plan, datetime.now(UTC))
@@ -197,11 +197,11 @@ def standings(settings: Settings, look_seconds: float = _STATUS_SECONDS) -> list
     return found
 
 
-def _standing_progress(reader: ProgressReader, plan: Plan, kept: Kept) -> Progress:
-    return Progress.done(plan) if plan.name in kept.done_at else _look(reader, plan)
+def _standing_progress(reader: ProgressReader, plan: Plan, kept: Kept) -> ReplayProgress:
+    return ReplayProgress.done(plan) if plan.name in kept.done_at else _look(reader, plan)
 
 
-def _look(reader: ProgressReader, plan: Plan) -> Progress:
+def _look(reader: ProgressReader, plan: Plan) -> ReplayProgress:
     try:
         return reader.look(plan)
     except RetryableError as error:

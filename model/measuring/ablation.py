@@ -33,7 +33,7 @@ from model.training.dataset import Row
 from model.training.features import Features
 from model.training.fit import Examples, Length, examples_of, fit_network, fit_words
 from model.training.folds import fold_of_rows
-from model.training.progress import Meter, Progress, silent
+from model.training.progress import Meter, ShowProgress, silent
 from model.weights import SHIPPED, load_towers
 
 MASKED = ("color", "material")  # attributes whose telling words can be hidden
@@ -52,7 +52,7 @@ def ablate(
     cache: Path = Path(".cache/features"),
     checkpoint: Path = SHIPPED,
     log: Log = lambda _: None,
-    progress: Progress = silent,
+    progress: ShowProgress = silent,
 ) -> dict[str, Any]:
     """Figures as JSON-ready values, for `model.measuring.ablation_figures.ablation_tables`; towers are those of
     ``checkpoint``.

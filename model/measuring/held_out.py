@@ -32,7 +32,7 @@ from model.training.catalogue import rows_of
 from model.training.dataset import Row
 from model.training.fit import Examples, Length, examples_of, fit_experts
 from model.training.folds import NUM_FOLDS, fold_of_rows
-from model.training.progress import Meter, Progress, silent
+from model.training.progress import Meter, ShowProgress, silent
 from model.weights import SHIPPED, Checkpoint, load
 
 MIN_BRAND_ROWS = 50  # with fewer, a figure says little
@@ -63,7 +63,7 @@ def hold_out(
     cache: Path = Path(".cache/features"),
     checkpoint: Path = SHIPPED,
     log: Log = lambda _: None,
-    progress: Progress = silent,
+    progress: ShowProgress = silent,
 ) -> dict[str, Any]:
     """Figures as JSON-ready values, for ``held_out_tables``; towers and pools are those of ``checkpoint``.
 

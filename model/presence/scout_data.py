@@ -21,7 +21,7 @@ from model.presence.text_labels import choose, name_of
 from model.reading.detect import grid_size
 from model.reading.scout import CELL
 from model.training.dataset import Row
-from model.training.progress import Progress
+from model.training.progress import ShowProgress
 from model.types import Pixels, TextReader
 
 NUM_PHOTOS = 9000
@@ -71,7 +71,7 @@ class Picture:
         return found
 
 
-def read_pictures(rows: Sequence[Row], reader: TextReader, cache: Path, show: Progress) -> list[Picture]:
+def read_pictures(rows: Sequence[Row], reader: TextReader, cache: Path, show: ShowProgress) -> list[Picture]:
     """Read what ``cache``/scout-lines-REVISION.jsonl lacks; test rows come too, to be measured on."""
     table = cache / f"scout-lines-{reader.revision}.jsonl"
     known = _known(table)

@@ -29,7 +29,7 @@ from model.reading.detect import as_input
 from model.reading.engine import SCOUT_FILE, Floats
 from model.reading.scout import CELL, Thresholds, hottest_in
 from model.training.dataset import load_rows
-from model.training.progress import Progress
+from model.training.progress import ShowProgress
 from model.types import Pixels
 
 RECALL, LINE_RECALL = 0.99, 0.99  # of the calibration pictures with text, and of their lines
@@ -50,7 +50,7 @@ _Rows = npt.NDArray[np.int64]
 
 
 def fit_scout(
-    examples: Sequence[Example], is_photo: Sequence[bool], steps: int, seed: int, show: Progress
+    examples: Sequence[Example], is_photo: Sequence[bool], steps: int, seed: int, show: ShowProgress
 ) -> ScoutNetwork:
     """Fit on pictures (H, W, 3) sRGB at the detector's size with their targets (H / 8, W / 8)."""
     torch.manual_seed(seed)

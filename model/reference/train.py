@@ -21,7 +21,7 @@ from model.reference.measure import measure_rows
 from model.reference.outputs import hand_out
 from model.training.catalogue import rows_of
 from model.training.preset import Preset
-from model.training.progress import Meter, Progress, silent
+from model.training.progress import Meter, ShowProgress, silent
 from model.training.resume import refuse_taken
 from model.training.trained_on import save_trained_on
 
@@ -36,7 +36,7 @@ def train_reference(
     seed: int = 0,
     epochs: int | None = None,
     log: Log = lambda _: None,
-    progress: Progress = silent,
+    progress: ShowProgress = silent,
 ) -> Mapping[str, Any]:
     """Write a reference model to the folder ``out``, and give its figures. Raises ModelError when data is missing."""
     refuse_taken(out)

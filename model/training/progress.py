@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 
-class Progress(Protocol):
+class ShowProgress(Protocol):
     """Shows progress: a bar on a terminal, lines on a pipe."""
 
     def __call__(self, done: int, total: int, doing: str) -> None:
@@ -20,7 +20,7 @@ def silent(done: int, total: int, doing: str) -> None:
 class Meter:
     """Counts the steps of a run whose length is known beforehand."""
 
-    def __init__(self, total: int, show: Progress) -> None:
+    def __init__(self, total: int, show: ShowProgress) -> None:
         self._total = total
         self._show = show
         self._done = 0

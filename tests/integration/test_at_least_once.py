@@ -19,7 +19,7 @@ from tests.servers.kafka import OwnKafka
 from worker.consume import Consumer
 from worker.errors import FatalError
 from worker.item import OutputRecord, Record
-from worker.kafka.transaction import Commit, Outcome
+from worker.kafka.transaction import Commit, CommitOutcome
 from worker.partitions.assignment import Assigned, ConsumePolicy
 from worker.publish import PlainPublisher
 
@@ -104,7 +104,7 @@ def visible(stream: Stream) -> Counter[str]:
 async def tries_until_fine(publisher: PlainPublisher, commit: Commit) -> int:
     """As the committer does: again and again."""
     for number in range(1, MAX_TRIES + 1):
-        if await publisher.send(commit) is Outcome.FINE:
+        if await publisher.send(commit) is CommitOutcome.FINE:
             return number
     raise AssertionError("nothing but aborts")
 
@@ -114,7 +114,7 @@ async def test_a_broker_that_is_away_costs_one_copy_of_what_waits() -> None:
     outputs = [OutputRecord("events", b"key", b"value", ()) for _ in range(600)]
     async with publishing(NOWHERE, seconds=0.2, queue_buffering_max_messages=600) as publisher:
         for _ in range(3):
-            assert await publisher.send(Commit(outputs, [])) is Outcome.ABORTED
+            assert await publisher.send(Commit(outputs, [])) is CommitOutcome.ABORTED
 
 
 async def test_more_than_the_queue_holds_is_no_end_of_the_worker() -> None:
@@ -122,7 +122,7 @@ async def test_more_than_the_queue_holds_is_no_end_of_the_worker() -> None:
     outputs = [OutputRecord("events", b"key", b"value", ()) for _ in range(600)]
     async with publishing(NOWHERE, seconds=0.2, queue_buffering_max_messages=100) as publisher:
         for _ in range(2):
-            assert await publisher.send(Commit(outputs, [])) is Outcome.ABORTED
+            assert await publisher.send(Commit(outputs, [])) is CommitOutcome.ABORTED
 
 
 async def test_what_a_silent_broker_was_sent_comes_once(proxied_kafka: OwnKafka) -> None:
@@ -133,7 +133,7 @@ async def test_what_a_silent_broker_was_sent_comes_once(proxied_kafka: OwnKafka)
         proxy.swallow()
         many = commit(stream, "many", MANY, num_bytes=100_000)
         for _ in range(3):
-            assert await publisher.send(many) is Outcome.ABORTED
+            assert await publisher.send(many) is CommitOutcome.ABORTED
         proxy.flow()
         await tries_until_fine(publisher, many)
     assert visible(stream) == {"first-0": 1, **{f"many-{number}": 1 for number in range(MANY)}}
@@ -146,7 +146,7 @@ async def test_what_is_given_up_meanwhile_is_not_sent_later(proxied_kafka: OwnKa
         await tries_until_fine(publisher, commit(stream, "first"))
         proxy.swallow()
         given_up = commit(stream, "old", MANY, num_bytes=100_000)
-        assert await publisher.send(given_up) is Outcome.ABORTED
+        assert await publisher.send(given_up) is CommitOutcome.ABORTED
         proxy.flow()
         await tries_until_fine(publisher, commit(stream, "next"))
     found = visible(stream)
@@ -208,7 +208,7 @@ async def test_offsets_that_are_committed_in_part_are_not_committed(stream: Stre
     one, places = commit(stream, "one"), [TopicPartition(stream.topics.input, number, 5) for number in (0, 1)]
     too_large = TopicPartition(stream.topics.input, 1, 5, metadata="x" * 5_000)
     async with publishing(stream.servers, consumer.commit) as publisher:
-        assert await publisher.send(Commit(one.outputs, [places[0], too_large])) is Outcome.ABORTED
-        assert await publisher.send(Commit(one.outputs, places)) is Outcome.FINE
+        assert await publisher.send(Commit(one.outputs, [places[0], too_large])) is CommitOutcome.ABORTED
+        assert await publisher.send(Commit(one.outputs, places)) is CommitOutcome.FINE
     assert stream.committed() == {0: 5, 1: 5}
     assert visible(stream) == {"one-0": 1}

@@ -20,7 +20,7 @@ from tests.integration.stream import Stream
 from tests.program import PROGRAM
 from tests.servers.base import Server
 from worker.errors import FatalError
-from worker.replays.redrive import REDRIVEN, Progress, Redrive, RedrivePolicy, RedriveTopics
+from worker.replays.redrive import REDRIVEN, Redrive, RedrivePolicy, RedriveProgress, RedriveTopics
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(480)]
 
@@ -142,7 +142,7 @@ def test_a_second_redrive_takes_over_and_the_first_says_so(kafka: Server) -> Non
     client = {"bootstrap.servers": kafka.address}
     second = Redrive(client, client, topics, RedrivePolicy(), lambda _: None)
 
-    def take_over(progress: Progress) -> None:
+    def take_over(progress: RedriveProgress) -> None:
         if progress.outcomes[REDRIVEN] and not second.progress.total:
             second.run()
 

@@ -14,7 +14,7 @@ from tests.integration.stream import Stream
 from tests.servers.base import Server
 from worker.errors import FatalError
 from worker.item import OutputRecord
-from worker.kafka.transaction import Commit, Outcome, PublishPolicy, Step
+from worker.kafka.transaction import Commit, CommitOutcome, PublishPolicy, Step
 from worker.publish import TransactionalPublisher
 
 
@@ -84,10 +84,10 @@ async def test_transaction_that_hangs_before_its_end_is_aborted(stream: Stream, 
     """A new producer takes over; what hung neither counts nor commits later, when it comes back."""
     hang = Hang(step)
     async with publishing(stream, hang) as publisher:
-        assert await publisher.send(commit(stream, b"first", 1)) is Outcome.ABORTED
-        assert await publisher.send(commit(stream, b"again", 1)) is Outcome.FINE
+        assert await publisher.send(commit(stream, b"first", 1)) is CommitOutcome.ABORTED
+        assert await publisher.send(commit(stream, b"again", 1)) is CommitOutcome.FINE
         hang.release()
-        assert await publisher.send(commit(stream, b"next", 2)) is Outcome.FINE
+        assert await publisher.send(commit(stream, b"next", 2)) is CommitOutcome.FINE
     assert visible(stream) == [b"again", b"next"]
     assert stream.committed() == {0: 2}
 
@@ -96,9 +96,9 @@ async def test_transaction_that_hangs_at_its_end_is_unknown(stream: Stream) -> N
     """Whether it was committed only the broker knows: here it was."""
     hang = Hang(Step.COMMITTED)
     async with publishing(stream, hang) as publisher:
-        assert await publisher.send(commit(stream, b"first", 1)) is Outcome.UNKNOWN
+        assert await publisher.send(commit(stream, b"first", 1)) is CommitOutcome.UNKNOWN
         hang.release()
-        assert await publisher.send(commit(stream, b"next", 2)) is Outcome.FINE
+        assert await publisher.send(commit(stream, b"next", 2)) is CommitOutcome.FINE
     assert visible(stream) == [b"first", b"next"]
 
 
@@ -122,6 +122,6 @@ async def test_close_does_not_wait_for_a_thread_that_hangs(stream: Stream) -> No
     """A worker that is told to stop stops."""
     hang = Hang(Step.PRODUCED)
     async with publishing(stream, hang) as publisher:
-        assert await publisher.send(commit(stream, b"first", 1)) is Outcome.ABORTED
+        assert await publisher.send(commit(stream, b"first", 1)) is CommitOutcome.ABORTED
     hang.release()
     assert visible(stream) == []

@@ -17,7 +17,7 @@ from worker.kafka.transaction import Step
 from worker.replay import find_plan, run_replay
 from worker.replays.backfill import Backfill
 from worker.replays.plan import Request
-from worker.replays.progress import Progress
+from worker.replays.progress import ReplayProgress
 from worker.settings import Settings
 from worker.sources import load_settings
 from worker.telemetry.logs import configure_logging
@@ -38,7 +38,7 @@ def main() -> int:
         models, metrics = FaultyModels(faults, countdown), DyingMetrics(countdown)
         return Worker(changed, models, metrics=metrics, watch=watch, backfill=backfill)
 
-    def show(progress: Progress, counts: Mapping[str, Any]) -> None:
+    def show(progress: ReplayProgress, counts: Mapping[str, Any]) -> None:
         """The suite reads the group's offsets itself."""
 
     try:

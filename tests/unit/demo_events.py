@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from schemas.topics import Topics
-from worker.demo.outcomes import OutputEvent
+from worker.demo.endings import OutputEvent
 
 TOPICS = Topics()
 SQUARE = [[0.1, 0.1], [0.6, 0.1], [0.6, 0.2], [0.1, 0.2]]

@@ -11,7 +11,7 @@ from tests.unit.test_intake import Bench, Ledger, settle
 from tests.virtual_time import in_virtual_time
 from worker.flow.admission import Limits
 from worker.item import Finished, OutputRecord
-from worker.kafka.transaction import Commit, Outcome
+from worker.kafka.transaction import Commit, CommitOutcome
 
 TAKES = 0.02  # seconds of a transaction
 
@@ -23,7 +23,7 @@ class Slow(Ledger):
         super().__init__()
         self.begun: list[float] = []
 
-    async def send(self, commit: Commit) -> Outcome:
+    async def send(self, commit: Commit) -> CommitOutcome:
         """Noted; see `Ledger`."""
         self.begun.append(asyncio.get_running_loop().time())
         await asyncio.sleep(TAKES)

@@ -13,7 +13,7 @@ import pytest
 from schemas.base import Event
 from schemas.enriched import AttributesTagged, SceneTagged, TextRead
 from tests.unit.demo_events import TOPICS, dead_letter, results, tag
-from worker.demo.outcomes import OutputEvent
+from worker.demo.endings import OutputEvent
 from worker.demo.report import MAX_CARDS, Figure, write_report
 from worker.demo.report_marks import mark, spans_of
 from worker.demo.report_pictures import Album

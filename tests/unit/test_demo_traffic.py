@@ -14,9 +14,9 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from tests.unit.demo_events import TOPICS, as_bytes, dead_letter, results
 from worker.demo.broker import LOG_LEVEL, NUM_PARTITIONS, PROMPT, EmbeddedBroker
-from worker.demo.outcomes import Outcome, OutputEvent
+from worker.demo.endings import Ending, OutputEvent
 from worker.demo.samples import Sample
-from worker.demo.traffic import Traffic
+from worker.demo.traffic import DemoTraffic
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def number_of(event: OutputEvent, key: str) -> OutputEvent:
     return dataclasses.replace(event, value=event.value | {"event_id": f"{event.topic}-{key}"})
 
 
-async def run(traffic: Traffic, answerer: Answerer) -> None:
+async def run(traffic: DemoTraffic, answerer: Answerer) -> None:
     ended: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
     loop = asyncio.get_running_loop()
 
@@ -98,26 +98,26 @@ async def run(traffic: Traffic, answerer: Answerer) -> None:
 
 @pytest.mark.parametrize("is_doubled", [False, True])
 async def test_every_listing_ends_once(broker: EmbeddedBroker, is_doubled: bool) -> None:
-    """All listings that were fed end, with one outcome each, also when each event comes twice."""
-    seen: list[tuple[OutputEvent, Outcome | None]] = []
-    traffic = Traffic(
+    """All listings that were fed end, with one ending each, also when each event comes twice."""
+    seen: list[tuple[OutputEvent, Ending | None]] = []
+    traffic = DemoTraffic(
         broker.bootstrap_servers, TOPICS, samples(150), lambda *found: seen.append(found), lambda _: None, window=20
     )
     answerer = Answerer(broker, is_doubled)
     await run(traffic, answerer)
-    ends = [outcome for _, outcome in seen if outcome is not None]
-    assert len(ends) == len({outcome.key for outcome in ends}) == 150
-    assert sum(outcome.reason is not None for outcome in ends) == 15
+    ends = [ending for _, ending in seen if ending is not None]
+    assert len(ends) == len({ending.key for ending in ends}) == 150
+    assert sum(ending.reason is not None for ending in ends) == 15
     assert len(seen) == 135 * 3 + 15
-    assert traffic.outcomes.missing == []
+    assert traffic.endings.missing == []
     assert answerer.most_waiting <= 20
 
 
 async def test_stopping_early_names_what_is_missing(broker: EmbeddedBroker) -> None:
     """When nothing answers, stopping ends the thread, and the listings that did not end are named."""
     ended = threading.Event()
-    traffic = Traffic(broker.bootstrap_servers, TOPICS, samples(3), lambda *_: None, lambda _: ended.set())
+    traffic = DemoTraffic(broker.bootstrap_servers, TOPICS, samples(3), lambda *_: None, lambda _: ended.set())
     traffic.start()
     await asyncio.to_thread(traffic.stop)
     assert ended.is_set()
-    assert traffic.outcomes.missing == ["listing-0", "listing-1", "listing-2"]
+    assert traffic.endings.missing == ["listing-0", "listing-1", "listing-2"]

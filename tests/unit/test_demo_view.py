@@ -11,31 +11,31 @@ import pytest
 from rich.console import Console
 
 from tests.unit.demo_events import TOPICS, dead_letter, results
-from worker.demo.outcomes import Outcome, OutputEvent
-from worker.demo.progress import Progress, Summary, summarise
+from worker.demo.endings import Ending, OutputEvent
+from worker.demo.progress import DemoProgress, Summary, summarise
 from worker.demo.view import JsonView, TerminalView, View
 from worker.metrics import Metrics
 
 LISTING = {"listing_id": "a", "title": "red opener", "image_urls": ["http://h/1.jpg"]}
 
 
-def progress(title: str = "red opener") -> Progress:
-    return Progress(2, {"a": title}, TOPICS)
+def progress(title: str = "red opener") -> DemoProgress:
+    return DemoProgress(2, {"a": title}, TOPICS)
 
 
-def feed(shown: Progress, view: View | None = None) -> None:
+def feed(shown: DemoProgress, view: View | None = None) -> None:
     """Three results of ``a``, then the dead letter of ``b``."""
     events = results(LISTING)
     letter = dead_letter("b", "http_error", "the host answered 404")
-    steps: list[tuple[OutputEvent, Outcome | None]] = [(event, None) for event in events[:2]]
-    steps += [(events[2], Outcome("a", tuple(events), None)), (letter, Outcome("b", (letter,), "http_error"))]
-    for event, outcome in steps:
-        row = shown.add(event, outcome)
+    steps: list[tuple[OutputEvent, Ending | None]] = [(event, None) for event in events[:2]]
+    steps += [(events[2], Ending("a", tuple(events), None)), (letter, Ending("b", (letter,), "http_error"))]
+    for event, ending in steps:
+        row = shown.add(event, ending)
         if view is not None:
             view.update(shown, row)
 
 
-def summary_of(shown: Progress, missing: list[str] | None = None) -> Summary:
+def summary_of(shown: DemoProgress, missing: list[str] | None = None) -> Summary:
     metrics = Metrics()
     metrics.cache_lookups.labels("process", "hit").inc(3)
     metrics.cache_lookups.labels("process", "miss").inc(1)
@@ -48,7 +48,7 @@ def summary_of(shown: Progress, missing: list[str] | None = None) -> Summary:
 
 
 def test_progress_counts_listings_events_and_reasons() -> None:
-    """Every event counts for its topic, every outcome for its kind."""
+    """Every event counts for its topic, every ending for its kind."""
     shown = progress()
     feed(shown)
     assert (shown.num_ended, shown.num_tagged) == (2, 1)
@@ -104,7 +104,7 @@ def test_a_title_cannot_steer_the_terminal(steering: str) -> None:
     view, shown = TerminalView(Console(file=out, force_terminal=True, width=160)), progress(steering)
     letter = dead_letter(steering, "http_error", steering)
     feed(shown)
-    shown.add(letter, Outcome(steering, (letter,), "http_error"))
+    shown.add(letter, Ending(steering, (letter,), "http_error"))
     view.open(shown)
     view.close()
     assert steering not in out.getvalue()

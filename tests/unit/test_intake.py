@@ -14,7 +14,7 @@ from worker.committer import Committer
 from worker.consume import Consumer
 from worker.flow.admission import Limits
 from worker.item import Finished, Origin, OutputRecord, Record
-from worker.kafka.transaction import Commit, Outcome
+from worker.kafka.transaction import Commit, CommitOutcome
 from worker.metrics import Metrics
 from worker.offsets import Mark, decode_map, encode_map
 from worker.partitions.assignment import Assigned
@@ -49,17 +49,17 @@ class Doors:
 class Ledger:
     """A publisher that keeps what it is sent, with outcomes as given and FINE from then on."""
 
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[CommitOutcome] = field(default_factory=list)
     commits: list[Commit] = field(default_factory=list)
     committed: dict[int, tuple[int, str]] = field(default_factory=dict)
 
     async def start(self) -> None:
         """Nothing to do."""
 
-    async def send(self, commit: Commit) -> Outcome:
+    async def send(self, commit: Commit) -> CommitOutcome:
         """Keep it."""
-        outcome = self.outcomes.pop(0) if self.outcomes else Outcome.FINE
-        if outcome is Outcome.FINE:
+        outcome = self.outcomes.pop(0) if self.outcomes else CommitOutcome.FINE
+        if outcome is CommitOutcome.FINE:
             self.commits.append(commit)
             for place in commit.offsets:
                 self.committed[place.partition] = (place.offset, place.metadata or "")
@@ -74,7 +74,7 @@ class Bench:
 
     def __init__(
         self,
-        outcomes: Sequence[Outcome] = (),
+        outcomes: Sequence[CommitOutcome] = (),
         policy: IntakePolicy | None = None,
         find: FindSuperseded | None = None,
         limits: Limits | None = None,
@@ -137,7 +137,7 @@ async def settle() -> None:
 
 async def test_nothing_starts_before_the_mark_is_committed() -> None:
     """A death before the first result must be countable, so the assignment is committed first."""
-    bench = Bench([Outcome.ABORTED] * 5)  # whose pauses add up to more than a busy machine needs to look
+    bench = Bench([CommitOutcome.ABORTED] * 5)  # whose pauses add up to more than a busy machine needs to look
     bench.intake.on_assigned([Assigned(0, 1, 0, "", 100)])
     await bench.deliver(0)
     assert await bench.may_none_start(), "the commit was refused and is being tried again"
@@ -183,7 +183,7 @@ async def test_late_result_of_a_revoked_assignment_is_dropped() -> None:
 
 async def test_unknown_outcome_drops_everything_and_rewinds() -> None:
     """Nothing of before is published until the consumer says where to start again."""
-    bench = Bench([Outcome.FINE, Outcome.UNKNOWN])
+    bench = Bench([CommitOutcome.FINE, CommitOutcome.UNKNOWN])
     await bench.assign()
     await bench.deliver(0, 1)
     first = await bench.next()
@@ -309,8 +309,9 @@ async def test_one_suspect_is_named_at_a_time() -> None:
 @pytest.mark.parametrize("is_under_way", [False, True])
 async def test_a_suspect_that_goes_with_its_partition_holds_nobody_up(is_under_way: bool) -> None:
     """Whether it had only been named or was under way, the others start at once: nothing else may come to wake them."""
-    refused = [] if is_under_way else [Outcome.ABORTED] * 5
-    bench = Bench([Outcome.FINE, Outcome.FINE, *refused])  # the marks of both partitions; then the suspect's name
+    refused = [] if is_under_way else [CommitOutcome.ABORTED] * 5
+    marks = [CommitOutcome.FINE] * 2
+    bench = Bench([*marks, *refused])  # first the marks of both partitions, then the one that names the suspect
     await bench.assign(0, metadata=encode_map(0, [], Mark(99, 2, until=1)), end=1)
     await bench.assign(1)
     await bench.deliver(0)

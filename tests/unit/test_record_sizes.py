@@ -20,10 +20,9 @@ from worker.deadletter import HEADERS_OMITTED, MIN_BYTES, build_dead_letter
 from worker.errors import FatalError, RejectedError
 from worker.item import Finished, OutputRecord, Record
 from worker.kafka.config import own_record_limit, producer_config
-from worker.kafka.transaction import Commit, Outcome, OversizedError
+from worker.kafka.transaction import Commit, CommitOutcome, OversizedError
 from worker.metrics import Metrics
-from worker.outcome import Identity, Outputs
-from worker.outcome import Outcome as Came
+from worker.outcome import Identity, Outcome, Outputs
 from worker.settings import KafkaSettings
 
 MIB = 1 << 20
@@ -71,7 +70,7 @@ def test_a_small_topic_binds_no_other() -> None:
     limits = dict.fromkeys(astuple(NAMES), 2_000) | {NAMES.dead_letter: MIB + (64 << 10)}
     outputs = Outputs(Identity("g", "0", NAMES), INFO, limits, Metrics())
     large = record(value=b"x" * MIB)
-    (letter,) = outputs.of(Came(large, None, error=RejectedError(Reason.NOT_JSON, Stage.PARSE, "no"))).outputs
+    (letter,) = outputs.of(Outcome(large, None, error=RejectedError(Reason.NOT_JSON, Stage.PARSE, "no"))).outputs
     assert letter.value == large.value
 
 
@@ -96,13 +95,13 @@ def test_an_operators_own_limit_stands() -> None:
 class Refusing(Ledger):
     """Takes the marks; a commit with outputs ends as told, again and again."""
 
-    def __init__(self, ending: Outcome | None) -> None:
+    def __init__(self, ending: CommitOutcome | None) -> None:
         super().__init__()
         self.ending = ending
 
-    async def send(self, commit: Commit) -> Outcome:
+    async def send(self, commit: Commit) -> CommitOutcome:
         """See `Ledger`."""
-        if not commit.outputs or self.ending is Outcome.FINE:
+        if not commit.outputs or self.ending is CommitOutcome.FINE:
             return await super().send(commit)
         if self.ending is None:
             raise OversizedError(commit.outputs[-1])
@@ -132,7 +131,7 @@ async def test_a_record_that_the_client_refuses_is_named() -> None:
 
 
 async def _abort_for_minutes() -> None:
-    ledger = Refusing(Outcome.ABORTED)
+    ledger = Refusing(CommitOutcome.ABORTED)
     bench = await finished_two(ledger)
     assert bench.committer.oldest_began is not None
     with capture_logs() as lines:
@@ -141,7 +140,7 @@ async def _abort_for_minutes() -> None:
     told = [line for line in lines if line["event"] == "transaction.keeps_aborting"]
     assert [line["log_level"] for line in told] == ["error"] * 3
     assert {(line["largest_topic"], line["listings"]) for line in told} <= {("out", 1), ("out", 2)}
-    ledger.ending = Outcome.FINE
+    ledger.ending = CommitOutcome.FINE
     await asyncio.sleep(2)
     assert not bench.committer.aborting_seconds and not bench.committer.num_waiting
     bench.loop.cancel()
@@ -153,7 +152,7 @@ def test_a_transaction_that_keeps_aborting_is_told() -> None:
 
 
 async def _rewind_and_look() -> None:
-    bench = Bench(ledger=Refusing(Outcome.UNKNOWN))
+    bench = Bench(ledger=Refusing(CommitOutcome.UNKNOWN))
     await bench.assign()
     await bench.deliver(0)
     (partition,) = bench.intake.partitions

@@ -34,7 +34,7 @@ from worker.flow.admission import Limits
 from worker.flow.pace import Pace
 from worker.flow.storm import StormBreaker, StormPolicy
 from worker.item import Headers, Origin, OutputRecord, Record
-from worker.kafka.transaction import Outcome
+from worker.kafka.transaction import CommitOutcome
 from worker.metrics import Metrics
 from worker.outcome import Identity, Outputs
 from worker.partitions.assignment import Assigned
@@ -97,7 +97,7 @@ class Line:
 
 
 @asynccontextmanager
-async def line(traces: Traces, *, outcomes: Sequence[Outcome] = ()) -> AsyncIterator[Line]:
+async def line(traces: Traces, *, outcomes: Sequence[CommitOutcome] = ()) -> AsyncIterator[Line]:
     """A pipeline at work, partition 0 assigned."""
     async with AsyncExitStack() as exits, ImageHost(pictures()) as host:
         settings = Settings.model_validate({"fetch": {"allow_endpoints": [host.endpoint]}})
@@ -283,7 +283,7 @@ async def test_a_picture_that_fails_is_seen() -> None:
 async def test_what_is_given_up_ends_too() -> None:
     """An unknown outcome leaves the listing to whoever comes next: its span says so, and is not left open."""
     traces, spans = tracing()
-    async with line(traces, outcomes=[Outcome.FINE, Outcome.UNKNOWN]) as work:
+    async with line(traces, outcomes=[CommitOutcome.FINE, CommitOutcome.UNKNOWN]) as work:
         work.send(SAMPLED)
         (listing,) = await spans.until("process in")
     assert dict(listing.attributes or {})["hangtag.outcome"] == "given_up"

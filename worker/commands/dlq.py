@@ -22,7 +22,7 @@ from worker.errors import FatalError
 from worker.kafka.config import client_config, producer_config
 from worker.kafka.topic_reader import Range, TopicReader
 from worker.replays.dead_letters import DeadLetter, Filter, to_letter
-from worker.replays.redrive import Progress, Redrive, RedrivePolicy, RedriveTopics
+from worker.replays.redrive import Redrive, RedrivePolicy, RedriveProgress, RedriveTopics
 from worker.settings import Settings
 
 dlq_app = typer.Typer(help="Dead letters: what is there, what one says, and sending them through again.")
@@ -184,7 +184,7 @@ def _json_or_text(value: bytes | None) -> Any:
 
 
 @contextmanager
-def _watched() -> Iterator[Callable[[Progress], None]]:
+def _watched() -> Iterator[Callable[[RedriveProgress], None]]:
     """A bar on a terminal; on a pipe one JSON line a thousand letters."""
     if not is_terminal():
         yield _tell
@@ -193,13 +193,13 @@ def _watched() -> Iterator[Callable[[Progress], None]]:
     with Bar(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("dead letters")
 
-        def show(progress: Progress) -> None:
+        def show(progress: RedriveProgress) -> None:
             bar.update(task, total=progress.total, completed=progress.outcomes.total())
 
         yield show
 
 
-def _tell(progress: Progress) -> None:
+def _tell(progress: RedriveProgress) -> None:
     if progress.outcomes.total() % 1000 == 0:
         told = {"looked_at": progress.outcomes.total(), "total": progress.total, **progress.outcomes}
         typer.echo(json.dumps(told), err=True)

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from model.training import progress
 
-Shown = tuple[Callable[[str], None], progress.Progress]  # where lines go, and steps
+Shown = tuple[Callable[[str], None], progress.ShowProgress]  # where lines go, and steps
 
 
 @contextmanager
@@ -39,7 +39,7 @@ class PlainLines:
         self._last = (-1, "")
 
     def __call__(self, done: int, total: int, doing: str) -> None:
-        """See `model.training.progress.Progress`."""
+        """See `model.training.progress.ShowProgress`."""
         now = (20 * done // max(1, total), doing)
         if now != self._last:
             self._last = now

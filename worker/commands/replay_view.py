@@ -21,7 +21,7 @@ from worker.kafka.config import client_config
 from worker.replays.bulk import BulkInput
 from worker.replays.bulk_load import Loaded
 from worker.replays.plan import Plan
-from worker.replays.progress import Progress, ProgressReader, Report, Standing
+from worker.replays.progress import ProgressReader, ReplayProgress, Report, Standing
 from worker.settings import Settings
 
 _LINE_SECONDS = 5.0
@@ -95,7 +95,7 @@ def _table(rows: list[dict[str, Any]]) -> Table:
 
 
 @contextmanager
-def watched(plan: Plan) -> Iterator[Callable[[Progress, Mapping[str, Any]], None]]:
+def watched(plan: Plan) -> Iterator[Callable[[ReplayProgress, Mapping[str, Any]], None]]:
     """A bar per partition on a terminal; on a pipe one JSON line every few seconds."""
     if not is_terminal():
         yield _Lines(plan).show
@@ -107,7 +107,7 @@ def watched(plan: Plan) -> Iterator[Callable[[Progress, Mapping[str, Any]], None
         }
         total = bar.add_task(plan.name, total=plan.num_offsets)
 
-        def show(progress: Progress, counts: Mapping[str, Any]) -> None:
+        def show(progress: ReplayProgress, counts: Mapping[str, Any]) -> None:
             for one in progress.partitions:
                 bar.update(tasks[one.partition], completed=one.num_done)
             here = ", ".join(f"{name.replace('_', ' ')} {number:,.0f}" for name, number in counts.items())
@@ -124,7 +124,7 @@ class _Lines:
         self._began: tuple[float, int] | None = None
         self._told_at = 0.0
 
-    def show(self, progress: Progress, counts: Mapping[str, Any]) -> None:
+    def show(self, progress: ReplayProgress, counts: Mapping[str, Any]) -> None:
         now = time.monotonic()
         began_at, began_with = self._began = self._began or (now, progress.num_done)
         if now - self._told_at < _LINE_SECONDS and not progress.is_done:

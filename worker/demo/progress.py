@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from schemas.topics import Topics
-from worker.demo.outcomes import Outcome, OutputEvent
+from worker.demo.endings import Ending, OutputEvent
 
 NUM_ROWS = 12
 MAX_TITLE_CHARS = 200
@@ -43,7 +43,7 @@ class Row:
 
 
 @dataclass(slots=True)
-class Progress:
+class DemoProgress:
     """What the view shows while the demo runs; lives on the event loop. ``titles`` are the samples' by key."""
 
     num_listings: int
@@ -56,28 +56,28 @@ class Progress:
     reasons: Counter[str] = field(default_factory=Counter)
     rows: deque[Row] = field(default_factory=lambda: deque(maxlen=NUM_ROWS))
 
-    def add(self, event: OutputEvent, outcome: Outcome | None) -> Row | None:
+    def add(self, event: OutputEvent, ending: Ending | None) -> Row | None:
         """Count one output; the listing's row if it ended with it."""
         self.events[event.topic] += 1
-        if outcome is None:
+        if ending is None:
             return None
         self.num_ended += 1
-        if outcome.reason is None:
+        if ending.reason is None:
             self.num_tagged += 1
         else:
-            self.reasons[outcome.reason] += 1
-        row = row_of(outcome, self.titles.get(outcome.key, ""), self.topics)
+            self.reasons[ending.reason] += 1
+        row = row_of(ending, self.titles.get(ending.key, ""), self.topics)
         self.rows.append(row)
         return row
 
 
-def row_of(outcome: Outcome, title: str, topics: Topics) -> Row:
+def row_of(ending: Ending, title: str, topics: Topics) -> Row:
     """What the table says of a listing."""
-    key, shown = printable(outcome.key), printable(title)[:MAX_TITLE_CHARS]
-    if outcome.reason is not None:
-        detail = printable(outcome.events[0].headers.get("__dlq.errors.message", ""))
-        return Row(key, shown, {}, 0, (), outcome.reason, detail)
-    values = {event.topic: event.value for event in outcome.events}
+    key, shown = printable(ending.key), printable(title)[:MAX_TITLE_CHARS]
+    if ending.reason is not None:
+        detail = printable(ending.events[0].headers.get("__dlq.errors.message", ""))
+        return Row(key, shown, {}, 0, (), ending.reason, detail)
+    values = {event.topic: event.value for event in ending.events}
     attributes, texts = values[topics.attributes], values[topics.texts]
     tags = attributes["attributes"] | {"category": attributes["category"], "scene": values[topics.scenes]["scene"]}
     prices = tuple(f"{price['amount']} {price['currency'] or '?'}" for price in texts["prices"])
@@ -128,7 +128,7 @@ class Summary:
         return {"type": "summary", **asdict(self), "exactly_once": "not shown here: the embedded broker cannot"}
 
 
-def summarise(progress: Progress, snapshot: Snapshot, seconds: float, copies: int, missing: list[str]) -> Summary:
+def summarise(progress: DemoProgress, snapshot: Snapshot, seconds: float, copies: int, missing: list[str]) -> Summary:
     """The summary of a run: ``snapshot`` is the worker's own metrics, ``seconds`` from first listing to last."""
     batches = _number(snapshot, "batch_listings_count")
     counts, sums = _by_label(snapshot, "stage_seconds_count"), _by_label(snapshot, "stage_seconds_sum")

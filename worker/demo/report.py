@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.topics import Topics
-from worker.demo.outcomes import OutputEvent
+from worker.demo.endings import OutputEvent
 from worker.demo.report_card import Card, card_of, render
 from worker.demo.report_pictures import Album
 from worker.demo.samples import DATA, Sample

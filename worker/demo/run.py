@@ -17,12 +17,12 @@ from rich.console import Console
 from schemas.topics import Topics
 from worker.app import Worker
 from worker.demo.broker import PROMPT, EmbeddedBroker
+from worker.demo.endings import Ending, OutputEvent
 from worker.demo.imagehost import ImageHost
-from worker.demo.outcomes import Outcome, OutputEvent
-from worker.demo.progress import Progress, Summary, summarise
+from worker.demo.progress import DemoProgress, Summary, summarise
 from worker.demo.report import MAX_CARDS, Figure, write_report
 from worker.demo.samples import Sample, load_pictures, load_samples
-from worker.demo.traffic import Traffic
+from worker.demo.traffic import DemoTraffic
 from worker.demo.view import JsonView, TerminalView, View
 from worker.metrics import Metrics
 from worker.models import ShippedModels
@@ -76,7 +76,7 @@ class Demo:
         return summary
 
     async def _work(self, settings: Settings, topics: Topics, samples: Sequence[Sample]) -> Summary:
-        progress = Progress(len(samples), titles_of(samples), topics, phase="loading the model")
+        progress = DemoProgress(len(samples), titles_of(samples), topics, phase="loading the model")
         self._kept_keys = frozenset(sample.key.decode() for sample in samples[:MAX_CARDS])
         self.view.open(progress)
         worker = Worker(settings, ShippedModels(settings), metrics=self.metrics)
@@ -89,16 +89,16 @@ class Demo:
             await worker.close()
             self.view.close()
 
-    async def _tag(self, worker: Worker, progress: Progress, servers: str, samples: Sequence[Sample]) -> Summary:
+    async def _tag(self, worker: Worker, progress: DemoProgress, servers: str, samples: Sequence[Sample]) -> Summary:
         loop = asyncio.get_running_loop()
         started = self._last_moved = time.monotonic()
         ended: asyncio.Future[None] = loop.create_future()
         with (self.out / "events.jsonl").open("w", encoding="utf-8") as sink:
-            traffic = Traffic(
+            traffic = DemoTraffic(
                 servers,
                 progress.topics,
                 samples,
-                on_event=lambda event, outcome: _hand_over(loop, self._take, progress, sink, event, outcome),
+                on_event=lambda event, ending: _hand_over(loop, self._take, progress, sink, event, ending),
                 on_end=lambda error: _hand_over(loop, _settle, ended, error),
             )
             running = asyncio.create_task(worker.run_until_stopped())
@@ -110,8 +110,8 @@ class Demo:
                 await asyncio.to_thread(traffic.stop)
                 worker.request_stop()
                 await running
-        outcomes = traffic.outcomes
-        return summarise(progress, self.metrics.snapshot(), seconds, outcomes.num_copies, outcomes.missing)
+        endings = traffic.endings
+        return summarise(progress, self.metrics.snapshot(), seconds, endings.num_copies, endings.missing)
 
     async def _wait(self, ended: asyncio.Future[None], running: asyncio.Task[None]) -> None:
         """Until all listings ended, the worker stopped, or nothing moved for ``STALL_SECONDS``."""
@@ -122,12 +122,12 @@ class Demo:
         if ended.done():
             ended.result()
 
-    def _take(self, progress: Progress, sink: TextIO, event: OutputEvent, outcome: Outcome | None) -> None:
+    def _take(self, progress: DemoProgress, sink: TextIO, event: OutputEvent, ending: Ending | None) -> None:
         self._last_moved = time.monotonic()
         sink.write(event.to_json() + "\n")
         if event.key in self._kept_keys:
             self._kept.append(event)
-        self.view.update(progress, progress.add(event, outcome))
+        self.view.update(progress, progress.add(event, ending))
 
     async def _report(
         self, samples: Sequence[Sample], images: Mapping[str, bytes], topics: Topics, summary: Summary

@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from schemas.topics import Topics
 from worker.demo.broker import LOG_LEVEL, NUM_PARTITIONS, PROMPT
-from worker.demo.outcomes import Outcome, Outcomes, OutputEvent, read_output
+from worker.demo.endings import Ending, Endings, OutputEvent, read_output
 from worker.demo.samples import Sample
 from worker.errors import FatalError
 
@@ -21,15 +21,15 @@ DELIVERY_SECONDS = 10.0
 
 COLLECTOR = {"group.id": "hangtag-demo-collector", "auto.offset.reset": "earliest", **PROMPT}
 
-OnEvent = Callable[[OutputEvent, Outcome | None], None]
+OnEvent = Callable[[OutputEvent, Ending | None], None]
 
 
 @dataclass(slots=True)
-class Traffic:
-    """Runs on its own thread from ``start`` to the last outcome or ``stop``.
+class DemoTraffic:
+    """Runs on its own thread from ``start`` to the last ending or ``stop``.
 
     At most ``window`` listings are under way, because the embedded broker drops what lies in it for long.
-    ``on_event`` is called on this thread, once per output, with the outcome when it ended its listing.
+    ``on_event`` is called on this thread, once per output, with its listing's ending if that was it.
     """
 
     bootstrap_servers: str
@@ -38,12 +38,12 @@ class Traffic:
     on_event: OnEvent
     on_end: Callable[[Exception | None], None]
     window: int = 64
-    outcomes: Outcomes = field(init=False)
+    endings: Endings = field(init=False)
     _stop: threading.Event = field(init=False, default_factory=threading.Event)
     _thread: threading.Thread | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        self.outcomes = Outcomes(frozenset(sample.key.decode() for sample in self.samples), self.topics)
+        self.endings = Endings(frozenset(sample.key.decode() for sample in self.samples), self.topics)
 
     def start(self) -> None:
         """Start feeding and collecting."""
@@ -71,8 +71,8 @@ class Traffic:
         waiting = deque(self.samples)
         num_fed = 0
         try:
-            while not self.outcomes.is_complete and not self._stop.is_set():
-                num_fed += self._feed(producer, waiting, self.window - (num_fed - len(self.outcomes.ended)))
+            while not self.endings.is_complete and not self._stop.is_set():
+                num_fed += self._feed(producer, waiting, self.window - (num_fed - len(self.endings.ended)))
                 self._collect(collector)
         finally:
             collector.close()
@@ -92,9 +92,9 @@ class Traffic:
             if message.error():
                 raise FatalError(f"reading the outputs failed: {message.error()}; run the demo again")
             event = read_output(message.topic(), message.key(), message.value(), message.headers() or ())
-            is_new, outcome = self.outcomes.add(event)
+            is_new, ending = self.endings.add(event)
             if is_new:
-                self.on_event(event, outcome)
+                self.on_event(event, ending)
 
     def _outputs(self) -> tuple[str, ...]:
         return (self.topics.attributes, self.topics.scenes, self.topics.texts, self.topics.dead_letter)

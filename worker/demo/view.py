@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from worker.demo.progress import Progress, Row, Summary, TagCell
+from worker.demo.progress import DemoProgress, Row, Summary, TagCell
 
 _STYLES = {"accepted": "green", "suggested": "yellow", "abstained": "dim", "not_applicable": "dim"}
 _HONEST = (
@@ -26,11 +26,11 @@ _HONEST = (
 class View(Protocol):
     """Where progress goes. All methods run on the event loop."""
 
-    def open(self, progress: Progress) -> None:
+    def open(self, progress: DemoProgress) -> None:
         """Begin to show."""
         ...
 
-    def update(self, progress: Progress, row: Row | None) -> None:
+    def update(self, progress: DemoProgress, row: Row | None) -> None:
         """Something moved; ``row`` is there when a listing ended."""
         ...
 
@@ -50,11 +50,11 @@ class JsonView:
         self._out = out
         self._phase = ""
 
-    def open(self, progress: Progress) -> None:
+    def open(self, progress: DemoProgress) -> None:
         """Nothing to prepare."""
         self.update(progress, None)
 
-    def update(self, progress: Progress, row: Row | None) -> None:
+    def update(self, progress: DemoProgress, row: Row | None) -> None:
         """One line for a new phase, one for a listing that ended."""
         if progress.phase != self._phase:
             self._phase = progress.phase
@@ -81,12 +81,12 @@ class TerminalView:
         self._console = console
         self._live = Live(console=console, refresh_per_second=8, transient=True)
 
-    def open(self, progress: Progress) -> None:
+    def open(self, progress: DemoProgress) -> None:
         """Take over the lower end of the terminal."""
         self._live.start()
         self.update(progress, None)
 
-    def update(self, progress: Progress, row: Row | None) -> None:
+    def update(self, progress: DemoProgress, row: Row | None) -> None:
         """Redraw."""
         self._live.update(Group(_bar(progress), _rows(progress.rows)))
 
@@ -109,7 +109,7 @@ class TerminalView:
             self._console.print(Text(f"written: {path}"), soft_wrap=True)
 
 
-def _bar(progress: Progress) -> RenderableType:
+def _bar(progress: DemoProgress) -> RenderableType:
     grid = Table.grid(padding=(0, 1))
     done = f"{progress.num_ended}/{progress.num_listings}"
     bar = ProgressBar(total=max(progress.num_listings, 1), completed=progress.num_ended, width=40)

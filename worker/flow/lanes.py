@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from worker.flow.waiting import WaitingRoom
 
-Turn = Callable[[], AbstractAsyncContextManager[None]]
+Passage = Callable[[], AbstractAsyncContextManager[None]]
 
 
 class Turnstile:
@@ -86,8 +86,8 @@ class Lane:
     """One rank's way to what is shared: its queue before the device, its turns at decoder and OCR engine."""
 
     room: WaitingRoom
-    decode: Turn
-    read: Turn
+    decode: Passage
+    read: Passage
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from confluent_kafka.cimpl import NewTopic
 from worker.errors import FatalError
 from worker.kafka.broker_check import settings_in_force
 from worker.kafka.config import client_config
-from worker.kafka.topic_state import Comparison, FoundTopic, PlannedTopic, compare
+from worker.kafka.topic_state import FoundTopic, PlannedTopic, Shortfall, compare
 from worker.offsets import decode_map
 from worker.settings import KafkaSettings
 
@@ -24,7 +24,7 @@ _DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PartitionLag:
     """One partition of the input topic. ``committed`` None: nothing is committed yet."""
 
     partition: int
@@ -76,7 +76,7 @@ class Admin:
         there = self.compare(plan)
         return [_row(topic, there.get(topic.name), self._kafka, self._made(topic, there, is_dry)) for topic in plan]
 
-    def compare(self, plan: Sequence[PlannedTopic]) -> dict[str, Comparison]:
+    def compare(self, plan: Sequence[PlannedTopic]) -> dict[str, Shortfall]:
         """Of those topics of the plan that are there, by name, how they differ from it."""
         there = self._metadata().topics
         named = [topic for topic in plan if topic.name in there]
@@ -94,7 +94,7 @@ class Admin:
         """Of the input topic."""
         return len(self._partitions())
 
-    def offsets(self) -> list[Place]:
+    def offsets(self) -> list[PartitionLag]:
         """Where the group stands on every partition of the input topic."""
         consumer = self._consumer()
         try:
@@ -105,7 +105,7 @@ class Admin:
         finally:
             consumer.close()
 
-    def reset(self, to: str, partitions: Sequence[int] | None, *, is_dry: bool) -> list[Place]:
+    def reset(self, to: str, partitions: Sequence[int] | None, *, is_dry: bool) -> list[PartitionLag]:
         """Commit new offsets. Raises FatalError while the group has members, or for a place that is not in the log."""
         self._refuse_if_active()
         consumer = self._consumer()
@@ -149,12 +149,12 @@ class Admin:
         found = consumer.offsets_for_times([wanted], timeout=_SECONDS)[0].offset
         return int(found) if found >= 0 else high
 
-    def _place(self, consumer: Consumer, found: TopicPartition) -> Place:
+    def _place(self, consumer: Consumer, found: TopicPartition) -> PartitionLag:
         low, high = consumer.get_watermark_offsets(found, timeout=_SECONDS)
         committed = found.offset if found.offset >= 0 else None
         beyond = len(decode_map(found.metadata, found.offset).finished) if committed is not None else 0
         lag = high - (committed if committed is not None else low) - beyond
-        return Place(found.partition, committed, low, high, max(0, lag), beyond)
+        return PartitionLag(found.partition, committed, low, high, max(0, lag), beyond)
 
     def _consumer(self) -> Consumer:
         return Consumer({**client_config(self._kafka), "group.id": self._kafka.group_id, "enable.auto.commit": False})
@@ -184,7 +184,7 @@ class Admin:
         if states.get(group, ConsumerGroupState.EMPTY) not in (ConsumerGroupState.EMPTY, ConsumerGroupState.DEAD):
             raise FatalError(f"the group {group} has running workers; stop them, then reset its offsets")
 
-    def _made(self, topic: PlannedTopic, there: Mapping[str, Comparison], is_dry: bool) -> str:
+    def _made(self, topic: PlannedTopic, there: Mapping[str, Shortfall], is_dry: bool) -> str:
         if topic.name in there:
             return "differs" if there[topic.name].short else "exists"
         return "missing" if is_dry else self._create(topic)
@@ -202,7 +202,7 @@ class Admin:
         return "created"
 
 
-def _row(topic: PlannedTopic, there: Comparison | None, kafka: KafkaSettings, state: str) -> dict[str, Any]:
+def _row(topic: PlannedTopic, there: Shortfall | None, kafka: KafkaSettings, state: str) -> dict[str, Any]:
     """``settings`` are the plan's, ``found`` those in force: None where there are none or the broker does not tell."""
     return {
         "topic": topic.name,

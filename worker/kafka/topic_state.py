@@ -32,7 +32,7 @@ class FoundTopic:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Shortfall:
     """What of a plan a topic does not meet: setting to what was found and what is wanted."""
 
     planned: PlannedTopic
@@ -69,7 +69,7 @@ class Comparison:
         return "; ".join(commands)
 
 
-def compare(planned: PlannedTopic, found: FoundTopic) -> Comparison:
+def compare(planned: PlannedTopic, found: FoundTopic) -> Shortfall:
     """Shorter retention, smaller records, another clean-up, fewer partitions. More than planned does no harm."""
     short: dict[str, tuple[str, str]] = {}
     if found.partitions < planned.partitions:
@@ -78,7 +78,7 @@ def compare(planned: PlannedTopic, found: FoundTopic) -> Comparison:
         value = (found.config or {}).get(name)
         if value is not None and not _is_enough(name, value, wanted):
             short[name] = (value, wanted)
-    return Comparison(planned, found, short)
+    return Shortfall(planned, found, short)
 
 
 def _is_enough(name: str, found: str, wanted: str) -> bool:

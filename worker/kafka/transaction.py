@@ -38,7 +38,7 @@ _REASON_SECONDS = 1.0
 FENCED = (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED)
 
 
-class Outcome(enum.Enum):
+class CommitOutcome(enum.Enum):
     """How a transaction ended; see the module's docstring."""
 
     FINE = "committed"
@@ -121,7 +121,7 @@ class ProducerSession:
         self._thread.start()
         await self._thread.run(self._build)
 
-    async def transact(self, commit: Commit) -> Outcome:
+    async def transact(self, commit: Commit) -> CommitOutcome:
         """Produce and commit. Raises FatalError when this worker was fenced, or a record is too large."""
         return await self._thread.run(lambda: self._transact(commit))
 
@@ -140,13 +140,13 @@ class ProducerSession:
         with self._lock:
             return self._due is not None and time.monotonic() > self._due + self._policy.overdue_seconds
 
-    def abandon(self) -> Outcome:
+    def abandon(self) -> CommitOutcome:
         """Leave the thread to its call; it does nothing more once that returns. What became of the transaction:
         ABORTED if its end was never sent and so never will be, provided a new producer takes the name over.
         """
         with self._lock:
             self._is_abandoned = True
-            outcome = Outcome.UNKNOWN if self._is_ending else Outcome.ABORTED
+            outcome = CommitOutcome.UNKNOWN if self._is_ending else CommitOutcome.ABORTED
         self._closing.set()
         self._thread.end()
         return outcome
@@ -175,12 +175,12 @@ class ProducerSession:
                 return
             self._closing.wait(_INIT_PAUSE_SECONDS)  # a refusal can come at once: do not hammer
 
-    def _rebuild(self) -> Outcome:
+    def _rebuild(self) -> CommitOutcome:
         self._may_take(None)
         self._kafka = None
         self._build()
         log.info("producer.rebuilt")
-        return Outcome.UNKNOWN
+        return CommitOutcome.UNKNOWN
 
     def _may_take(self, until: float | None) -> None:
         """Calls from here on must be back by then; None: they may take as long as they take."""
@@ -199,7 +199,7 @@ class ProducerSession:
             self._kafka = None
             raise AbandonedError
 
-    def _transact(self, commit: Commit) -> Outcome:
+    def _transact(self, commit: Commit) -> CommitOutcome:
         if self._kafka is None:
             return self._rebuild()
         deadline = time.monotonic() + self._policy.transaction_seconds
@@ -219,7 +219,7 @@ class ProducerSession:
             return self._rebuild()
         self._watch(Step.COMMITTED)
         self._may_take(None)
-        return Outcome.FINE
+        return CommitOutcome.FINE
 
     def _fill(self, kafka: KafkaProducer, commit: Commit, deadline: float) -> None:
         kafka.begin_transaction()
@@ -240,7 +240,7 @@ class ProducerSession:
                 if self._policy.rebuild_after_unknown or not error.args[0].retriable():
                     raise
 
-    def _after_failure(self, cause: KafkaError, deadline: float) -> Outcome:
+    def _after_failure(self, cause: KafkaError, deadline: float) -> CommitOutcome:
         if cause.code() in FENCED and time.monotonic() < deadline:
             raise FatalError(
                 f"another live worker uses the transactional id {self._policy.transactional_id!r} and fenced this one; "
@@ -258,7 +258,7 @@ class ProducerSession:
             log.warning("transaction.abort_failed", error=error.args[0].str())
             return self._rebuild()
         self._may_take(None)
-        return Outcome.ABORTED
+        return CommitOutcome.ABORTED
 
 
 def reason_of(kafka: KafkaProducer, error: KafkaException) -> KafkaError:

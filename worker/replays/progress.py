@@ -44,13 +44,13 @@ class PartitionProgress:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ReplayProgress:
     """All partitions of a plan."""
 
     partitions: tuple[PartitionProgress, ...]
 
     @classmethod
-    def done(cls, plan: Plan) -> Progress:
+    def done(cls, plan: Plan) -> ReplayProgress:
         """Of a plan that is known to be done."""
         ends = (
             PartitionProgress(one.partition, one.first, one.end, one.end, one.num_offsets) for one in plan.partitions
@@ -78,7 +78,7 @@ class Report:
     """How a run of this process ended. ``exit_code`` 0: every partition of the plan is done, whoever did it."""
 
     exit_code: int
-    progress: Progress
+    progress: ReplayProgress
     counts: dict[str, Any] = field(default_factory=dict)  # of this process, as `worker.metrics` names them
 
 
@@ -87,7 +87,7 @@ class Standing:
     """One replay that is known. ``per_second``: offsets, measured over a moment; None: nobody works on it."""
 
     plan: Plan
-    progress: Progress
+    progress: ReplayProgress
     done_at: datetime | None
     per_second: float | None
     dead_letters: int
@@ -106,7 +106,7 @@ class ProgressReader:
         self._client = client
         self._admin = AdminClient({**client, "log_level": 0})
 
-    def look(self, plan: Plan) -> Progress:
+    def look(self, plan: Plan) -> ReplayProgress:
         """Raises RetryableError while the broker does not say, as during an open transaction."""
         wanted = [TopicPartition(plan.topic, one.partition) for one in plan.partitions]
         asked: Mapping[str, Future[Any]] = self._admin.list_consumer_group_offsets(
@@ -137,7 +137,7 @@ class ProgressReader:
         return Counter(told.reason.value for told in letters if told is not None and told.group == plan.group_id)
 
 
-def progress_of(plan: Plan, found: Sequence[TopicPartition]) -> Progress:
+def progress_of(plan: Plan, found: Sequence[TopicPartition]) -> ReplayProgress:
     """What the group has committed, as progress. Raises RetryableError where the broker did not say for some partition:
     for a moment it takes a transaction that has just ended for an open one.
     """
@@ -147,7 +147,7 @@ def progress_of(plan: Plan, found: Sequence[TopicPartition]) -> Progress:
                 f"the offset of {plan.group_id} in partition {place.partition} cannot be read: {place.error.str()}"
             )
     places = {place.partition: place for place in found}
-    return Progress(tuple(_partition(one.partition, one.first, one.end, places) for one in plan.partitions))
+    return ReplayProgress(tuple(_partition(one.partition, one.first, one.end, places) for one in plan.partitions))
 
 
 def _kind_of(error: KafkaError | None) -> type[RetryableError]:

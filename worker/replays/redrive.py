@@ -63,7 +63,7 @@ class RedriveTopics:
 
 
 @dataclass(slots=True)
-class Progress:
+class RedriveProgress:
     """How far a redrive is. ``total``: letters to look at; ``outcomes``: how many ended how."""
 
     total: int = 0
@@ -88,7 +88,7 @@ class Redrive:
         producer: Mapping[str, Any],
         topics: RedriveTopics,
         policy: RedrivePolicy,
-        show: Callable[[Progress], None],
+        show: Callable[[RedriveProgress], None],
     ) -> None:
         self._topics = topics
         self._policy = policy
@@ -100,9 +100,9 @@ class Redrive:
         self._producer: Producer | None = None
         self._ledgers: dict[int, PartitionLedger] = {}
         self._superseded: set[tuple[int, int]] = set()
-        self.progress = Progress()
+        self.progress = RedriveProgress()
 
-    def run(self) -> Progress:
+    def run(self) -> RedriveProgress:
         """Redrive what is meant and return how it went. Raises FatalError; what was committed by then stays so."""
         try:
             ranges = self._reader.ranges(self._topics.dead_letter)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 
 from tests.unit.demo_events import TOPICS, dead_letter, results
-from worker.demo.outcomes import Outcomes, read_output
+from worker.demo.endings import Endings, read_output
 
 LISTING = {"listing_id": "a", "title": "red opener", "image_urls": ["http://h/1.jpg"]}
 
 
-def outcomes(*keys: str) -> Outcomes:
-    return Outcomes(frozenset(keys), TOPICS)
+def endings(*keys: str) -> Endings:
+    return Endings(frozenset(keys), TOPICS)
 
 
 def test_three_results_end_a_listing() -> None:
     """Only the third event ends it, whatever the order."""
-    found = outcomes("a")
+    found = endings("a")
     ends = [found.add(event)[1] for event in reversed(results(LISTING))]
     assert ends[:2] == [None, None]
     assert ends[2] is not None
@@ -27,7 +27,7 @@ def test_three_results_end_a_listing() -> None:
 
 def test_copies_count_once() -> None:
     """The same event read twice does not stand in for a missing one."""
-    found = outcomes("a")
+    found = endings("a")
     first = results(LISTING)[0]
     assert [found.add(first)[0] for _ in range(3)] == [True, False, False]
     assert not found.is_complete
@@ -36,12 +36,12 @@ def test_copies_count_once() -> None:
 
 
 def test_a_dead_letter_ends_a_listing() -> None:
-    """One dead letter is the outcome, with its reason; a copy of it is not counted."""
-    found = outcomes("a", "b")
+    """One dead letter is the ending, with its reason; a copy of it is not counted."""
+    found = endings("a", "b")
     letter = dead_letter("a", "http_error", "404", offset=7)
-    outcome = found.add(letter)[1]
-    assert outcome is not None
-    assert outcome.reason == "http_error"
+    ending = found.add(letter)[1]
+    assert ending is not None
+    assert ending.reason == "http_error"
     assert found.add(letter) == (False, None)
     assert found.reasons() == {"http_error": 1}
     assert found.missing == ["b"]

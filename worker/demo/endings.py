@@ -63,7 +63,7 @@ def _readable(value: bytes | None) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Ending:
     """How one listing ended: three results, or one dead letter with its ``reason``."""
 
     key: str
@@ -72,12 +72,12 @@ class Outcome:
 
 
 @dataclass(slots=True)
-class Outcomes:
+class Endings:
     """What has come out so far. ``expected`` are the keys of all listings that were, or will be, fed."""
 
     expected: frozenset[str]
     topics: Topics
-    ended: dict[str, Outcome] = field(default_factory=dict)
+    ended: dict[str, Ending] = field(default_factory=dict)
     num_copies: int = 0
     _seen: set[tuple[str, ...]] = field(default_factory=set)
     _open: dict[str, dict[str, OutputEvent]] = field(default_factory=dict)
@@ -92,8 +92,8 @@ class Outcomes:
         """Keys of listings that have not ended, in order."""
         return sorted(self.expected - self.ended.keys())
 
-    def add(self, event: OutputEvent) -> tuple[bool, Outcome | None]:
-        """Take one output in: whether it is new (not a copy), and the outcome if it ended its listing."""
+    def add(self, event: OutputEvent) -> tuple[bool, Ending | None]:
+        """Take one output in: whether it is new (not a copy), and its listing's ending if that was it."""
         if event.identity in self._seen:
             self.num_copies += 1
             return False, None
@@ -102,16 +102,16 @@ class Outcomes:
 
     def reasons(self) -> Counter[str]:
         """Dead letters by reason."""
-        return Counter(outcome.reason for outcome in self.ended.values() if outcome.reason is not None)
+        return Counter(ending.reason for ending in self.ended.values() if ending.reason is not None)
 
-    def _end(self, event: OutputEvent) -> Outcome | None:
+    def _end(self, event: OutputEvent) -> Ending | None:
         if event.topic == self.topics.dead_letter:
-            outcome = Outcome(event.key, (event,), event.reason or "unknown")
+            ending = Ending(event.key, (event,), event.reason or "unknown")
         else:
             results = self._open.setdefault(event.key, {})
             results[event.topic] = event
             if results.keys() != {self.topics.attributes, self.topics.scenes, self.topics.texts}:
                 return None
-            outcome = Outcome(event.key, tuple(self._open.pop(event.key).values()), None)
-        self.ended[event.key] = outcome
-        return outcome
+            ending = Ending(event.key, tuple(self._open.pop(event.key).values()), None)
+        self.ended[event.key] = ending
+        return ending
