@@ -66,10 +66,9 @@ class _Place:
         """Of what is stated there outright."""
         return _RELIABILITY[self.kind] * self.score
 
-    def sureness_of(self, one: Stated, text: str) -> float:
+    def names(self, one: Stated, text: str) -> bool:
         """``colour: grey`` in a description speaks of the thing itself, as a title does."""
-        is_named = self.kind == "description" and is_named_for(one.attribute, text, one.start)
-        return round(STATED_IN_FULL if is_named else self.sureness, 4)
+        return self.kind == "description" and is_named_for(one.attribute, text, one.start)
 
     def span(self, folded: Folded, start: int, end: int) -> Span:
         """In the text as it was given."""
@@ -132,10 +131,12 @@ class Extractor:
         for one in scope.counting(words.stated, in_lower_case):
             if one.attribute == "product_type" and place.kind != "title":
                 continue  # a description names what the thing goes with as well
-            sure = place.sureness_of(one, in_lower_case)
+            is_named = place.names(one, in_lower_case)
+            sure = round(STATED_IN_FULL if is_named else place.sureness, 4)
             if is_of_part(first.setdefault(one.attribute, one), one, in_lower_case):
-                sure = round(sure * _OF_PART, 4)
-            seen.mentions.extend(self._stated(one.attribute, one.value, sure, place.span(folded, one.start, one.end)))
+                is_named, sure = False, round(sure * _OF_PART, 4)
+            span = place.span(folded, one.start, one.end)
+            seen.mentions.extend(self._stated(one.attribute, one.value, sure, span, is_named=is_named))
         sure = place.sureness
         if self._counts_packs:
             for pack in find_packs(in_lower_case):
@@ -145,9 +146,9 @@ class Extractor:
             span = place.span(folded, size.start, size.end)
             seen.mentions.append(Mention("size", size.value, size.label, round(sure * size.score, 4), span))
 
-    def _stated(self, name: str, value: str, score: float, span: Span) -> Iterator[Mention]:
+    def _stated(self, name: str, value: str, score: float, span: Span, *, is_named: bool) -> Iterator[Mention]:
         """The mention, and for a product type also that of its category."""
-        yield Mention(name, value, self._taxonomy.label(name, value), score, span)
+        yield Mention(name, value, self._taxonomy.label(name, value), score, span, is_named)
         path = self._taxonomy.category_of(value) if name == "product_type" else None
         if path is not None:
             yield Mention("category", path, self._taxonomy.label("category", path), score, span)

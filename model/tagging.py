@@ -146,7 +146,7 @@ class Tagging:
         """
         if scores.text is None:
             return scores
-        is_named = not words.title and any(one.score >= STATED_IN_FULL for one in words.description)
+        is_named = not words.title and any(one.is_named for one in words.description)
         is_unsaid = name in FOUND_IN_TITLES and not (words.all or words.is_hinted)
         leader = leader_of(self._labels.values[name], scores.text) if words.silenced else None
         is_misread = leader is not None and leader[0] in words.silenced

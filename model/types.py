@@ -152,13 +152,14 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """A value that words state outright."""
+    """A value that words state outright. ``is_named``: a description does, for the thing itself (``colour: grey``)."""
 
     attribute: str  # "size", "material", "color", ...
     value: str
     label: str
     score: float
     span: Span
+    is_named: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,9 +52,10 @@ def test_what_a_thing_was_it_is_no_more(description: str) -> None:
 
 def test_a_colour_by_name_is_as_sure_as_a_titles() -> None:
     """``Colour: grey`` speaks of the thing itself; a sentence may speak of anything."""
-    named, said = (EXTRACTOR.extract("coat", text, ())[-1].score for text in ("Colour: dark grey", "A lovely grey one"))
+    named, said = (EXTRACTOR.extract("coat", text, ())[-1] for text in ("Colour: dark grey", "A lovely grey one"))
     (title,) = EXTRACTOR.extract("grey", "", ())
-    assert named == title.score > said
+    assert named.score == title.score > said.score
+    assert [one.is_named for one in (named, said, title)] == [True, False, False]
 
 
 @pytest.mark.parametrize(
