@@ -58,7 +58,7 @@ class Intake:
         self._writer = secrets.randbits(32) | 1  # never 0, which stands for a clean handover
         self._moved: dict[int, tuple[int, float]] = {}  # before a rewind: committed offsets, and when they last moved
         self._is_closed = False
-        self.consumer: Consumer | None = None  # set once, before the consumer starts
+        self.consumer: Consumer  # set once, before it starts: it is made of its listener
         self.num_rebalances = 0
         self.partitions = Partitions()
         self.books = Books(topic, self.partitions)
@@ -116,7 +116,6 @@ class Intake:
         self.books.want_end(partition)
 
     def _tell_paused(self, partition: Partition, is_paused: bool) -> None:
-        assert self.consumer is not None  # noqa: S101  # set before start
         (self.consumer.pause if is_paused else self.consumer.resume)([partition.number])
 
     def unstick(self, ends: Mapping[int, int], silent_seconds: float) -> list[int]:
@@ -124,17 +123,14 @@ class Intake:
 
         ``ends``: the log's end per partition, as far as the client knows it. Returns the partitions.
         """
-        assert self.consumer is not None  # noqa: S101  # set before start
         now = self._loop.time()
-        stuck = [
-            p.number
-            for p in self.partitions
-            if not (p.is_paused or p.has_ended) and not p.backlog and now - p.arrived_at > silent_seconds
-            and ends.get(p.number, 0) > p.ledger.next_offset
-        ]  # fmt: skip
-        for number in stuck:
-            log.warning("partition.silent", partition=number, seconds=silent_seconds, remedy="resumed it")
-            self.partitions[number].arrived_at = now
+        stuck = []
+        for partition in self.partitions:
+            is_silent = now - partition.arrived_at > silent_seconds
+            if is_silent and partition.lacks_records(ends.get(partition.number, 0)):
+                log.warning("partition.silent", partition=partition.number, seconds=silent_seconds, remedy="resumed it")
+                partition.arrived_at = now
+                stuck.append(partition.number)
         if stuck:
             self.consumer.resume(stuck)
         return stuck
@@ -142,7 +138,6 @@ class Intake:
     # ---- partitions come ----------------------------------------------------------------------------------------
 
     def _assign(self, assigned: Sequence[Assigned]) -> None:
-        assert self.consumer is not None  # noqa: S101  # set before start
         self.num_rebalances += 1
         for place in assigned:
             self._drop(place.partition)
@@ -196,7 +191,6 @@ class Intake:
 
     def rewind(self) -> None:
         """After an unknown outcome: drop everything in flight, start again from what is committed."""
-        assert self.consumer is not None  # noqa: S101  # set before start
         self._moved = {p.number: (p.committed_offset, p.committed_at) for p in self.partitions}
         for number in self._moved:
             self._drop(number)

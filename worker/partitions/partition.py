@@ -103,6 +103,14 @@ class Partition:
         if self.num_uncommitted == 0:
             self.idle.set()
 
+    def lacks_records(self, log_end: int) -> bool:
+        """Should records come, and is none here?"""
+        return not (self.is_paused or self.has_ended or self.backlog) and log_end > self.ledger.next_offset
+
+    def lag(self, log_end: int) -> int:
+        """Offsets from the committed one to the end, of a replay to its bound."""
+        return max(0, (log_end if self.bound is None else self.bound) - self.committed_offset)
+
     def num_waiting(self, log_end: int) -> int:
         """Its records that are there and not started, with holes of the log counted as records."""
         return max(0, log_end - self.ledger.next_offset) + len(self.backlog)

@@ -20,7 +20,7 @@ _SILENT_SECONDS = 15.0  # a partition with lag that brings nothing for so long i
 
 
 class Gauges:
-    """Looks; changes nothing, but for partitions that stay silent though they should bring records."""
+    """Looks. It changes two things: from where a commit's age counts, and partitions that stay silent are resumed."""
 
     def __init__(
         self, metrics: Metrics, intake: Intake, tagger: Tagger, storm: StormBreaker, consumer: Consumer
@@ -86,14 +86,10 @@ class Gauges:
         now = asyncio.get_running_loop().time()
         held = [partition for partition in self._intake.partitions if partition.number in ends]
         self.num_waiting = sum(partition.num_waiting(ends[partition.number]) for partition in held)
-        for partition in self._intake.partitions:
-            if partition.number in ends:
-                end = ends[partition.number] if partition.bound is None else partition.bound
-                lag = max(0, end - partition.committed_offset)
-                label = str(partition.number)
-                self._metrics.partition_lag.labels(label).set(lag)
-                if not lag:
-                    partition.committed_at = now
-                age = now - partition.committed_at
-                self._metrics.committed_offset_age_seconds.labels(label).set(age)
+        for partition in held:
+            lag, label = partition.lag(ends[partition.number]), str(partition.number)
+            self._metrics.partition_lag.labels(label).set(lag)
+            if not lag:
+                partition.committed_at = now
+            self._metrics.committed_offset_age_seconds.labels(label).set(now - partition.committed_at)
         self._metrics.unstuck_partitions.inc(len(self._intake.unstick(ends, _SILENT_SECONDS)))
