@@ -16,6 +16,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 _ENDLESS = 1e9
+_GUESSED_FIXED_SECONDS, _GUESSED_PER_COST = 0.05, 0.02  # of a batch, before one was seen
+_KEPT = 0.95  # of a batch's weight, with each that follows
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,18 +106,17 @@ def capped(policy: BatchPolicy, model: CostModel, max_seconds: float) -> BatchPo
 class CostModel:
     """Seconds that a batch takes on the device: ``fixed + per_cost * cost``, least squares with forgetting.
 
-    Recent batches weigh more (factor ``decay`` per batch), so the model follows a device that slows down or a new mix.
+    Recent batches weigh more, so the model follows a device that slows down or a new mix.
     While batches cost about the same, what an additional picture costs cannot be told from noise: then the last slope
     that could be told holds.
     """
 
-    def __init__(self, fixed_seconds: float = 0.05, seconds_per_cost: float = 0.02, decay: float = 0.95) -> None:
-        self._decay = decay
+    def __init__(self) -> None:
         self._n = self._x = self._y = self._xx = self._xy = 0.0
-        self._slope = seconds_per_cost
+        self._slope = _GUESSED_PER_COST
         # Two pseudo-observations on the first guess: defined from the start, outvoted after a few batches.
         for cost in (1.0, 16.0):
-            self.observe(cost, fixed_seconds + seconds_per_cost * cost)
+            self.observe(cost, _GUESSED_FIXED_SECONDS + _GUESSED_PER_COST * cost)
 
     def restart(self, measured: Iterable[tuple[float, float]]) -> None:
         """Start over from batches of different cost that were measured on purpose, instead of from a guess."""
@@ -125,12 +126,11 @@ class CostModel:
 
     def observe(self, cost: float, seconds: float) -> None:
         """Learn from one batch."""
-        keep = self._decay
-        self._n = self._n * keep + 1
-        self._x = self._x * keep + cost
-        self._y = self._y * keep + seconds
-        self._xx = self._xx * keep + cost * cost
-        self._xy = self._xy * keep + cost * seconds
+        self._n = self._n * _KEPT + 1
+        self._x = self._x * _KEPT + cost
+        self._y = self._y * _KEPT + seconds
+        self._xx = self._xx * _KEPT + cost * cost
+        self._xy = self._xy * _KEPT + cost * seconds
         if self._is_spread:
             spread = self._n * self._xx - self._x * self._x
             self._slope = max(0.0, (self._n * self._xy - self._x * self._y) / spread)

@@ -33,12 +33,11 @@ def build_dead_letter(
     worker_version: str,
     model_revision: str | None,
     failed_at: datetime,
-    attempts: int = 1,
     max_bytes: int,
 ) -> OutputRecord:
     """The original key, value and headers, plus the headers that say what went wrong.
 
-    A record that comes again keeps the position it first had, and ``attempts`` adds to those of its earlier trips.
+    A record that comes again keeps the position it first had, and its failures add up.
     What the broker would refuse for its size (``max_bytes``, its limit for this topic) is left out and described:
     the value first, then the largest original headers, the key, the end of the message. Raises ValueError without
     ``record.origin``.
@@ -52,7 +51,7 @@ def build_dead_letter(
         message=error.detail,
         reason=error.reason,
         stage=error.stage,
-        attempts=earlier_attempts + attempts,
+        attempts=earlier_attempts + 1,
         worker_version=worker_version,
         model_revision=model_revision,
         failed_at=failed_at,

@@ -33,8 +33,6 @@ SCORE_SLACK = 1e-6  # float32 sums and products stray this far past 0 and 1; fur
 
 Texts = Sequence[results.ReadText | UnreadText | None]  # one per picture; None where nothing was read
 Enriched = tuple[wire.AttributesTagged, wire.SceneTagged, wire.TextRead]
-
-
 Fields = dict[str, Any]  # of a part of an event, as its schema has them
 
 
@@ -204,14 +202,14 @@ def _inputs(item: Item) -> Fields:
 
 
 def _to_record(event: wire.Enriched, topic: str, record: Record) -> OutputRecord:
-    asked_by = _asked_by(event.source.topic) if event.source else "/hangtag"
-    cloud = CloudEvent(id=event.event_id, source=asked_by, type=event.event_type, time=event.occurred_at)
+    source = _uri_of(event.source.topic) if event.source else "/hangtag"
+    cloud = CloudEvent(id=event.event_id, source=source, type=event.event_type, time=event.occurred_at)
     headers = (*cloud.to_headers(), *trace_headers(record.headers))
     return OutputRecord(topic, event.listing_id.encode(), event.to_bytes(), headers)
 
 
 @lru_cache(maxsize=64)
-def _asked_by(topic: str) -> str:
+def _uri_of(topic: str) -> str:
     return f"/hangtag/{quote(topic)}"
 
 

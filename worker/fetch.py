@@ -152,10 +152,6 @@ class Fetcher:
         self._metrics.fetch_bytes.inc(len(image.body))
         return image
 
-    def slowest(self) -> tuple[str, float] | None:
-        """Scheme and host of the oldest download under way, and its age in seconds."""
-        return self._hosts.slowest()
-
     async def _until_given_up(self, url: str, lease: Lease) -> FetchedImage:
         patience = Patience(self._clock, max(self._policy.give_up_seconds, self._policy.timeout_seconds))
         memory = Allowance(lease, self._policy.max_bytes)

@@ -1,6 +1,6 @@
 """Sole owner of the producers: results, dead letters and offsets in one transaction, or at least once.
 
-What an `CommitOutcome` means, and why, is said in `worker.kafka.transaction`.
+What a `CommitOutcome` means, and why, is said in `worker.kafka.transaction`.
 """
 
 from __future__ import annotations

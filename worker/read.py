@@ -28,19 +28,18 @@ from worker.telemetry.redact import describe
 
 log = structlog.get_logger(__name__)
 
+_MAX_BATCH = 8  # pictures in one call of the engine
+
 Answer = ReadText | UnreadText | RejectedError
 
 
 class Read:
     """The OCR thread, its queue, and what was read lately."""
 
-    def __init__(
-        self, load: Callable[[], TextReader], metrics: Metrics, *, max_batch: int = 8, clock: Clock | None = None
-    ) -> None:
+    def __init__(self, load: Callable[[], TextReader], metrics: Metrics, *, clock: Clock | None = None) -> None:
         self._load = load
         self._metrics = metrics
         self._clock = clock or MonotonicClock()
-        self._max_batch = max_batch
         self.shared: SharedTexts | None = None  # what other workers read; set before the first picture
         self._thread = OwnerThread("hangtag-ocr")
         self._reader: TextReader | None = None
@@ -130,7 +129,7 @@ class Read:
 
     async def _drain(self) -> None:
         while self._waiting:
-            images = [self._waiting.popleft() for _ in range(min(self._max_batch, len(self._waiting)))]
+            images = [self._waiting.popleft() for _ in range(min(_MAX_BATCH, len(self._waiting)))]
             answers = await self._thread.run(lambda images=images: self._read_or_split(images))  # type: ignore[misc]
             for image, answer in zip(images, answers, strict=True):
                 self._settle(image.sha256, answer)

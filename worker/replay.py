@@ -175,8 +175,8 @@ async def _run(
     return report
 
 
-def standings(settings: Settings, look_seconds: float = _STATUS_SECONDS) -> list[Standing]:
-    """Every replay of this input topic and group, the newest first; takes ``look_seconds``. Raises FatalError."""
+def standings(settings: Settings) -> list[Standing]:
+    """Every replay of this input topic and group, the newest first; looks twice, for their rates. Raises FatalError."""
     kafka = settings.kafka
     if not _has_home(settings, is_dry=True):
         return []
@@ -186,7 +186,7 @@ def standings(settings: Settings, look_seconds: float = _STATUS_SECONDS) -> list
     began = time.monotonic()
     before = {plan.name: _standing_progress(reader, plan, kept) for plan in plans}
     if any(not progress.is_done for progress in before.values()):
-        threading.Event().wait(look_seconds)
+        threading.Event().wait(_STATUS_SECONDS)
     found = []
     for plan in sorted(plans, key=lambda plan: plan.created_at, reverse=True):
         progress = _standing_progress(reader, plan, kept)

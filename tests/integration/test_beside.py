@@ -104,7 +104,7 @@ async def test_a_backfill_is_done_beside_live_traffic(kafka: Server) -> None:
             tagged = 'hangtag_backfill_listings_total{outcome="tagged"}'
             assert await asyncio.to_thread(metric, worker, tagged) > 50
             assert await asyncio.to_thread(metric, worker, 'hangtag_finished_listings_total{outcome="tagged"}') <= 60
-            (standing,) = await asyncio.to_thread(standings, settings_of(stream), 0.1)
+            (standing,) = await asyncio.to_thread(standings, settings_of(stream))
             assert standing.done_at is not None and standing.progress.is_done
             assert await worker.stop() == 0
         finally:

@@ -14,16 +14,17 @@ from worker.cache.write_behind import WriteBehind
 from worker.metrics import Metrics
 
 _MAX_WAITING = 256  # values; reading is slow, so hardly any wait
+_CLOSE_SECONDS = 2.0
 
 
 class SharedTexts:
     """One store for all workers. The store itself is opened and closed by whoever owns it."""
 
-    def __init__(self, store: VectorStore, codec: TextCodec, metrics: Metrics, close_seconds: float = 2.0) -> None:
+    def __init__(self, store: VectorStore, codec: TextCodec, metrics: Metrics) -> None:
         self._store = store
         self._codec = codec
         self._metrics = metrics
-        self._writes = WriteBehind(store, _MAX_WAITING, close_seconds, lambda _: None)
+        self._writes = WriteBehind(store, _MAX_WAITING, _CLOSE_SECONDS, lambda _: None)
 
     @property
     def enabled(self) -> bool:
@@ -35,7 +36,7 @@ class SharedTexts:
         self._writes.start()
 
     async def close(self) -> None:
-        """Write what waits, for ``close_seconds`` at most."""
+        """Write what waits, for as long as closing may take."""
         await self._writes.close()
 
     async def look_up(self, sha256: str) -> ReadText | None:

@@ -19,9 +19,9 @@ _PAGE = "<!doctype html><title>Gone</title><p>This shop has moved.</p>"
 _METADATA_URL = "http://169.254.169.254/latest/meta-data/"
 
 
-def giant_png(side: int = 60_000) -> bytes:
-    """A PNG that claims ``side`` x ``side`` pixels and holds none."""
-    header = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+def giant_png() -> bytes:
+    """A PNG that claims 3.6 gigapixels and holds none."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + _chunk(header) + _chunk(b"IDAT") + _chunk(b"IEND")
 
 

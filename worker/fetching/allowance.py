@@ -1,7 +1,7 @@
 """What one picture's download holds of its listing's lease, and how it waits for more at nobody else's cost.
 
 While a download waits for memory of ours, its host's time stands still. Not for long, though: it holds a turn at that
-host, and the listing that would give memory back may be waiting for just this turn. So after ``hold_seconds`` it gives
+host, and the listing that would give memory back may be waiting for just this turn. So after ``HOLD_SECONDS`` it gives
 back turn and memory (`NoRoomError`), waits with empty hands until all that it may need is there (`reserve`), and asks
 the host again, before those that hold nothing (`worker.fetching.hosts`): behind them it would keep from them what they
 wait for in the turns before its own. Owner: the event loop.
@@ -28,12 +28,11 @@ class NoRoomError(Exception):
 class Allowance:
     """One download's part of ``lease``, in bytes; ``max_bytes`` is what a body may have."""
 
-    __slots__ = ("_hold_seconds", "_lease", "_max_bytes", "_wanted", "held", "kept_seconds")
+    __slots__ = ("_lease", "_max_bytes", "_wanted", "held", "kept_seconds")
 
-    def __init__(self, lease: Lease, max_bytes: int, hold_seconds: float = HOLD_SECONDS) -> None:
+    def __init__(self, lease: Lease, max_bytes: int) -> None:
         self._lease = lease
         self._max_bytes = max_bytes
-        self._hold_seconds = hold_seconds
         self._wanted = 0
         self.held = 0
         self.kept_seconds = 0.0  # for which the host of this attempt was kept waiting
@@ -73,7 +72,7 @@ class Allowance:
         began, end = loop.time(), host_time.when()
         host_time.reschedule(None)
         try:
-            async with asyncio.timeout(self._hold_seconds):
+            async with asyncio.timeout(HOLD_SECONDS):
                 await self._lease.grow(more)
         except TimeoutError:
             raise NoRoomError(self._wanted) from None

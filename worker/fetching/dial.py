@@ -42,8 +42,8 @@ class PooledResolver(AbstractResolver):
     aiohttp shares one look-up among all who wait for a name, so a dead name server costs one thread per name.
     """
 
-    def __init__(self, max_threads: int = _DNS_THREADS) -> None:
-        self._threads = LooseThreads("dns", max_threads)
+    def __init__(self) -> None:
+        self._threads = LooseThreads("dns", _DNS_THREADS)
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC

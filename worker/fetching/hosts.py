@@ -2,9 +2,9 @@
 
 A host that hangs must not take the connections of the others. So each host starts with 2 slots and earns one more with
 each success, up to ``max_per_host``; a failure leaves it one; hosts in trouble share a quarter of all connections;
-hosts that have never answered share half, for one domain can have any number of names; and after ``failures_to_rest``
-failures in a row a host rests, each time twice as long, and is then tried by one request.
-Requests that were open together fail once: it takes one that began after a failure to make another.
+hosts that have never answered share half, for one domain can have any number of names; and after several failures in a
+row a host rests, each time twice as long, and is then tried by one request. Requests that were open together fail once:
+it takes one that began after a failure to make another.
 
 A backfill's requests (``is_spare``) count in the same limits, so that a host sees no more of us for two streams than
 for one; they are let in after those of live listings, and hold half of a host's slots and of all at most.
@@ -27,7 +27,8 @@ from worker.flow.pace import Pace
 
 _MAX_HOSTS = 4096
 _FIRST_SLOTS = 2
-_MAX_REST_SECONDS = 60.0
+_FAILURES_TO_REST = 5  # in a row
+_REST_SECONDS, _MAX_REST_SECONDS = 5.0, 60.0
 _Turn = tuple[bool, int, "asyncio.Future[None]"]  # has it still to be paid for; its number; who waits for it
 
 
@@ -199,20 +200,10 @@ class Slot:
 class Hosts:
     """Per-host limits, so that a slow or dead host takes few connections from the others."""
 
-    def __init__(
-        self,
-        clock: Clock,
-        max_per_host: int,
-        max_connections: int = 128,
-        pacing: Pacing = Pacing(),
-        failures_to_rest: int = 5,
-        rest_seconds: float = 5.0,
-    ) -> None:
+    def __init__(self, clock: Clock, max_per_host: int, max_connections: int = 128, pacing: Pacing = Pacing()) -> None:
         self._clock = clock
         self._max_per_host = max_per_host
         self._pacing = pacing
-        self._failures_to_rest = failures_to_rest
-        self._rest_seconds = rest_seconds
         self._hosts: OrderedDict[str, Host] = OrderedDict()
         self._all = Gate(max_connections)
         self._in_trouble = Gate(max(1, max_connections // 4))
@@ -272,16 +263,9 @@ class Hosts:
         host.num_failures += 1
         host.failures_in_a_row += 1
         host.gate.limit = 1
-        if (extra := host.failures_in_a_row - self._failures_to_rest) >= 0:
-            rest = min(_MAX_REST_SECONDS, self._rest_seconds * 2.0 ** min(extra, 16))
+        if (extra := host.failures_in_a_row - _FAILURES_TO_REST) >= 0:
+            rest = min(_MAX_REST_SECONDS, _REST_SECONDS * 2.0 ** min(extra, 16))
             host.dead_until = now + rest
-
-    def slowest(self) -> tuple[str, float] | None:
-        """The host with the oldest open request, and that request's age in seconds."""
-        oldest = min(
-            ((min(host.began.values()), name) for name, host in self._hosts.items() if host.began), default=None
-        )
-        return (oldest[1], self._clock.now() - oldest[0]) if oldest else None
 
     def forget_idle(self) -> None:
         """Keep what is known of the hosts asked last, within bounds."""

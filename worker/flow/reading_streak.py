@@ -15,15 +15,13 @@ COUNTED_SECONDS = 3600.0
 class ReadingStreak:
     """Different pictures that the engine failed on since it last read one. ``now`` is in seconds, on any clock."""
 
-    def __init__(self, most: int = MAX_IN_A_ROW, counted_seconds: float = COUNTED_SECONDS) -> None:
-        self._most = most
-        self._counted_seconds = counted_seconds
+    def __init__(self) -> None:
         self._failed: dict[str, float] = {}  # when, by content hash
 
     @property
     def is_broken(self) -> bool:
         """Has the engine failed on so many that it must be the engine? However long ago, until it reads one."""
-        return len(self._failed) >= self._most
+        return len(self._failed) >= MAX_IN_A_ROW
 
     def was_read(self) -> None:
         """The engine has read a picture."""
@@ -33,5 +31,5 @@ class ReadingStreak:
         """It failed on this one; again on the same one is nothing new."""
         if self.is_broken:
             return
-        self._failed = {one: when for one, when in self._failed.items() if now - when < self._counted_seconds}
+        self._failed = {one: when for one, when in self._failed.items() if now - when < COUNTED_SECONDS}
         self._failed[sha256] = now

@@ -34,7 +34,6 @@ class StormBreaker:
         self._probe_at = 0.0
         self._is_probing = False
         self.is_open = False
-        self.num_opened = 0
 
     def opens_in(self, now: float) -> float | None:
         """Seconds until a record may start: 0 when it may now, None while a probe is under way."""
@@ -60,7 +59,6 @@ class StormBreaker:
             self._judge_probe(now, is_dead=is_dead)
         elif not self.is_open and self._is_storm():
             self.is_open = True
-            self.num_opened += 1
             self._probe_at = now + self._wait
 
     def _judge_probe(self, now: float, *, is_dead: bool) -> None:

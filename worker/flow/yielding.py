@@ -11,15 +11,16 @@ from typing import Literal
 
 Cause = Literal["", "p99", "lag"]
 _CALM = 0.8  # of a limit: below it the backfill goes on, so that it does not flutter around the limit itself
+_MAX_KEPT = 4096
 
 
 class Recent:
     """How long the listings of the last ``window_seconds`` took; of very many only the last."""
 
-    def __init__(self, window_seconds: float = 30.0, max_kept: int = 4096, least: int = 20) -> None:
+    def __init__(self, window_seconds: float = 30.0, least: int = 20) -> None:
         self._window_seconds = window_seconds
         self._least = least
-        self._kept: deque[tuple[float, float]] = deque(maxlen=max_kept)
+        self._kept: deque[tuple[float, float]] = deque(maxlen=_MAX_KEPT)
 
     def add(self, now: float, seconds: float) -> None:
         """One has ended."""

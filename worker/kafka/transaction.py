@@ -96,7 +96,7 @@ class AbandonedError(Exception):
 class ProducerSession:
     """A producer on a thread of its own, rebuilt there when it is spoilt.
 
-    ``overdue`` and ``abandon`` are for the event loop, since a call into the client can outlast its time limit by
+    ``is_overdue`` and ``abandon`` are for the event loop, since a call into the client can outlast its time limit by
     minutes (librdkafka 2.16, send_offsets_to_transaction while the group's coordinator is away).
     """
 
