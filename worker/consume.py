@@ -10,6 +10,7 @@ What the thread knows it tells a `Listener`, whose methods run on this thread an
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -190,15 +191,14 @@ class Consumer:
         self._ended.clear()
 
     def _on_message_error(self, message: Message, error: KafkaError) -> None:
+        partition = message.partition() or 0
         if error.fatal():
             raise FatalError(f"the Kafka client gave up: {error.str()}")
         if error.code() == KafkaError._PARTITION_EOF:
-            if (held := self._held.get(message.partition() or 0)) is not None:
-                self._has_reached_bound(message.partition() or 0, held, message.offset() or 0)
+            if (held := self._held.get(partition)) is not None:
+                self._has_reached_bound(partition, held, message.offset() or 0)
         elif error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
-            self._stop_partition(
-                message.partition() or 0, f"offset {message.offset()} is not in the log: {error.str()}"
-            )
+            self._stop_partition(partition, f"offset {message.offset()} is not in the log: {error.str()}")
         elif error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED):
             self._connection.broke()
             log.error(
@@ -239,26 +239,25 @@ class Consumer:
     # ---- commands -----------------------------------------------------------------------------------------------
 
     def _call(self, action: Callable[[], T]) -> Future[T]:
-        outcome: Future[T] = Future()
+        answer: Future[T] = Future()
 
         def run() -> None:
-            if not outcome.set_running_or_notify_cancel():
+            if not answer.set_running_or_notify_cancel():
                 return
             try:
-                outcome.set_result(action())
+                answer.set_result(action())
             except KafkaException as error:
-                outcome.set_exception(error)
+                answer.set_exception(error)
 
         self._commands.put(run)
-        return outcome
+        return answer
 
     def _run_commands(self, wait_seconds: float = 0.0) -> None:
-        try:
-            self._commands.get(timeout=wait_seconds)() if wait_seconds else self._commands.get_nowait()()
+        with contextlib.suppress(queue.Empty):
+            if wait_seconds:
+                self._commands.get(timeout=wait_seconds)()
             while True:
                 self._commands.get_nowait()()
-        except queue.Empty:
-            return
 
     def _commit(self, offsets: Sequence[TopicPartition]) -> None:
         self._kafka.commit(offsets=list(offsets), asynchronous=False)
