@@ -200,7 +200,7 @@ def fit_temperature(logits: torch.Tensor, labels: torch.Tensor) -> float:
 def threshold_for(outcomes: Outcomes, target: float) -> float | None:
     """The lowest score at which precision was shown to reach ``target``; None when none was."""
     order = np.argsort(-outcomes.scores, kind="stable")
-    scores, wrong = outcomes.scores[order], np.cumsum(~outcomes.right[order])
+    scores, wrong = outcomes.scores[order], np.cumsum(~outcomes.right[order], dtype=np.int64)
     firsts, error = _firsts(len(scores), target)
     found = [one for first in firsts if (one := _lowest(scores, wrong, first, target, error)) is not None]
     return min(found, default=None)

@@ -87,11 +87,10 @@ def test_values_that_keep_their_word_are_believed_sooner() -> None:
     bent = judged(
         np.full(4000, 0.9), draw.random(4000) < np.where(kept, 0.99, 0.8), ["boot" if one else "home" for one in kept]
     )
-    (curve,), (told,) = (
-        list(found["product_type"].values()) for found in honest_outcomes({"product_type": {"fused": bent}})
-    )
+    curves, outcomes = honest_outcomes({"product_type": {"fused": bent}})
+    curve, told = curves["product_type"]["fused"], outcomes["product_type"]["fused"]
     assert curve.at(0.9, "home") == pytest.approx(0.8, abs=0.03)
-    assert curve.at(0.9, "boot") == pytest.approx(0.99, abs=0.01)
+    assert 0.96 < curve.at(0.9, "boot") < 0.99, "pulled a little towards what all are"
     assert curve.at(0.9, "home") < curve.at(0.9, "sofa") < curve.at(0.9, "boot")
     assert threshold_for(bent.outcomes, 0.95) is None
     bar = threshold_for(told, 0.95)
