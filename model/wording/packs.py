@@ -18,7 +18,8 @@ _WORDS = {
 }  # fmt: skip
 _SPOKEN = "two|three|four|five|six|seven|eight|nine|ten|twelve"
 _PIECES = (
-    "packs?|pk|er[- ]?pack|er[- ]?set|teilig|tlg|count|ct|pcs?|pieces?|items|stück|stk|pièces|piezas|pezzi|unidades|uds"
+    "packs?|pk|er[- ]?pack|er[- ]?set|teilig|tlg|count|ct|pcs?|pieces?|items|stück|stk|pièces|piezas|pezzi|pz"
+    "|peças|pçs|stuks|sztuk|szt|unidades|uds"
 )
 _PAIRS = r"pairs?|paar|paires|pares|paia"  # but a shoe rack for nine pairs is one
 _CARAT = r"(?!\.?\s?t\.?w|\s(?:diamond|moissanite|round|princess|oval))"
@@ -34,6 +35,26 @@ _NO_GOODS = (  # set 4 seater, pack 3 months; 5x Schuko are sockets of one thing
     r"(?!inch|zoll|met[er]|lit[er]|month|monat|year|jahr|watt|volt|day|tage?\b|ans\b|años|mal\b|person|colou?r|farb|for\b|für\b"
     r"|seat|sitz|plaza|place|tier|drawer|port\b|ports\b|usb|hdmi|schuko|steckdose|socket|outlet|player|spieler|joueur|jugador|auction|led\b)"
 )
+_HOLDS = (  # what goods are sold in, and what is swallowed one by one
+    r"bottles|cans|tins|jars|sachets|bags|capsules|tablets|flaschen|dosen|gläser|beutel|kapseln|tabletten|bouteilles|tablettes"
+    r"|gélules|comprimés|botellas|latas|bolsitas|cápsulas|pastillas|bottiglie|lattine|bustine|compresse|flessen|blikken|garrafas"
+    r"|butelek|saszetek"
+)
+_MANY = (  # things of which several are one lot, where a number before them begins the title
+    r"chairs|stools|glasses|mugs|cups|plates|bowls|cushions|pillows|towels|napkins|spoons|forks|knives|candles|tyres|tires"
+    r"|fat quarters|books"
+    r"|stühle|hocker|gläser|tassen|teller|schüsseln|kissen|handtücher|kerzen|reifen|bücher"
+    r"|chaises|tabourets|verres|tasses|assiettes|bols|coussins|serviettes|bougies|pneus|livres"
+    r"|sillas|copas|vasos|tazas|platos|cuencos|cojines|toallas|velas|neumáticos|libros"
+    r"|sedie|sgabelli|bicchieri|tazze|piatti|ciotole|cuscini|asciugamani|candele|gomme|cerchi|libri"
+    r"|stoelen|glazen|kopjes|borden|kussens|handdoeken|krzesła|krzeseł|szklanek|talerzy|cadeiras|copos|pratos"
+)
+_SETS = r"pack|set|(?:job\s?)?lote?|bundle|coffret|zestaw|komplet|conjunto|confezione"
+_X_MODELS = (  # poco x3
+    "fuji", "fujifilm", "galaxy", "gen", "honor", "lumix", "magic", "mavic", "mazda", "mini", "model", "moto", "nokia",
+    "optimus", "poco", "realme", "redmi", "series", "swift", "tesla", "vivo", "volvo", "xbox", "xiaomi", "zoom",
+)  # fmt: skip
+_NO_MODEL = "".join(rf"(?<!\b{name}\s)" for name in _X_MODELS)
 _ROLLS = r"tea\s?bags|teebeutel|rollen(?=\s(?:[a-zäöüß]{0,12}papier|klebe|tape))|rolls(?!-)|rouleaux|rollos"
 # A form, how surely it counts, and of what some must be in the text: looking for a word costs less than for a form.
 _FORMS = (
@@ -69,10 +90,31 @@ _FORMS = (
         ("q", "cantidad", "menge", "vpe"),
     ),
     (
-        rf"\b(?:pack|set|(?:job\s?)?lot|bundle|coffret)\s(?P<count>\d{{1,2}}|100)(?=\s{_NO_GOODS}[^\W\d_]{{3}}|\sx\s[^\W\d_])",
+        rf"\b(?:{_SETS})\s(?P<count>\d{{1,2}}|100)(?=\s{_NO_GOODS}[^\W\d_]{{3}}|\sx\s[^\W\d_])",
         0.85,
-        ("pack", "set", "lot", "bundle", "coffret"),
+        ("pack", "set", "lot", "bundle", "coffret", "zestaw", "komplet", "conjunto", "confezione"),
     ),
+    (rf"\bkit\s(?P<count>\d{{1,2}})(?=\s{_NO_GOODS}[^\W\d_]{{3,}}[sei]\b)", 0.85, ("kit",)),
+    (r"\bset\s?/\s?(?P<count>\d{1,2})\b(?![.,/]\d)", 0.9, ("set",)),
+    (rf"{_OPENS}(?P<stored>(?P<count>\d{{1,4}})\s(?:{_HOLDS}))\b", 0.85, ()),
+    (
+        rf"^\s{{0,3}}(?P<stored>(?P<count>\d{{1,2}}|{_SPOKEN})\s{_NO_GOODS}(?:[^\W\d_]{{4,12}}\s)?(?:{_MANY}))\b",
+        0.85,
+        (),
+    ),
+    (
+        rf"{_OPENS}(?P<count>\d{{1,3}})\s(?:assort|sortiert|surtid)[a-z]{{0,3}}\b(?!\scolou?r)",
+        0.8,
+        ("assort", "sortiert", "surtid"),
+    ),
+    (  # 75cl x 6 bottles, 480g*2; sides are lengths, so that a length before the sign says nothing
+        r"(?<=\d)\s?(?:ml|cl|l|g|kg|oz|lb)\s?[x×*]\s?(?P<count>\d{1,3})(?![\w.,]|\s?[x×*])(?!\s(?:ml|cl|l|g|kg|cm|mm)\b)",
+        0.9,
+        ("x", "×", "*"),
+    ),
+    (r"(?<=\sr1\d\s)x\s?(?P<count>[24])\b", 0.9, ("x",)),  # tyres
+    (r"\bx\s?(?P<count>\d{1,3})(?=\s(?:sets?|packs?|pairs?|pcs|pieces|bottles|tins|cans|boxes|rolls)\b)", 0.9, ("x",)),
+    (rf"(?<=[^\W\d_]{{4}}\s){_NO_MODEL}x(?P<count>[2-9]|1[0-9]|20)(?=\s{{0,3}}(?:[,(]|$))", 0.85, ("x",)),
     (rf"{_OPENS}(?P<stored>(?P<count>\d{{1,3}})\s(?:{_ROLLS}))\b", 0.85, ("tea", "tee", "rol", "roul")),
     (rf"(?P<count>(?<![\d.x])\d{{1,5}}|[{''.join(_CHINESE)}])\s?(?:{_MEASURE_WORDS})(?=\W|$)", 0.9, ()),
     (r"(?P<count>(?<![\d.x])\d{1,4})(?:双(?![人层面头肩色模核卡耳])|支(?![架持撑付]))", 0.85, ("双", "支")),
@@ -96,7 +138,7 @@ _HELD = re.compile(
     r"(?<![^\W\d_])(?:for|für|pour|para|per|voor|holds?|fits?|stores?|up to|bis zu|jusqu'à)\s(?:up to\s)?$"
 )
 _HOLDER = re.compile(
-    r"rack|holder|organi[sz]er|storage|shelf|cabinet|dispenser|regal|schrank|halter|spender|ständer|étagère|meuble|zapatero"
+    r"rack|holder|cooler|cool\s?box|fridge|carrier|organi[sz]er|storage|shelf|cabinet|dispenser|regal|schrank|halter|spender|ständer|étagère|meuble|zapatero"
 )
 _ENLARGES = re.compile(
     r"zoom|magnif|mirror|spiegel|lens|lupe|optical|digital|binoc|speed|faster|vergr|loupe|miroir|espejo"
