@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 _LENGTHS = {
-    "mm": "mm|millimet(?:er|re)s?|毫米", "cm": "cm|centimet(?:er|re)s?|zentimeter|centímetros?|厘米|公分",
-    "m": "m|met(?:er|re)s?|mètres?|metros?|米",
-    "in": "in|inch|inches|zoll|pouces?|pulgadas?|pollici|\"|''|”|″|英寸|寸", "ft": "ft|feet|foot|fuß|pieds?|pies|′|'(?![a-wyz0-9_'])",
+    "mm": "mm|millimet(?:er|re)s?|millimetri|毫米",
+    "cm": "cm|centimet(?:er|re)s?|centimètres?|zentimeter|centímetros?|centimetri|厘米|公分",
+    "m": "m|met(?:er|re)s?|mètres?|metros?|metri|米",
+    "in": "in|inch|inches|zoll|pouces?|pulgadas?|pollici|polegadas?|cali|\"|''|”|″|英寸|寸", "ft": "ft|feet|foot|fuß|pieds?|pies|′|'(?![a-wyz0-9_'])",
     "yd": "yds?|yards?", "mil": "mils?",
 }  # fmt: skip
 _UNITS = _LENGTHS | {
-    "ml": "ml|millilit(?:er|re)s?|mililitros?|毫升", "cl": "cl|centilitres?", "l": "l|lt|ltr|lit(?:er|re)s?|litros?|升",
+    "ml": "ml|millilit(?:er|re)s?|mililitros?|millilitri|毫升", "cl": "cl|centilitres?", "l": "l|lt|ltr|lit(?:er|re)s?|litros?|litri|litrów|升",
     "floz": r"fl\.?\s?oz|fluid ounces?", "gal": "gal|gallons?", "qt": "qt|quarts?", "pt": "pints?",
-    "oz": "oz|ounces?", "lb": "lbs?|pounds?", "kg": "kg|kgs|kilograms?|kilos?|公斤|千克",
-    "g": "g|gr|gm|grs|grams?|gramm|grammes?|gramos?|克",
+    "oz": "oz|ounces?", "lb": "lbs?|pounds?", "kg": "kg|kgs|kilograms?|kilos?|chili|quilos?|公斤|千克",
+    "g": "g|gr|gm|grs|grams?|gramm|grammes?|gramos?|grammi|gramas?|克",
 }  # fmt: skip
 _WEIGHTS = frozenset(("lb", "kg", "oz", "g"))
 
@@ -31,7 +32,8 @@ _NUMBER = r"(?:[0-9]{1,3}[\s-][1-9][0-9]?/[1-9][0-9]?(?![\d/])|[1-9][0-9]?/[1-9]
 _END = r"(?!\w)"
 # The 2 of 1/2 inch and the 6 of 4-6 cm are not the size. A comma may stand right before one, as in "black,1/4 inch".
 _APART = r"(?<![0-9][,/-])(?<![0-9]\s[/-])"
-_START = rf"(?<![\w.]){_APART}"
+# In Chinese nothing stands between a word and a number.
+_START = rf"(?:(?<![\w.])|(?<=[\u3400-\u9fff])){_APART}"
 
 _BY = r"(?:\s?[x×*]\s?|[\s-]by[\s-])"
 # 48" w x 18" d; 56l x 38w in; the l of 330ml is no axis.
@@ -64,17 +66,18 @@ _NO_SIDES = re.compile(  # 6 x 500 ml, 10 x 42 binoculars: not how long and wide
     rf"\s?(?:{_UNIT}|[x×%]|pcs|packs?|packungen|plates|plats|pi[eè]ces|piezas|stück|binoc|monoc|zoom|magnif|drive|usb|grid|rgb){_END}|\s?(?:binoc|monoc|magnif)",
     re.IGNORECASE,
 )
+_GOES_ON = re.compile(r"-|\.\w")  # but a full stop ends a sentence
 _MAX_SIDE = 400  # without a unit, sides beyond are pixels or model numbers, but for those of ...
 # "2 in 1", "2in 1", "set of 2 in black"; inches are "12in", "12 in." or "12 in, ".
 _PREPOSITION = r"(?!(?<=[\s-]in)[\s-]\w)(?!(?<=in)[\s-][0-9])"
 _NETWORK = r"(?![2-6]G\b|(?i:2[.,]4\s?g|[2-6]g(?=\s(?:phone|lte|wi-?fi|network|smartphone|mobile|router|sim)))\b)"  # a 5G phone does not weigh five grams
 _HEIGHT = r"(?:(?<=[\"”″'])[hwdl])?"  # 35"h
 _MEASURE = re.compile(
-    rf"(?:(?<![\w.])|(?<=[0-9][x×*])(?<![a-z][0-9][x×*])){_APART}(?-i:{_NETWORK})({_NUMBER})(?:\s|-)?({_UNIT}){_PREPOSITION}{_HEIGHT}{_END}",
+    rf"(?:(?<![\w.])|(?<=[\u3400-\u9fff])|(?<=[0-9][x×*])(?<![a-z][0-9][x×*])){_APART}(?-i:{_NETWORK})({_NUMBER})(?:\s|-)?({_UNIT}){_PREPOSITION}{_HEIGHT}{_END}",
     re.IGNORECASE,
 )
 _BEARS = re.compile(  # what goods bear, not what they weigh
-    r"(?:up to|max\.?|maximum|holds?|supports?|resistance|load|bears?|bis|bis zu|jusqu['’]à|jusqu['’]a|hasta|承重|capacity(?: of)?)[\s:(]*(?:[\d.,]+\s?(?:lbs?|kg)?\s?-\s?)?$",
+    r"(?:up to|max(?:\.|imum)?(?:\s(?:user|rider|body))?(?:\s(?:weight|load))?|holds?|supports?|resistance|load|bears?|bis|bis zu|jusqu['’]à|jusqu['’]a|hasta|承重|capacity(?: of)?)[\s:(]*(?:[\d.,]+\s?(?:lbs?|kg)?\s?-\s?)?$",
     re.IGNORECASE,
 )
 _IS_BORNE = re.compile(
@@ -93,7 +96,9 @@ _IS_REACHED = re.compile(
 )
 _MEMORIES = frozenset(("16", "32", "64", "128", "256", "512"))
 _HAS_MEMORY = re.compile(
-    r"\b(?:phone|iphone|smartphone|handy|galaxy|ipad|tablet|ram|ssd|usb|micro\s?sd)\b", re.IGNORECASE
+    r"\b(?:phone|iphone|smartphone|handy|galaxy|redmi|xiaomi|huawei|honor|ipad|tablet|ram|ssd|usb|micro\s?sd)\b"
+    r"|红米|小米|华为|荣耀|苹果|手机|平板|内存|硬盘",
+    re.IGNORECASE,
 )
 _THOUSANDS = re.compile(r"[1-9][0-9]{0,2}\.[0-9]{2}0")  # 1.500 ml, as in German
 _IN_THOUSANDS = frozenset(("g", "ml", "mm"))  # nobody weighs a thousandth of a gram but in a number like 31.103
@@ -223,7 +228,7 @@ def _are_sides(numbers: tuple[str, ...], text: str, start: int, end: int) -> boo
     """Do numbers without a unit say how long and wide something is?"""
     if any(float(number) > _MAX_SIDE for number in numbers) or _NO_SIDES.match(text, end):
         return False
-    return not text[:start].endswith(("#", "-", "/")) and not text[end:].startswith(("-", "."))
+    return not text[:start].endswith(("#", "-", "/")) and not _GOES_ON.match(text, end)
 
 
 def _is_far(text: str, start: int, end: int) -> bool:

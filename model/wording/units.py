@@ -23,13 +23,18 @@ _SYSTEM_LAST = re.compile(
 )
 _LETTERS = r"XXS|XS|S|M|L|XL|XXL|XXXL|[2-6]XL"
 _SYSTEM_LETTERS = re.compile(rf"\b(UK|EU|US)\s({_LETTERS})(?=\s?(?:[,()/]|$))", re.IGNORECASE)
-_WORD = r"size|sz|größe|grösse|gr\.|taille|pointure|talla|taglia|maat|tamanho|rozmiar|storlek|størrelse|размер"
+_WORD = r"size|sz|misura|größe|grösse|gr\.|taille|pointure|talla|taglia|maat|tamanho|rozmiar|storlek|størrelse|размер"
 _AGE_UNIT = r"\s?(?:y|yrs?|years?|mths?|mos?|months?|jahre|monate|ans|mois|años|meses)\b"
 _NUMBER = r"[0-9]{1,3}(?:[.,]5|\s?½|\s1/2)?"
 _NAMED = re.compile(
-    rf"(?:\b(?:{_WORD})|尺码|尺寸)\s?[:=]?\s?({_LETTERS}|{_NUMBER})(?:{_TO}({_LETTERS}|{_NUMBER})(?![0-9]){_COUNTED}|(?<=[0-9])\s?/\s?([0-9]{{2,3}})(?!\w))?{_END}"
+    rf"(?:\b(?:{_WORD})|尺码|尺寸)\s?[:=]?\s?({_LETTERS}|{_NUMBER})(?:{_TO}({_LETTERS}|{_NUMBER})(?![0-9]){_COUNTED}|(?<=[0-9])\s?/\s?([0-9]{{1,3}})(?!\w))?{_END}"
     rf"(?!\s?[x×]|[-–][0-9]|[.,][0-9]|(?:{_TO}[0-9]{{1,2}})?{_AGE_UNIT})",
     re.IGNORECASE,
+)
+_PART = re.compile(r"(?<![\w.,/-])(1/8|1/4|1/2|3/4|7/8|4/4)(?![\w/]|[.,-][0-9]|\s?(?:inch|in\b|\"|”|″|zoll))")
+_INSTRUMENT = re.compile(
+    r"\b(?:violins?|viola|cellos?|guitars?|double bass|geige|gitarre|violine|kontrabass|violons?|violoncelle|guitare|alto"
+    r"|violín|violonchelo|guitarra|violino|violoncello|chitarra|viool|gitaar|skrzypce|gitara)\b|提琴|吉他"
 )
 _SECOND = re.compile(
     rf"\s?(?:[(,/]\s?)({_LETTERS}|[0-9]{{1,2}}(?:[.,]5)?)(?=\s?(?:[),(]|$))", re.IGNORECASE
@@ -41,15 +46,16 @@ _PAIRED = re.compile(r"(?<![\w/&'’.-])(XXS/XS|XS/S|S/M|M/L|L/XL|XL/XXL|XL/2XL)
 _TYRE = re.compile(r"\b([1-3][0-9]{2}/[2-9][05])\s?Z?(R)\s?([12][0-9])C?\b", re.IGNORECASE)
 _BARE_LETTERS = re.compile(
     r"(?<![\w'’.&-])(?<![0-9]\s)(?<!(?i:iphone)\s)(XS|xxs|XXS|(?i:[2-6]?XL|XXX?L))(?![\w'’&-])"  # no Pixel 3 XL, iPhone XS
-    r"|(?<=,\s)([SMLsml])(?=\s{0,2}(?:[,()]|$))|(?<=\()([SMLsml])(?=\))"
+    r"|(?<=,\s)(?<![SML],\s)([SMLsml])(?=\s{0,2}(?:[,()]|$))(?!,\s?[SML]\b)|(?<=\()([SMLsml])(?=\))"  # but S, M, L: any
 )
 _BARE_NUMBER = re.compile(  # black, 7.5; but no thousands: pack of 1,000
     r"(?<=[^0-9][,(])\s?([0-9]{1,2}(?:\.5)?|1[0-8][0-9])\s?\)?\s*$|(?<=[^0-9],\s)(1[0-8][0-9])(?=\))"
 )
 _CHILD = re.compile(r"(?<![\w.,])([0-9]{1,2}(?:\.5)?)\s(?=(?:toddler|little kid|big kid|infant)s?\b)", re.IGNORECASE)
 _PAPER = re.compile(
-    r"\b(letter|legal|tabloid)[\s-]size(?:d)?\b|\b(?:din[\s-]?)?(a[2-6]|b[45])(?=[\s-](?:size|paper|papier|sheets?|notebook|format|ruled|liniert|kariert|ligné|rayado|横线)|本|笔记本|纸)"
-    r"|\b(?:din|size|format|papier|paper|notizbuch|carnet|cuaderno|notebook|posters?|plakat|affiche|cartel)[\s-](a[1-6]|b[45])\b"
+    r"\b(letter|legal|tabloid)[\s-]size(?:d)?\b|\b(?:din[\s-]?)?(a[2-6]|b[45])(?=[\s-](?:size|paper|papier|sheets?|notebook|frame|journal|planner|poster|print|sketchbook|format|ruled|liniert|kariert|ligné|rayado|横线)|本|笔记本|纸)"
+    r"|\b(?:din|size|format|papier|paper|notizbuch|carnet|cuaderno|notebook|posters?|plakat|affiche|cartel|frames?|bilderrahmen|cadre|cornice"
+    r"|marco|journal|planner|agenda|sketchbook|refillable|prints?)[\s-](a[1-6]|b[45])\b"
 )
 _NOT_WHOLE = (  # a medium point, a large print: no size of the whole; medium grey: a shade
     r"(?![\s-]?(?:capacity|point|print|breed|dogs?|cats?|pets?|animals?|bugs?|spaces?|rooms?|business|parts?|scale|screen|duty"
@@ -66,18 +72,26 @@ _BEDS = re.compile(
     rf"(?<![\w-])({_BED})(?=[\s-]size\b|\s(?:bed|mattress|sheet|headboard|platform|duvet|comforter|quilt|coverlet|fitted|flat)\b)"
     rf"|(?<=[,/-]\s)({_BED})(?=\s{{0,2}}(?:[,/(]|-\s|$))|(?<=size\s)({_BED})(?=\s{{0,2}}(?:[,/(]|-\s|$))"
 )
+_BEDDING = re.compile(
+    r"bed|mattress|sheet|duvet|quilt|comforter|headboard|futon|blanket|cover|pillow|throw|topper|pad|bunk|linen|platform|frame"
+)
+_BEDS_ABROAD = re.compile(
+    r"\b(?:(?P<double>matrimonial[ei]|(?:cama|sábanas?|colcha|edredón) de matrimonio|cama doble|doppelbett|lit (?:double|deux places)"
+    r"|tweepersoons\w*)|(?P<single>letto singolo|einzelbett|lit (?:simple|une place)|cama individual|eenpersoons\w*))\b"
+)
+_CHINESE_LETTERS = re.compile("(特大|加大|大|中|小)号")
 _WORD_VALUES = {
     "extra small": "XS", "extra-small": "XS", "x-small": "XS", "xsmall": "XS", "small": "S", "medium": "M",
     "large": "L", "extra large": "XL", "extra-large": "XL", "x-large": "XL", "xlarge": "XL", "xx-large": "XXL",
     "xxlarge": "XXL", "one size": "one size", "taille unique": "one size", "einheitsgröße": "one size",
-    "talla única": "one size", "均码": "one size", "twin extra-long": "twin xl", "twin extra long": "twin xl",
+    "talla única": "one size", "均码": "one size", "特大": "XL", "加大": "XL", "大": "L", "中": "M", "小": "S", "twin extra-long": "twin xl", "twin extra long": "twin xl",
 }  # fmt: skip
 
 # Looking whether a word is there costs less than looking for a form. Other alphabets are searched for every form.
 _LETTER_RUN = re.compile(r"[a-z]+(?:'[a-z]+)*")
 _SYSTEM_WORDS = frozenset(("uk", "eu", "us", "fr", "it", "jp", "cn", "au"))
 _NAMING_WORDS = frozenset(
-    ("size", "sz", "gr", "taille", "pointure", "talla", "taglia", "maat", "tamanho", "rozmiar", "storlek")
+    ("size", "sz", "misura", "gr", "taille", "pointure", "talla", "taglia", "maat", "tamanho", "rozmiar", "storlek")
 )
 _LETTER_WORDS = frozenset(("xxs", "xs", "s", "m", "l", "xl", "xxl", "xxxl"))
 _CHILD_WORDS = frozenset(("toddler", "toddlers", "kid", "kids", "infant", "infants"))
@@ -125,6 +139,9 @@ def _candidates(text: str, beside: str) -> Iterator[Size]:
         yield from _dimensions(text)
     if not words.isdisjoint(_SYSTEM_WORDS):
         yield from _systems(text)
+    if has_digits and "/" in text and _INSTRUMENT.search(in_lower_case):
+        for match in _PART.finditer(text):
+            yield Size(match[1], match[1], 0.85, *match.span())
     yield from _named(text, words)
     for worn in find_worn(text, in_lower_case, beside):
         yield Size(worn.value, worn.value, worn.score, worn.start, worn.end)
@@ -193,17 +210,7 @@ def _in_system(system: str, said: str, match: re.Match[str]) -> Size:
 
 def _named(text: str, words: frozenset[str]) -> Iterator[Size]:
     for match in _NAMED.finditer(text) if not words.isdisjoint(_NAMING_WORDS) else ():
-        if match[2]:
-            yield from _named_range(match)
-            continue
-        if match[3] and int(match[1].partition(",")[0].partition(".")[0]) < int(match[3]):  # Gr. 38/40
-            said = f"{canonical_number(match[1])}-{match[3]}"
-            yield Size(said, said, 0.95, *match.span())
-            continue
-        yield _plain(match, 0.95)
-        second = _SECOND.match(text, match.end())
-        if second is not None and second[1][-1].isalpha() != match[1][-1].isalpha():
-            yield _plain(second, 0.9)
+        yield from _named_range(match) if match[2] else _named_one(match, text)
     for match in _CODED.finditer(text) if not text.isascii() or "beden" in text else ():
         yield _plain(match, 0.95)
     for match in _PAIRED.finditer(text) if "/" in text else ():
@@ -215,6 +222,18 @@ def _named(text: str, words: frozenset[str]) -> Iterator[Size]:
         yield _plain(match, 0.8)
     for match in _CHILD.finditer(text) if not words.isdisjoint(_CHILD_WORDS) else ():
         yield _plain(match, 0.9)
+
+
+def _named_one(match: re.Match[str], text: str) -> Iterator[Size]:
+    """Gr. 38, Gr. 38/40, size 9 (l). What falls from one digit to another is none: 4/4."""
+    if match[3] and int(match[1].partition(",")[0].partition(".")[0]) < int(match[3]):
+        said = f"{canonical_number(match[1])}-{match[3]}"
+        yield Size(said, said, 0.95, *match.span())
+    elif not match[3] or len(match[3]) > 1:
+        yield _plain(match, 0.95)
+        second = _SECOND.match(text, match.end())
+        if second is not None and second[1][-1].isalpha() != match[1][-1].isalpha():
+            yield _plain(second, 0.9)
 
 
 def _bare_numbers(text: str) -> Iterator[Size]:
@@ -259,8 +278,16 @@ def _words(text: str, words: frozenset[str]) -> Iterator[Size]:
     """Of lowered ``text``."""
     for match in _BEDS.finditer(text) if not words.isdisjoint(_BED_WORDS) else ():
         group = match.lastindex or 1
+        if match[group] == "full" and not _BEDDING.search(text):
+            continue  # a full size keyboard
         value = _WORD_VALUES.get(match[group], match[group])
         yield Size(value, value.capitalize(), 0.85, *match.span(group))
+    for match in _BEDS_ABROAD.finditer(text):
+        value = str(match.lastgroup)
+        yield Size(value, value.capitalize(), 0.85, *match.span())
+    for match in _CHINESE_LETTERS.finditer(text) if not text.isascii() else ():
+        value = _WORD_VALUES[match[1]]
+        yield Size(value, value, 0.8, *match.span())
     found = list(_WORDS.finditer(text)) if not words.isdisjoint(_SIZE_WORDS) else []
     for match in found:
         score = _word_score(text, match, is_alone=len(found) == 1)

@@ -14,23 +14,24 @@ _NOT_FOR = r"(?<!for )(?<!für )(?<!pour )(?<!para )(?<!voor )(?<!per )"
 _GARMENT = re.compile(
     r"(?<![^\W\d_])(?:dress(?:es)?|t-?shirts?|tee|tops?|jeans?|trousers|pants|chinos|shorts|leggings|tights|skirts?|coats?"
     r"|jackets?|blazers?|suits?|hood(?:ie|y)s?|sweaters?|jumpers?|cardigans?|pyjamas?|pajamas?"
-    r"|rompers?|bodysuits?|bodies|onesies?"
+    r"|rompers?|bodysuits?|bodies|onesies?|(?:snow|play|track|jump|ski)suits?|dungarees|costumes?|tunics?|kaftans?|uniforms?|tees|waistcoats?"
     r"|sleepsuits?|sleepwear|body(?= (?:bébé|baby|manches))|vests?|cloth(?:es|ing)|outfits?|swimsuits?|bikinis?"
     r"|underwear|briefs|boxers?"
     r"|robes?|jupes?|vestes?|manteaux?|pulls?|chemises?|chemisiers?|pantalons?|gilets?|blousons?|combinaisons?|vêtements?"
     r"|vestidos?|camis(?:a|eta)s?|pantal(?:ón|ones)|chaquetas?|abrigos?|faldas?|sudaderas?|jersey|pijamas?|ropa"
     r"|campera|cazadora|playera|remera|doudounes?|maillot de bain|abit[oi]|tutin[ae]|maglia"
-    r"|calças?|camisola|tröja|pantolon"
+    r"|déguisements?|disfraz|ensemble(?= (?:bébé|fille|garçon|femme))|conjunto|completino|felp[ae]|cappott[oi]"
+    r"|calças?|camisola|casacos?|saias?|tröja|pantolon|trui|rok|bluza|bluzka|koszula|spódnica|sweter|płaszcz"
     r"|vestit[oi]|camici[ae]|giacc(?:a|he)|gonn[ae]|maglie(?:tta|tte|one|oni)|pigiam[ai]|blusas?|blouse|jurk|broek|jas"
     r"|sukienka|spodnie|kurtka|klänning|jacka|ceket|elbise|платье|куртка|рубашка|футболка|брюки|джинсы)(?![^\W\d_])"
     r"(?!\s(?:racks?|hooks?|hangers?|stands?|bags?|covers?|box(?:es)?|horse)\b)"
     r"|(?:shirt|hose|jacke|kleid|hemd|bluse|pullover|mantel|weste|strampler|anzug|schlafanzug|pulli|höschen|babybody)(?:n|e|er|s)?(?![^\W_])"
-    r"|[裙裤]|衬衫|t恤|卫衣|外套|羽绒服|毛衣|大衣|内衣|睡衣|西装|夹克|ワンピース|シャツ|パーカー|원피스|셔츠"
+    r"|[裙裤]|衬衫|连体衣|t恤|卫衣|外套|羽绒服|毛衣|大衣|内衣|睡衣|西装|夹克|ワンピース|シャツ|パーカー|원피스|셔츠"
 )
 _SHOES = re.compile(
     rf"{_NOT_FOR}(?<![^\W\d_])(?:shoes|boots|sneakers?|trainers|sandals|loafers|slippers|pumps|heels|stiletto(?:s|es)"
     r"|(?:[a-zäöü]{0,15}(?:schuhe|stiefel|stiefeletten|sandalen|pantoffeln))|chaussures|baskets|bottes|bottines|sandales|escarpins"
-    r"|mocassins|zapat(?:os|illas)|botas|botines|sandalias|tacones|scarpe|stivali|sandali|sapatos|sapatilhas|buty|skor|schoenen"
+    r"|mocassins|wellies|wellingtons|brogues|clogs|tongs|zapat(?:os|illas)|botas|botines|sandalias|tacones|scarpe|stivali|stivaletti|sandali|sapatos|sapatilhas|tênis|buty|botki|kozaki|trampki|skor|schoenen"
     r"|laarzen|ботинки|туфли|кроссовки|сапоги)(?![^\W\d_])|鞋(?![架柜带垫油刷盒拔])|靴|スニーカー|ブーツ"
 )
 _SOCKS = re.compile(rf"{_NOT_FOR}(?:socks?|socken|strümpfe|sokken|chaussettes|calcetines|calzini|袜)")
@@ -68,6 +69,14 @@ _SHOE = re.compile(
     r"(?<![^\W_])(?<!-)(?P<sign>(?:eur|nº|n°|n\.|no\.|nr\.?|r\.|rozm\.)\s?)(?P<named>(?:1[6-9]|[234][0-9]|5[0-2])(?:[.,]5)?)(?![\w/]|[.,-][0-9]|\s?(?:€|eur))"
     r"|(?<=\s)(?P<last>(?:3[4-9]|4[0-8])(?:[.,]5)?)(?=\s{0,3}$)"
 )
+_LAST = re.compile(r"(?<=\s)(3[2-9]|4[0-9]|5[0-8])(?=\s{0,3}$)")
+_WEARER = (
+    "mens?|womens?|ladies|gents|girls|boys|shoes|boots|trainers|sneakers|sandals|heels|loafers|slippers|wellies|dress"
+)
+_BY_WEARER = re.compile(  # mens 10; petite 12 trousers
+    rf"(?<![^\W_])(?:{_WEARER}|petite)\s([1-9](?:\.5)?|1[0-9]|2[0-8])(?=\s{{0,3}}(?:$|,)|(?<=petite\s\d\d)\s)"
+)
+_HOSES = re.compile(r"\b(?:garden|water|air|fuel|vacuum|radiator|pvc)\s?hoses?\b")
 _PRICE_BEFORE = re.compile(r"(?:nur|für|only|ab|statt|vb|price|preis|prix|precio)\s?:?\s?$")
 _MODEL_BEFORE = re.compile(
     r"(?:jordan|model|modell|modèle|style|nr|no|type|typ|class|klasse|serie|&|\+|gen)[.:]?\s$", re.IGNORECASE
@@ -77,7 +86,7 @@ _LETTER = re.compile(r"(?<=\s)([SML])(?=\s{0,3}$|,|\s[^\W\d_]{3})(?!\s[x×/&]|\s
 _MAX_TITLE = 200  # code points in which a letter by itself is a size
 _SHORT = re.compile(  # Gr 38, tg. 42
     r"(?<![\w.,])(?<![0-9]\s)(?P<word>gr|tg|stl|strl|talle|n\.|num\.|numero|número|numéro)[.:]?\s?"
-    r"(?P<first>3[0-9]|4[0-9]|5[0-8])(?:\s?[-–/]\s?(?P<last>[3-5][0-9]))?(?![\w/-]|[.,][0-9]|\s?(?:cm|mm|%|€|eur|g\b|kg|ml))"
+    r"(?P<first>1[6-9]|[234][0-9]|5[0-8])(?:\s?[-–/]\s?(?P<last>[3-5][0-9]))?(?![\w/-]|[.,][0-9]|\s?(?:cm|mm|%|€|eur|g\b|kg|ml))"
 )
 _AGED = re.compile(r"(?<![\w-])aged?\s([1-9]|1[0-6])(?:\s?[-–]\s?([1-9]|1[0-6]))?(?![\w+.-])(?!\s(?:months|mths|mo)\b)")
 _LENGTHS = re.compile(
@@ -118,6 +127,7 @@ def find_worn(text: str, in_lower_case: str, beside: str = "") -> Iterator[Worn]
     goods = _Goods(f"{in_lower_case}\n{beside}" if beside else in_lower_case)
     if _DIGIT.search(text):
         yield from _numbered(in_lower_case, goods)
+        yield from _last_numbers(in_lower_case, goods) if not beside else ()
     letters = list(_LETTER.finditer(text)) if len(text) <= _MAX_TITLE else []
     if len(letters) == 1 and goods.have(_GARMENT) and not _MODEL_BEFORE.search(_before(text, letters[0].start())):
         yield Worn(letters[0][1], _FAIR, *letters[0].span())
@@ -188,6 +198,21 @@ def _shoe_numbers(text: str, goods: _Goods) -> Iterator[Worn]:
             continue
         is_euro = (match["sign"] or "").startswith("eur")
         yield Worn(f"EU {number}" if is_euro else number, _FAIR, *match.span())
+
+
+def _last_numbers(text: str, goods: _Goods) -> Iterator[Worn]:
+    """``Bluse rot 40``: an even European size ends the title; ``mens 10``: any stands behind who wears it."""
+    for form in (_LAST, _BY_WEARER):
+        for match in form.finditer(text) if len(text) <= _MAX_TITLE else ():
+            before = _before(text, match.start())
+            is_even = form is _BY_WEARER or int(match[1]) % 2 == 0
+            is_worn = goods.have(_GARMENT, _SHOES) if form is _BY_WEARER else goods.have(_GARMENT)
+            if (
+                is_worn
+                and is_even
+                and not (_PRICE_BEFORE.search(before) or _MODEL_BEFORE.search(before) or _HOSES.search(text))
+            ):
+                yield Worn(match[1], _FAIR, *match.span(1))
 
 
 def _before(text: str, end: int) -> str:

@@ -131,6 +131,17 @@ def values(text: str) -> list[str]:
         ("連衣裙修身L码", "L"),
         ("shirt S/M", "S/M"),
         ("tyre 205/55 R16", "205/55R16"),
+        ("花盆 直径20cm", "20cm"),
+        ("Zaino 25 litri", "25l"),
+        ("狗窝 大号 灰色", "L"),
+        ("Letto matrimoniale contenitore", "double"),
+        ("full size fitted sheet", "full"),
+        ("violin size 3/4 with bow", "3/4"),
+        ("Full size 4/4 cello", "4/4"),
+        ("picture frame A4", "A4"),
+        ("leather journal refillable A5", "A5"),
+        ("Holz, 70x140. Ohne Matratze", "70x140"),
+        ("anello misura 14", "14"),
     ],
 )
 def test_a_size_is_found_and_written_one_way(text: str, value: str) -> None:
@@ -170,6 +181,11 @@ def test_a_size_is_found_and_written_one_way(text: str, value: str) -> None:
         "in 10 / 20 / 30",
         "M6x20",
         "8-pack",
+        "full size keyboard",
+        "Ohrpolster in S, M, L",
+        "seat, max weight 30kg",
+        "红米Note12 128G",
+        "Audi A4 bumper",
     ],
 )
 def test_a_number_beside_a_look_alike_of_a_unit_is_no_size(text: str) -> None:
@@ -201,6 +217,12 @@ def test_a_number_beside_a_look_alike_of_a_unit_is_no_size(text: str) -> None:
         ("Jacke Kinder 104/110", "104-110", "Beutel 104/110"),
         ("Steppjacke 48/50", "48-50", "filter 48/50"),
         ("boys shirt age 7-8", "7-8Y", "game age 7-8"),
+        ("Elsa costume age 5", "5Y", "puzzle age 5"),
+        ("karierte Bluse rot 40", "40", "garden hose 40"),
+        ("suede ankle boots 6", "6", "car boots 6 pcs"),
+        ("old skool trainers mens 10", "10", "multivitamin mens 10"),
+        ("petite 10 trousers", "10", "petite 10 vases"),
+        ("scarpe bambina numero 27", "27", "rivista numero 27"),
     ],
 )
 def test_some_forms_are_sizes_only_beside_something_to_wear(worn: str, value: str, not_worn: str) -> None:
