@@ -24,7 +24,7 @@ from model.wording.tokens import Stated
 from model.wording.units import find_sizes, lowered
 from model.wording.words import Found, WordFinder
 
-_RULES_VERSION = "8"
+_RULES_VERSION = "9"
 _RELIABILITY = {"title": 0.95, "description": 0.8, "ocr": 0.7}
 _OF_PART = 0.5  # how much less a part's colour says of the whole
 _MAX_CHARACTERS = 20_000  # of a title, of a description, and of all that was read in a listing's pictures
@@ -133,7 +133,8 @@ class Extractor:
                 continue  # a description names what the thing goes with as well
             is_named = place.names(one, in_lower_case)
             sure = round(STATED_IN_FULL if is_named else place.sureness, 4)
-            if is_of_part(first.setdefault(one.attribute, one), one, in_lower_case):
+            by_sentence = place.kind == "description" and not is_named
+            if is_of_part(first.setdefault(one.attribute, one), one, in_lower_case, by_sentence=by_sentence):
                 is_named, sure = False, round(sure * _OF_PART, 4)
             span = place.span(folded, one.start, one.end)
             seen.mentions.extend(self._stated(one.attribute, one.value, sure, span, is_named=is_named))

@@ -20,10 +20,16 @@ _ONWARDS = re.compile(  # from the clause in which one of them stands to the end
     # who wears it
     r"\b(?:(?:models?|modelo|modèle|mannequin|modella|modelka)\b.{0,30}"
     r"\b(?:wears?|wearing|is|lleva|mide|viste|porte|mesure|trägt|ist|indossa|misura|è)\b"
+    r"|(?:our|my|unsere?|meine?|notre|mon|ma|nuestr[oa]|mi|mio|mia|nostr[oa]) (?:\w+ )?(?:cats?|dogs?|sons?|daughters?"
+    r"|kids?|wife|husband|katze|hund|sohn|tochter|frau|mann|chat|chien|fils|fille|gat[oa]|perr[oa]|hij[oa]|cane|figli[oa])\b"
+    r"|(?:normally|usually|sonst|normalerweise|d'habitude|normalmente|di solito) (?:take|wear|trage|prends|uso|porto)\b"
+    r"|je fais du\b|(?:trägt|trage|hat) (?:sonst|normal|jetzt)\b"
     # what else there is
     r"|(?:other|more) (?:items|listings|auctions|ads|colou?rs|sizes)\b|also (?:available|selling|have|sell)\b"
     r"|available in\b"
     r"|(?:my|our) (?:shop|store|wardrobe|closet)\b|feedback\b|mon dressing\b|mi armario\b|mio armadio\b"
+    r"|also see\b|see (?:my|our)\b|(?:auch|noch) (?:verkaufe|zu verkaufen)\b|je vends (?:aussi|également)\b"
+    r"|(?:vendo|tengo) (?:anche|también)\b|también l[oa]s? (?:tengo|vendo)\b"
     r"|auch (?:in|als|noch)\b"
     r"|(?:weitere|andere[nr]?) (?:anzeigen|artikel|farben|angebote|größen)\b|existe (?:aussi|également)\b"
     r"|également disponible|disponible (?:aussi|également|también|en (?:otros|varios))"
@@ -38,11 +44,33 @@ _ONWARDS = re.compile(  # from the clause in which one of them stands to the end
     # whose home it comes from
     r"|(?:smoke|pet|smoker?)[- ]?free\b|non[- ]smok\w+|nichtraucher|rauchfrei|tierfrei|tierlos|haustier|non[- ]fumeur"
     r"|sans (?:animaux|tabac)\b|senza (?:fumo|animali)\b|no fumador|sin (?:humo|mascotas)\b|libre de humo\b"
-    r"|comes from (?:a|an|the|our|my)\b|stammt aus\b)"
+    r"|comes from (?:a|an|the|our|my)\b|stammt aus\b"
+    # how it is washed
+    r"|(?:(?:machine|hand)[- ])?wash(?:ed)? (?:at|with|separately|in|like)\b|(?:do not|don't) (?:wash|bleach|iron)\b"
+    r"|bei \d\d\s?(?:grad|°)|nicht (?:bleichen|bügeln|mit .{0,30} waschen)\b|(?:maschinen|hand)wäsche\b"
+    r"|lav(?:er|age|ar|are) (?:(?:à|con|a|avec|in)\b|separa[dt]|séparé)|no (?:usar lejía|lavar|planchar)\b"
+    # what it comes in, and what comes with it
+    r"|(?:arrives?|comes?|supplied|delivered|presented) (?:in|with|on)\b|complete with\b|gift[- ]?wrap|free gift\b"
+    r"|geliefert (?:im|in|mit)\b|livrée?s? (?:avec|dans|en)\b|viene (?:con|en)\b|se entrega (?:con|en)\b"
+    r"|viene fornit|consegnat[oa] (?:con|in)\b|(?:de|als|en|in) (?:regalo|geschenk|cadeau|omaggio)\b"
+    # what it goes with
+    r"|(?:goes|go|pairs?|works?|looks?) (?:well |great |nice |lovely )?with\b|passt (?:gut |perfekt |super )?zu[mr]?\b"
+    r"|(?:suitable|recommended|compatible) (?:for|with|needles?)\b)"
 )
 _NOT_PART = re.compile(  # the clause in which one of them stands
     r"\b(?:not (?:included|for sale|part of)\b|no (?:incluid[oa]s?|incluye)\b|gehör(?:t|en) nicht\b"
-    r"|nicht (?:enthalten|dabei|inbegriffen|inklusive|im lieferumfang|im preis)\b"
+    r"|not (?:being sold|supplied|part)\b|(?:sold|available|listed) (?:separately|elsewhere)\b|optional\b|extra £"
+    r"|(?:for|shown for) (?:styling|display|illustration|scale)\b"
+    r"|(?:shown|pictured|in (?:the )?(?:photo|picture)) (?:is|are) not\b"
+    r"|nicht (?:enthalten|dabei|inbegriffen|inklusive|im lieferumfang|im (?:preis|verkauf))\b"
+    r"|(?:liegt|liegen) bei\b|(?:is|are) missing\b|(?:ist|sind) dabei\b|fehl(?:t|en)\b"
+    r"|(?:schon|bereits) verkauft\b|(?:ist|sind|nur|als|dient) deko\b|separat erhältlich\b"
+    r"|(?:vendue?s?|disponibles?) (?:à part|séparément)\b|(?:non|pas) (?:vendue?s?|à vendre)\b|offerte?s?\b"
+    r"|(?:se venden?|no se venden?|vendid[oa]s?) ?(?:aparte|por separado)?\b|\baparte\b|no (?:está|van?) inclu"
+    r"|vendut[oaie] (?:a parte|separatamente)\b|esclus[oaie]\b"
+    # what it holds or is used beside, by that thing's size
+    r"|(?:for|fits?|holds?|für|passt|pour|para|per|convient)\b[^,.;]{0,24}\b(?:laptops?|notebooks?|tvs?|tablets?|pcs?|ordinateurs?"
+    r"|fernseher|ordenador(?:es)?|portátil(?:es)?|televisor(?:es)?)\b"
     r"|non (?:inclus|incluse?s?|inclus[oai]|compris|comprises?|fournie?s?|compres[oaie])\b)"
 )
 _PAINTED = re.compile(
@@ -51,8 +79,8 @@ _PAINTED = re.compile(
 )
 _ONCE = re.compile(r"\b(?:was|used to be|originally|war|waren|ursprünglich|était|étaient|era|eran|erano)\b")
 _CHINESE = {
-    _ONWARDS: re.compile("模特|另有|其他(?:颜色|商品|尺码)|快递|发货|包装|纸箱|无烟"),
-    _NOT_PART: re.compile("不包含|不包括|不含"),
+    _ONWARDS: re.compile("模特|另有|还有|其他(?:颜色|商品|尺码)|快递|发货|包装|纸箱|鞋盒|无烟|请勿|不要与|同洗"),
+    _NOT_PART: re.compile("不包含|不包括|不含|赠品|附赠|道具|装饰|可放|可装"),
     _PAINTED: re.compile("刷成|漆成|染成|改成"),
     _ONCE: re.compile("原来是|原本|以前是"),
 }
@@ -62,15 +90,20 @@ _NAMES = {
     "pattern": r"patterns?|muster|motif|estampado|fantasia|图案",
 }
 _NAME_BEFORE = 40  # code points that its name may stand before a value, with a word between
+_SENTENCE_END = re.compile(r"[.!?;\n。！？；](?!\d)")
 _WITH = re.compile(r"(?<!\w)(?:with|mit|avec|con|met|com)(?!\w)|\bw/|带|配")
 _FAR = 60  # code points from one value to another that is still of a part
 
 
-def is_of_part(first: Stated, one: Stated, text: str) -> bool:
-    """``red with white dots``: does another value stand before it, and a word for ``with`` between them?"""
-    if one.value == first.value or one.attribute not in _NAMES or one.start - first.end > _FAR:
+def is_of_part(first: Stated, one: Stated, text: str, *, by_sentence: bool) -> bool:
+    """``red with white dots``: does another value stand before it, and a word for ``with`` between them? By
+    sentence: or a sentence's end, as a description says first what the thing is, then what its cable is.
+    """
+    if one.value == first.value or one.attribute not in _NAMES:
         return False
-    return _WITH.search(text, first.end, one.start) is not None
+    if by_sentence and _SENTENCE_END.search(text, first.end, one.start):
+        return True
+    return one.start - first.end <= _FAR and _WITH.search(text, first.end, one.start) is not None
 
 
 def is_named_for(attribute: str, text: str, start: int) -> bool:

@@ -30,6 +30,10 @@ def found(title: str, description: str, attribute: str) -> list[str]:
         "Envoi en colis Mondial Relay jusqu'à 2 kg, carton blanc.", "Casa senza fumo, con gatto nero.",
         "Buyer pays postage, brown cardboard box 3 kg",
         "Comes from the glass cabinet in our living room.",
+        "Wash at 30, do not wash with black items.", "Handwäsche, nicht mit schwarzer Wäsche waschen.",
+        "Comes in a red velvet box.", "Black bag sold separately.", "Passt gut zum grauen Sofa 180 cm.",
+        "Our black cat sat on them.", "Livrée avec un sac rouge en coton.", "Vendo anche stivali neri 28.",
+        "请勿与黑色衣物同洗", "附赠红色布袋",
     ],
 )  # fmt: skip
 def test_asides_state_nothing(aside: str) -> None:
@@ -67,6 +71,15 @@ def test_a_parts_colour_is_less_sure(text: str, values: list[str]) -> None:
     mentions = [one for one in EXTRACTOR.extract(text, "", ()) if one.attribute == "color"]
     assert [one.value for one in mentions if one.score == mentions[0].score] == values
     assert found("chair with black legs", "", "color") in (["black"], [])
+
+
+def test_a_later_sentence_of_a_description_says_less() -> None:
+    """What a thing is stands before what its cable is, but for what is named."""
+    own, part = EXTRACTOR.extract("lamp", "Gold, tall. Cable black.", ())[-2:]
+    assert (own.value, part.value) == ("gold", "black")
+    assert own.score > part.score
+    named = EXTRACTOR.extract("lamp", "A gold one. Colour: black", ())[-1]
+    assert named.score > own.score
 
 
 @given(st.text(max_size=200))
