@@ -55,10 +55,13 @@ class Wording:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """Words of a title that sells something of which colours, say, are not told; ``unless`` these stand there too."""
+    """Words of a title that sells something of which colours, say, are not told; ``unless`` these stand there too.
+    ``always``: words that leave the value to the buyer, whatever is sold.
+    """
 
     words: tuple[str, ...]
     unless: tuple[str, ...]
+    always: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +189,7 @@ def _wording(name: str, found: Mapping[str, Any], context: Mapping[str, Any]) ->
 
 
 def _silence(found: Mapping[str, list[str]]) -> Silence:
-    return Silence(tuple(found["words"]), tuple(found.get("unless", ())))
+    return Silence(tuple(found["words"]), tuple(found.get("unless", ())), tuple(found.get("always", ())))
 
 
 def _company(found: Mapping[str, list[str]]) -> Company:

@@ -15,7 +15,7 @@ _ENTRIES = frozenset((*_NEEDED, *_OPTIONAL))
 _COMPOUNDS = {  # by value?
     "beginnings": True, "ends": True, "parts": True, "modifiers": False, "suffixes": False, "exceptions": False,
 }  # fmt: skip
-_SILENCE = ("words", "unless")
+_SILENCE = ("words", "unless", "always")
 _COMPANY = ("words", "types", "company")
 _LANGUAGES = ("assumed", "markers", "only")
 _CONTEXT = ("links", "qualifiers", "alternatives", "before", "after", "harmless", "heads")

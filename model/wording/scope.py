@@ -24,6 +24,7 @@ class Scopes:
     def __init__(self, taxonomy: Taxonomy) -> None:
         self._silencing = _Phrases({name: one.words for name, one in taxonomy.silenced_by.items()})
         self._unless = _Phrases({name: one.unless for name, one in taxonomy.silenced_by.items()})
+        self._always = _Phrases({name: one.always for name, one in taxonomy.silenced_by.items()})
         self._markers = _Phrases(taxonomy.language_markers)
         self._needs = taxonomy.needs_company
         self._companies = _Phrases({name: one.company for name, one in taxonomy.needs_company.items()})
@@ -35,6 +36,7 @@ class Scopes:
         silenced = self._silencing.named_in(title)
         if silenced:
             silenced -= self._unless.named_in(title)
+        silenced |= self._always.named_in(title)
         given = language.lower().split("-")[0] if language else None
         return Scope(self, title, given, silenced)
 

@@ -18,6 +18,7 @@ from model.wording.shares import largest
 from model.wording.tokens import TOKEN, Stated, Token, neighbour, stand, tokens_of
 
 _MAX_FOUND = 200  # in one text
+_NAMES = frozenset(("color", "material"))  # attributes whose words are names of people and firms as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,9 @@ class WordFinder:
             found.silenced.extend(Stated(phrase.attribute, value, start, end) for value in phrase.silences)
             if phrase.value is None:
                 continue
+            if phrase.attribute in _NAMES and _is_owner(text, end):
+                found.silenced.append(Stated(phrase.attribute, phrase.value, start, end))
+                continue
             if phrase.is_look and not self._is_of(phrase, tokens, place, last, text):
                 found.hinted.add(phrase.attribute)
                 continue
@@ -138,6 +142,11 @@ class WordFinder:
         """``walnut brown``: the next word states another value of an attribute that the look itself states."""
         others = {one.attribute for one in self._phrases[word]} - {phrase.attribute}
         return any(one.attribute in others for one in self._phrases.get(follower, ()))
+
+
+def _is_owner(text: str, end: int) -> bool:
+    """``Brown's dictionary``: does the word that ends there own what follows?"""
+    return text[end : end + 2] in ("'s", "’s") and not text[end + 2 : end + 3].isalnum()
 
 
 def _phrases(wordings: Mapping[str, Wording]) -> dict[str, list[_Phrase]]:

@@ -40,6 +40,41 @@ def test_what_a_title_sells_silences_an_attribute(attribute: str, title: str, va
     assert stated(attribute, title) == values
 
 
+@pytest.mark.parametrize(
+    ("title", "values"),
+    [
+        ("Red or blue? Pick your colour: phone lanyard", []),
+        ("Handyhülle, verschiedene Farben: rot, blau", []),
+        ("Red phone lanyard", ["red"]),
+    ],
+)
+def test_a_value_left_to_the_buyer_is_none_of_the_listings(title: str, values: list[str]) -> None:
+    """Whatever is sold."""
+    assert stated("color", title) == values
+
+
+@pytest.mark.parametrize("title", ["Brown's English dictionary", "Gold’s Gym belt", "Wood's guide"])
+def test_who_owns_the_thing_states_nothing(title: str) -> None:
+    """A word with an apostrophe and an s is a name."""
+    assert not stated("color", title) + stated("material", title)
+    assert stated("color", "Polo black S") == ["black"]
+
+
+@pytest.mark.parametrize(
+    ("title", "color", "material"),
+    [
+        ("Casaco de lã preto", ["black"], ["wool"]),
+        ("Kinderfiets roze met houten mand", ["pink"], ["wood"]),
+        ("Sukienka bawełniana czerwona", ["red"], ["cotton"]),
+        ("Scarpe bianche in camoscio", ["white"], ["suede"]),
+        ("Bianchi road bike", [], []),
+    ],
+)
+def test_words_are_bent_as_their_language_bends_them(title: str, color: list[str], material: list[str]) -> None:
+    """Dutch, Italian, Portuguese and Polish too; a surname is no colour."""
+    assert (stated("color", title), stated("material", title)) == (color, material)
+
+
 def test_a_silent_title_silences_the_description_and_not_the_other_way_round() -> None:
     """A description names other things as well."""
     assert not stated("color", "Green Zone DVD", "black box")
