@@ -40,6 +40,7 @@ _HOLDS = (  # what goods are sold in, and what is swallowed one by one
     r"|gélules|comprimés|botellas|latas|bolsitas|cápsulas|pastillas|bottiglie|lattine|bustine|compresse|flessen|blikken|garrafas"
     r"|butelek|saszetek"
 )
+_NO_PART = "".join(rf"(?<!{word}\s)" for word in ("with", "and", "plus", "includes", "mit", "avec", "con", "met"))
 _MANY = (  # things of which several are one lot, where a number before them begins the title
     r"chairs|stools|glasses|mugs|cups|plates|bowls|cushions|pillows|towels|napkins|spoons|forks|knives|candles|tyres|tires"
     r"|fat quarters|books"
@@ -96,7 +97,7 @@ _FORMS = (
     ),
     (rf"\bkit\s(?P<count>\d{{1,2}})(?=\s{_NO_GOODS}[^\W\d_]{{3,}}[sei]\b)", 0.85, ("kit",)),
     (r"\bset\s?/\s?(?P<count>\d{1,2})\b(?![.,/]\d)", 0.9, ("set",)),
-    (rf"{_OPENS}(?P<stored>(?P<count>\d{{1,4}})\s(?:{_HOLDS}))\b", 0.85, ()),
+    (rf"{_OPENS}{_NO_PART}(?P<stored>(?P<count>\d{{1,4}})\s(?:{_HOLDS}))\b", 0.85, ()),
     (
         rf"^\s{{0,3}}(?P<stored>(?P<count>\d{{1,2}}|{_SPOKEN})\s{_NO_GOODS}(?:[^\W\d_]{{4,12}}\s)?(?:{_MANY}))\b",
         0.85,

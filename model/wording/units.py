@@ -141,7 +141,7 @@ def _candidates(text: str, beside: str) -> Iterator[Size]:
         yield from _systems(text)
     if has_digits and "/" in text and _INSTRUMENT.search(in_lower_case):
         for match in _PART.finditer(text):
-            yield Size(match[1], match[1], 0.85, *match.span())
+            yield Size(match[1], match[1], 0.9, *match.span())
     yield from _named(text, words)
     for worn in find_worn(text, in_lower_case, beside):
         yield Size(worn.value, worn.value, worn.score, worn.start, worn.end)
@@ -278,7 +278,7 @@ def _words(text: str, words: frozenset[str]) -> Iterator[Size]:
     """Of lowered ``text``."""
     for match in _BEDS.finditer(text) if not words.isdisjoint(_BED_WORDS) else ():
         group = match.lastindex or 1
-        if match[group] == "full" and not _BEDDING.search(text):
+        if match[group] == "full" and not (_BEDDING.search(text) or _INSTRUMENT.search(text)):
             continue  # a full size keyboard
         value = _WORD_VALUES.get(match[group], match[group])
         yield Size(value, value.capitalize(), 0.85, *match.span(group))

@@ -72,9 +72,9 @@ class WordFinder:
         for place, (word, _, end) in enumerate(tokens):
             if not is_ascii and (word >= FIRST_CJK or text[end : end + 1] >= FIRST_CJK):
                 self._read_joined(tokens[place], text, taken, found)
-            phrases = self._phrases.get(word)
-            if phrases is None and (word[:HEAD] in self._heads or word[-HEAD:] in self._tails):
-                phrases = self._within(word)
+            phrases: Sequence[_Phrase] = self._phrases.get(word, ())
+            if word[:HEAD] in self._heads or word[-HEAD:] in self._tails:
+                phrases = [*phrases, *self._within(word, phrases)]
             if phrases:
                 self._read_word(phrases, tokens, place, text, taken, found)
             if len(found.stated) >= _MAX_FOUND:
@@ -109,9 +109,12 @@ class WordFinder:
             counts = self._contexts[phrase.attribute].leaves(tokens, place, last, text, self._states)
             (found.stated if counts else found.denied).append(Stated(phrase.attribute, phrase.value, start, end))
 
-    def _within(self, word: str) -> list[_Phrase]:
-        """What parts of a longer word state."""
-        values = ((name, compounds.value(word)) for name, compounds in self._compounds.items())
+    def _within(self, word: str, known: Sequence[_Phrase] = ()) -> list[_Phrase]:
+        """What parts of a longer word state, of attributes of which the whole is not ``known``: a ``ledersofa`` is a
+        sofa as a whole, and of leather by its beginning.
+        """
+        whole = {one.attribute for one in known}
+        values = ((name, one.value(word)) for name, one in self._compounds.items() if name not in whole)
         return [_Phrase(name, value, (), False) for name, value in values if value is not None]
 
     def _read_joined(self, token: Token, text: str, taken: dict[str, int], found: Found) -> None:

@@ -104,6 +104,7 @@ from model.wording.packs import find_packs
         ("whiteboard markers 8 assorted", ["8"]),
         ("highlighters, 5 assorted colours", []),
         ("cooler for 12 cans", []),
+        ("mixer grinder with 3 jars", []),
         ("cooler bag 12 cans", []),
     ],
 )

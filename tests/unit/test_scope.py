@@ -131,6 +131,11 @@ def test_the_end_of_a_german_word_is_the_thing(title: str, values: list[str]) ->
     assert stated("product_type", title) == values
 
 
+def test_a_word_known_as_a_whole_is_looked_into_as_well() -> None:
+    """For what the whole does not say."""
+    assert (stated("product_type", "Ledersofa"), stated("material", "Ledersofa")) == (["sofa"], ["leather"])
+
+
 @pytest.mark.parametrize("title", ["Black & Decker drill", "Black&Decker drill", "BLACK+DECKER drill"])
 def test_a_name_may_be_joined_by_a_sign(title: str) -> None:
     """As brands are."""
