@@ -44,18 +44,23 @@ _ONWARDS = re.compile(  # from the clause in which one of them stands to the end
     # whose home it comes from
     r"|(?:smoke|pet|smoker?)[- ]?free\b|non[- ]smok\w+|nichtraucher|rauchfrei|tierfrei|tierlos|haustier|non[- ]fumeur"
     r"|sans (?:animaux|tabac)\b|senza (?:fumo|animali)\b|no fumador|sin (?:humo|mascotas)\b|libre de humo\b"
-    r"|comes from (?:a|an|the|our|my)\b|stammt aus\b"
+    r"|comes from (?:a|an|the|our|my)\b|stammt aus\b)"
+)
+_REST = re.compile(  # what stands behind one of them, to the end of its sentence
     # how it is washed
-    r"|(?:(?:machine|hand)[- ])?wash(?:ed)? (?:at|with|separately|in|like)\b|(?:do not|don't) (?:wash|bleach|iron)\b"
+    r"\b(?:(?:(?:machine|hand)[- ])?wash(?:ed)? (?:at|with|separately)\b|(?:do not|don't) (?:wash|bleach|iron)\b"
     r"|bei \d\d\s?(?:grad|°)|nicht (?:bleichen|bügeln|mit .{0,30} waschen)\b|(?:maschinen|hand)wäsche\b"
     r"|lav(?:er|age|ar|are) (?:(?:à|con|a|avec|in)\b|separa[dt]|séparé)|no (?:usar lejía|lavar|planchar)\b"
     # what it comes in, and what comes with it
-    r"|(?:arrives?|comes?|supplied|delivered|presented) (?:in|with|on)\b|complete with\b|gift[- ]?wrap|free gift\b"
-    r"|geliefert (?:im|in|mit)\b|livrée?s? (?:avec|dans|en)\b|viene (?:con|en)\b|se entrega (?:con|en)\b"
-    r"|viene fornit|consegnat[oa] (?:con|in)\b|(?:de|als|en|in) (?:regalo|geschenk|cadeau|omaggio)\b"
-    # what it goes with
-    r"|(?:goes|go|pairs?|works?|looks?) (?:well |great |nice |lovely )?with\b|passt (?:gut |perfekt |super )?zu[mr]?\b"
-    r"|(?:suitable|recommended|compatible) (?:for|with|needles?)\b)"
+    r"|(?:arrives?|comes?|supplied|delivered|presented) (?:with\b|(?:in|on)\b.{0,24}\b(?:box|bag|case|pouch|card)\b)"
+    r"|complete with\b|gift[- ]?wrap|free gift\b|geliefert (?:im|in|mit)\b|livrée?s? (?:avec|dans|en)\b"
+    r"|viene con\b|se entrega (?:con|en)\b|viene fornit|consegnat[oa] (?:con|in)\b)"
+)
+_BESIDE = re.compile(  # and to the end of its clause: what it goes with, and what it holds, by that thing's size
+    r"\b(?:(?:goes|go|works?|looks?) (?:well |great |nice |lovely )?with\b|passt (?:gut |perfekt |super )?zu[mr]?\b"
+    r"|(?:suitable|recommended|compatible) (?:(?:for|with)\b(?! (?:age|size|\d))|needles?\b)"
+    r"|(?:for|fits?|holds?|für|passt|pour|para|per|convient)\b[^,.;]{0,24}\b(?:laptops?|notebooks?|tvs?|tablets?|pcs?"
+    r"|ordinateurs?|fernseher|ordenador(?:es)?|portátil(?:es)?|televisor(?:es)?)\b)"
 )
 _NOT_PART = re.compile(  # the clause in which one of them stands
     r"\b(?:not (?:included|for sale|part of)\b|no (?:incluid[oa]s?|incluye)\b|gehör(?:t|en) nicht\b"
@@ -66,11 +71,9 @@ _NOT_PART = re.compile(  # the clause in which one of them stands
     r"|(?:liegt|liegen) bei\b|(?:is|are) missing\b|(?:ist|sind) dabei\b|fehl(?:t|en)\b"
     r"|(?:schon|bereits) verkauft\b|(?:ist|sind|nur|als|dient) deko\b|separat erhältlich\b"
     r"|(?:vendue?s?|disponibles?) (?:à part|séparément)\b|(?:non|pas) (?:vendue?s?|à vendre)\b|offerte?s?\b"
-    r"|(?:se venden?|no se venden?|vendid[oa]s?) ?(?:aparte|por separado)?\b|\baparte\b|no (?:está|van?) inclu"
+    r"|no se venden?\b|(?:se venden?|vendid[oa]s?|van?) (?:aparte|por separado)\b|aparte\b|no (?:está|van?) inclu"
+    r"|(?:de|als|en|in) (?:regalo|geschenk|cadeau|omaggio)\b"
     r"|vendut[oaie] (?:a parte|separatamente)\b|esclus[oaie]\b"
-    # what it holds or is used beside, by that thing's size
-    r"|(?:for|fits?|holds?|für|passt|pour|para|per|convient)\b[^,.;]{0,24}\b(?:laptops?|notebooks?|tvs?|tablets?|pcs?|ordinateurs?"
-    r"|fernseher|ordenador(?:es)?|portátil(?:es)?|televisor(?:es)?)\b"
     r"|non (?:inclus|incluse?s?|inclus[oai]|compris|comprises?|fournie?s?|compres[oaie])\b)"
 )
 _PAINTED = re.compile(
@@ -79,8 +82,10 @@ _PAINTED = re.compile(
 )
 _ONCE = re.compile(r"\b(?:was|used to be|originally|war|waren|ursprünglich|était|étaient|era|eran|erano)\b")
 _CHINESE = {
-    _ONWARDS: re.compile("模特|另有|还有|其他(?:颜色|商品|尺码)|快递|发货|包装|纸箱|鞋盒|无烟|请勿|不要与|同洗"),
-    _NOT_PART: re.compile("不包含|不包括|不含|赠品|附赠|道具|装饰|可放|可装"),
+    _ONWARDS: re.compile("模特|另有|还有|其他(?:颜色|商品|尺码)|快递|发货|包装|纸箱|鞋盒|无烟"),
+    _REST: re.compile("请勿|不要与|附赠|赠送"),
+    _BESIDE: re.compile("可放|可装"),
+    _NOT_PART: re.compile("不包含|不包括|不含|赠品|道具|(?:为|仅)装饰|同洗"),
     _PAINTED: re.compile("刷成|漆成|染成|改成"),
     _ONCE: re.compile("原来是|原本|以前是"),
 }
@@ -116,7 +121,7 @@ def without_asides(text: str, in_lower_case: str) -> str:
     """``text`` with such sentences and clauses blank: what is left stands where it stood. ``in_lower_case`` is the
     text, position by position.
     """
-    if not any(_stands(form, in_lower_case, 0, len(text)) for form in (_ONWARDS, _NOT_PART, _PAINTED)):
+    if not any(_found(form, in_lower_case, 0, len(text)) for form in (_ONWARDS, _NOT_PART, _REST, _BESIDE, _PAINTED)):
         return text  # as most are
     left = list(text)
     for start, end in _asides(in_lower_case):
@@ -127,19 +132,25 @@ def without_asides(text: str, in_lower_case: str) -> str:
 def _asides(text: str) -> Iterator[tuple[int, int]]:
     for sentence in _SENTENCE.finditer(text):
         clauses = list(_clauses(text, *sentence.span()))
-        is_painted = len(clauses) > 1 and _stands(_PAINTED, text, *sentence.span())
+        is_painted = len(clauses) > 1 and _found(_PAINTED, text, *sentence.span()) is not None
         for start, end in clauses:
-            if _stands(_ONWARDS, text, start, end):
+            if _found(_ONWARDS, text, start, end):
                 yield start, sentence.end()
                 break
-            if _stands(_NOT_PART, text, start, end) or (is_painted and _stands(_ONCE, text, start, end)):
+            if _found(_NOT_PART, text, start, end) or (is_painted and _found(_ONCE, text, start, end)):
                 yield start, end
+            elif rest := _found(_REST, text, start, end):
+                yield rest.start(), sentence.end()
+                break
+            elif beside := _found(_BESIDE, text, start, end):
+                yield beside.start(), end
 
 
-def _stands(form: re.Pattern[str], text: str, start: int, end: int) -> bool:
-    if form.search(text, start, end):
-        return True
-    return not text.isascii() and _CHINESE[form].search(text, start, end) is not None
+def _found(form: re.Pattern[str], text: str, start: int, end: int) -> re.Match[str] | None:
+    found = form.search(text, start, end)
+    if found is not None or text.isascii():
+        return found
+    return _CHINESE[form].search(text, start, end)
 
 
 def _clauses(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:

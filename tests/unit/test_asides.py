@@ -73,6 +73,20 @@ def test_a_parts_colour_is_less_sure(text: str, values: list[str]) -> None:
     assert found("chair with black legs", "", "color") in (["black"], [])
 
 
+@pytest.mark.parametrize(
+    ("description", "values"),
+    [
+        ("Black bag for a 15 inch laptop, with white zips", ["black", "white"]),
+        ("Red jacket comes with a black belt, white buttons. Blue hood", ["red", "blue"]),
+        ("It comes in navy leather", ["navy"]),
+        ("Se vende mesa blanca", ["white"]),
+    ],
+)
+def test_what_stands_before_an_aside_is_of_the_thing(description: str, values: list[str]) -> None:
+    """Only what comes with it or goes with it is another's."""
+    assert found("thing", description, "color") == values
+
+
 def test_a_later_sentence_of_a_description_says_less() -> None:
     """What a thing is stands before what its cable is, but for what is named."""
     own, part = EXTRACTOR.extract("lamp", "Gold, tall. Cable black.", ())[-2:]
