@@ -225,11 +225,14 @@ def _named(text: str, words: frozenset[str]) -> Iterator[Size]:
 
 
 def _named_one(match: re.Match[str], text: str) -> Iterator[Size]:
-    """Gr. 38, Gr. 38/40, size 9 (l). What falls from one digit to another is none: 4/4."""
+    """Gr. 38, Gr. 38/40, Gr. 34/32, size 9 (l). What falls to a single digit is none: 4/4."""
     if match[3] and int(match[1].partition(",")[0].partition(".")[0]) < int(match[3]):
         said = f"{canonical_number(match[1])}-{match[3]}"
         yield Size(said, said, 0.95, *match.span())
-    elif not match[3] or len(match[3]) > 1:
+    elif match[3] and len(match[3]) > 1:  # jeans: waist and leg
+        said = f"{canonical_number(match[1])}x{match[3]}"
+        yield Size(said, said, 0.95, *match.span())
+    elif not match[3]:
         yield _plain(match, 0.95)
         second = _SECOND.match(text, match.end())
         if second is not None and second[1][-1].isalpha() != match[1][-1].isalpha():

@@ -14,7 +14,7 @@ _NOT_FOR = r"(?<!for )(?<!für )(?<!pour )(?<!para )(?<!voor )(?<!per )"
 _GARMENT = re.compile(
     r"(?<![^\W\d_])(?:dress(?:es)?|t-?shirts?|tee|tops?|jeans?|trousers|pants|chinos|shorts|leggings|tights|skirts?|coats?"
     r"|jackets?|blazers?|suits?|hood(?:ie|y)s?|sweaters?|jumpers?|cardigans?|pyjamas?|pajamas?"
-    r"|rompers?|bodysuits?|bodies|onesies?|(?:snow|play|track|jump|ski)suits?|dungarees|costumes?|tunics?|kaftans?|uniforms?|tees|waistcoats?"
+    r"|rompers?|bodysuits?|bodies|onesies?|(?:snow|play|track|jump|ski)suits?|dungarees|costumes?|babygrows?|bibs?|tunics?|kaftans?|uniforms?|tees|waistcoats?"
     r"|sleepsuits?|sleepwear|body(?= (?:bébé|baby|manches))|vests?|cloth(?:es|ing)|outfits?|swimsuits?|bikinis?"
     r"|underwear|briefs|boxers?"
     r"|robes?|jupes?|vestes?|manteaux?|pulls?|chemises?|chemisiers?|pantalons?|gilets?|blousons?|combinaisons?|vêtements?"
@@ -74,7 +74,7 @@ _WEARER = (
     "mens?|womens?|ladies|gents|girls|boys|shoes|boots|trainers|sneakers|sandals|heels|loafers|slippers|wellies|dress"
 )
 _BY_WEARER = re.compile(  # mens 10; petite 12 trousers
-    rf"(?<![^\W_])(?:{_WEARER}|petite)\s([1-9](?:\.5)?|1[0-9]|2[0-8])(?=\s{{0,3}}(?:$|,)|(?<=petite\s\d\d)\s)"
+    rf"(?<![^\W_])(?:{_WEARER}|petite)\s((?:[1-9]|1[0-9]|2[0-8])(?:\.5)?)(?=\s{{0,3}}(?:$|,)|(?<=petite\s\d\d)\s)"
 )
 _HOSES = re.compile(r"\b(?:garden|water|air|fuel|vacuum|radiator|pvc)\s?hoses?\b")
 _PRICE_BEFORE = re.compile(r"(?:nur|für|only|ab|statt|vb|price|preis|prix|precio)\s?:?\s?$")

@@ -143,6 +143,8 @@ def values(text: str) -> list[str]:
         ("leather journal refillable A5", "A5"),
         ("Holz, 70x140. Ohne Matratze", "70x140"),
         ("anello misura 14", "14"),
+        ("Jeans Gr. 34/32", "34x32"),
+        ("Nike shoes mens 10.5", "10.5"),
     ],
 )
 def test_a_size_is_found_and_written_one_way(text: str, value: str) -> None:
