@@ -29,7 +29,7 @@ def _any_of(units: dict[str, str]) -> str:
 
 _UNIT, _LENGTH = _any_of(_UNITS), _any_of(_LENGTHS)
 _NUMBER = r"(?:[0-9]{1,3}[\s-][1-9][0-9]?/[1-9][0-9]?(?![\d/])|[1-9][0-9]?/[1-9][0-9]?(?![\d/])|[0-9]{1,5}(?:[.,][0-9]{1,3})?(?:\s?[¼½¾])?|[¼½¾]|\.[0-9]{1,2})"
-_END = r"(?!\w)"
+_END = r"(?![^\W\u3400-\u9fff])"
 # The 2 of 1/2 inch and the 6 of 4-6 cm are not the size. A comma may stand right before one, as in "black,1/4 inch".
 _APART = r"(?<![0-9][,/-])(?<![0-9]\s[/-])"
 # In Chinese nothing stands between a word and a number.
@@ -70,7 +70,7 @@ _GOES_ON = re.compile(r"-|\.\w")  # but a full stop ends a sentence
 _MAX_SIDE = 400  # without a unit, sides beyond are pixels or model numbers, but for those of ...
 # "2 in 1", "2in 1", "set of 2 in black"; inches are "12in", "12 in." or "12 in, ".
 _PREPOSITION = r"(?!(?<=[\s-]in)[\s-]\w)(?!(?<=in)[\s-][0-9])"
-_NETWORK = r"(?![2-6]G\b|(?i:2[.,]4\s?g|[2-6]g(?=\s(?:phone|lte|wi-?fi|network|smartphone|mobile|router|sim)))\b)"  # a 5G phone does not weigh five grams
+_NETWORK = r"(?![2-6]G\b|3M(?=[\u3400-\u9fff])|(?i:2[.,]4\s?g|[2-6]g(?=\s(?:phone|lte|wi-?fi|network|smartphone|mobile|router|sim)))\b)"  # a 5G phone does not weigh five grams
 _HEIGHT = r"(?:(?<=[\"”″'])[hwdl])?"  # 35"h
 _MEASURE = re.compile(
     rf"(?:(?<![\w.])|(?<=[\u3400-\u9fff])|(?<=[0-9][x×*])(?<![a-z][0-9][x×*])){_APART}(?-i:{_NETWORK})({_NUMBER})(?:\s|-)?({_UNIT}){_PREPOSITION}{_HEIGHT}{_END}",
@@ -177,6 +177,8 @@ def find_measures(text: str) -> Iterator[Measure]:
     """A number and a unit, in order; not loads and strengths, nor how far something works, nor memory."""
     for match in _MEASURE.finditer(text):
         unit = canonical_unit(match[2])
+        if _is_improper(match[1]):
+            continue  # a wetsuit of 3/2 mm
         if unit in _WEIGHTS and _is_borne(text, match.start(), match.end()):
             continue
         if unit in _FAR and _is_far(text, match.start(), match.end()):
@@ -216,6 +218,11 @@ def canonical_number(text: str) -> str:
 def number_of(text: str, unit: str) -> str:
     """As `canonical_number`, but a point before three digits parts the thousands of small units: ``1.500 ml``."""
     return text.replace(".", "") if unit in _IN_THOUSANDS and _THOUSANDS.fullmatch(text) else canonical_number(text)
+
+
+def _is_improper(number: str) -> bool:
+    above, stroke, below = number.partition("/")
+    return bool(stroke) and above.isdigit() and int(above) >= int(below)
 
 
 def _fraction(text: str) -> str:

@@ -40,7 +40,7 @@ _SECOND = re.compile(
     rf"\s?(?:[(,/]\s?)({_LETTERS}|[0-9]{{1,2}}(?:[.,]5)?)(?=\s?(?:[),(]|$))", re.IGNORECASE
 )  # size 9 (l)
 _CODED = re.compile(
-    rf"(?<![a-z0-9_.,/-])({_LETTERS}|[0-9]{{2,3}}(?:\.5)?)(?:码|サイズ|\sразмер\b|\sbeden\b)", re.IGNORECASE
+    rf"(?<![a-z0-9_./-])(?<![0-9],)({_LETTERS}|[0-9]{{2,3}}(?:\.5)?)(?:码|サイズ|\sразмер\b|\sbeden\b)", re.IGNORECASE
 )
 _PAIRED = re.compile(r"(?<![\w/&'’.-])(XXS/XS|XS/S|S/M|M/L|L/XL|XL/XXL|XL/2XL)(?![\w/&'’-])")
 _TYRE = re.compile(r"\b([1-3][0-9]{2}/[2-9][05])\s?Z?(R)\s?([12][0-9])C?\b", re.IGNORECASE)

@@ -21,6 +21,7 @@ _GARMENT = re.compile(
     r"|vestidos?|camis(?:a|eta)s?|pantal(?:ón|ones)|chaquetas?|abrigos?|faldas?|sudaderas?|jersey|pijamas?|ropa"
     r"|campera|cazadora|playera|remera|doudounes?|maillot de bain|abit[oi]|tutin[ae]|maglia"
     r"|déguisements?|disfraz|ensemble(?= (?:bébé|fille|garçon|femme))|conjunto|completino|felp[ae]|cappott[oi]"
+    r"|marinières?|polos?|sleeping bags?|schlafsack|gigoteuses?|turbulettes?"
     r"|calças?|camisola|casacos?|saias?|tröja|pantolon|trui|rok|bluza|bluzka|koszula|spódnica|sweter|płaszcz"
     r"|vestit[oi]|camici[ae]|giacc(?:a|he)|gonn[ae]|maglie(?:tta|tte|one|oni)|pigiam[ai]|blusas?|blouse|jurk|broek|jas"
     r"|sukienka|spodnie|kurtka|klänning|jacka|ceket|elbise|платье|куртка|рубашка|футболка|брюки|джинсы)(?![^\W\d_])"
@@ -37,7 +38,7 @@ _SHOES = re.compile(
 _SOCKS = re.compile(rf"{_NOT_FOR}(?:socks?|socken|strümpfe|sokken|chaussettes|calcetines|calzini|袜)")
 _CHILD = re.compile(
     r"(?<![^\W\d_])(?:bab(?:y|ies)|kids?|girls?|boys?|child(?:ren)?|toddlers?|infants?|kinder|mädchen|jungen|bébé|enfants?|fille"
-    r"|garçon|niñ[ao]s?|bebé|bambin[aio]|neonat[aio])(?![^\W\d_])"
+    r"|garçon|dziecięc[aey]|niñ[ao]s?|bebé|bambin[aio]|neonat[aio])(?![^\W\d_])"
 )
 _BRAS = re.compile(
     r"(?<![^\W\d_])(?:bras?|bralette|bhs?|soutien-gorge|soutiens-gorge|sujetador|reggiseno|sutiã|bikini|corset)(?![^\W\d_])|文胸|胸罩"
@@ -66,8 +67,12 @@ _CUP = re.compile(
 _DRESS = re.compile(r"(?<![\w.,/-])t\.?\s?(3[2-9]|[45][0-9])(?![\w/-])(?![.,][0-9])")
 _SUIT = re.compile(r"(?<![\w.,/-])((?:3[4-9]|[45][0-9])[rs])(?![\w/-])")
 _SHOE = re.compile(
-    r"(?<![^\W_])(?<!-)(?P<sign>(?:eur|nº|n°|n\.|no\.|nr\.?|r\.|rozm\.)\s?)(?P<named>(?:1[6-9]|[234][0-9]|5[0-2])(?:[.,]5)?)(?![\w/]|[.,-][0-9]|\s?(?:€|eur))"
+    r"(?<![^\W_])(?<!-)(?P<sign>(?:eur|nº|n°|n\.|no\.|nr\.?|r\.|rozm\.)\s?|p)(?P<named>(?:1[6-9]|[234][0-9]|5[0-2])(?:[.,]5)?)(?![\w/]|[.,-][0-9]|\s?(?:€|eur))"
     r"|(?<=\s)(?P<last>(?:3[4-9]|4[0-8])(?:[.,]5)?)(?=\s{0,3}$)"
+)
+_HEIGHTS = "|".join(map(str, range(50, 177, 6)))  # children's, in cm
+_HEIGHT = re.compile(
+    rf"(?<=\s)({_HEIGHTS})(?=\s{{0,3}}$|\s[^\W\d_]{{3}})(?!\s(?:pcs|pack|stück|teile|seiten|pages|pi[eè]|uds)[^\W_]{{0,3}})"
 )
 _LAST = re.compile(r"(?<=\s)(3[2-9]|4[0-9]|5[0-8])(?=\s{0,3}$)")
 _WEARER = (
@@ -76,13 +81,19 @@ _WEARER = (
 _BY_WEARER = re.compile(  # mens 10; petite 12 trousers
     rf"(?<![^\W_])(?:{_WEARER}|petite)\s((?:[1-9]|1[0-9]|2[0-8])(?:\.5)?)(?=\s{{0,3}}(?:$|,)|(?<=petite\s\d\d)\s)"
 )
+_BEHIND_SHOES = re.compile(  # sneakers 38 white
+    r"(?<![^\W_])(?:shoes|boots|trainers|sneakers|sandals|heels|stilettos|loafers|bottines|baskets|escarpins|stivali|scarpe|botas|zapatos"
+    r"|schuhe|stiefel)\s((?:3[4-9]|4[0-8])(?:\.5)?)(?=\s[^\W\d_]{2})"
+)
 _HOSES = re.compile(r"\b(?:garden|water|air|fuel|vacuum|radiator|pvc)\s?hoses?\b")
-_PRICE_BEFORE = re.compile(r"(?:nur|für|only|ab|statt|vb|price|preis|prix|precio)\s?:?\s?$")
+_PRICE_BEFORE = re.compile(r"(?<![^\W_])(?:nur|für|only|ab|statt|vb|price|preis|prix|precio)\s?:?\s?$")
 _MODEL_BEFORE = re.compile(
-    r"(?:jordan|model|modell|modèle|style|nr|no|type|typ|class|klasse|serie|&|\+|gen)[.:]?\s$", re.IGNORECASE
+    r"(?<![^\W_])(?:jordan|model|modell|modèle|style|nr|no|type|typ|class|klasse|serie|&|\+|gen)[.:]?\s$", re.IGNORECASE
 )
 _DIGIT = re.compile(r"[0-9]")
-_LETTER = re.compile(r"(?<=\s)([SML])(?=\s{0,3}$|,|\s[^\W\d_]{3})(?!\s[x×/&]|\s(?:Oliver|Size))")
+_LETTER = re.compile(
+    r"(?:(?<=\s)|(?<=\s[Tt]\.)|(?<=\s[Tt]\.\s))([SML])(?=\s{0,3}$|,|\s[^\W\d_]{3})(?!\s[x×/&]|\s(?:Oliver|Size))"
+)
 _MAX_TITLE = 200  # code points in which a letter by itself is a size
 _SHORT = re.compile(  # Gr 38, tg. 42
     r"(?<![\w.,])(?<![0-9]\s)(?P<word>gr|tg|stl|strl|talle|n\.|num\.|numero|número|numéro)[.:]?\s?"
@@ -176,6 +187,8 @@ def _age_unit(match: re.Match[str]) -> str:
 
 def _ranges(text: str, goods: _Goods) -> Iterator[Worn]:
     """Socks 39-42; jeans 36/32, waist and leg; children's 104/110."""
+    for match in _HEIGHT.finditer(text) if goods.have(_CHILD) and goods.have(_GARMENT) else ():
+        yield Worn(match[1], _FAIR, *match.span(1))
     for match in _LENGTHS.finditer(text):
         if int(match[2]) - int(match[1]) == _STEP_CM and goods.have(_GARMENT, _CHILD):
             yield Worn(f"{match[1]}-{match[2]}", _FAIR, *match.span())
@@ -202,11 +215,11 @@ def _shoe_numbers(text: str, goods: _Goods) -> Iterator[Worn]:
 
 def _last_numbers(text: str, goods: _Goods) -> Iterator[Worn]:
     """``Bluse rot 40``: an even European size ends the title; ``mens 10``: any stands behind who wears it."""
-    for form in (_LAST, _BY_WEARER):
+    for form in (_LAST, _BY_WEARER, _BEHIND_SHOES):
         for match in form.finditer(text) if len(text) <= _MAX_TITLE else ():
             before = _before(text, match.start())
-            is_even = form is _BY_WEARER or int(match[1]) % 2 == 0
-            is_worn = goods.have(_GARMENT, _SHOES) if form is _BY_WEARER else goods.have(_GARMENT)
+            is_even = form is not _LAST or int(match[1]) % 2 == 0
+            is_worn = goods.have(_GARMENT) if form is _LAST else goods.have(_GARMENT, _SHOES)
             if (
                 is_worn
                 and is_even
