@@ -2,8 +2,8 @@
 
 Pools are fitted on rows their experts were not trained on. A threshold is bought with a target precision by
 fixed-sequence testing with two starts (Angelopoulos et al., "Learn then Test", 2021): from a strict score down, each is
-kept while an exact binomial test says that precision reaches the target; the first that fails ends it. Each start has
-half of the 5 % that the promise may fail. It holds for listings like those of the calibration rows, and for no others.
+kept while an exact binomial test says that precision reaches the target; the first that fails ends it. Starts share
+the 5 % that the promise may fail. It holds for listings like those of the calibration rows, and for no others.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from model.pool import SIDES, Pool, Weights, experts_of, pooled
 
 MIN_POOL_ROWS = 50  # to fit a set of weights on
 _ERROR = 0.05
-_FIRST_SHARES = (0.05, 0.2)  # of all rows: a few wrong labels among the surest would end the first where it starts
+_STARTS = ((0.05, 0.01), (0.2, 0.04))  # shares of the rows, and of the error: the second seldom fails where it starts
 _STEPS = 200
 _LEAST_SCORE = 1e-4  # what is beyond would draw the curve
 _CURVE_PULL = 2.0  # towards no curve at all, as much as a few rows
 _SHIFT_PULL = 10.0  # of a value's own shift towards none: chosen out of fold, by how likely the right answers are
-_PARTS = 5  # of the families: the curves of four make scores of the fifth honest
+_PARTS = 5  # of the families: the shifts of four are for scores of the fifth
 _LEAST_RISE = 0.3  # so that what is hardly believed stays so, where there were no such rows
 _UNFITTED_STATED = 3.0  # where no row states anything: by judgement
 
@@ -139,48 +139,66 @@ def fit_logistic(features: torch.Tensor, truth: torch.Tensor) -> tuple[float, ..
     return tuple(minimise(torch.zeros(features.shape[1] + 1), loss).tolist())
 
 
-def fit_curve(judged: Judged) -> Curve:
-    """The curve that makes it likeliest which top values were right (see `model.honesty`)."""
-    scores, right = judged.outcomes.scores, torch.from_numpy(judged.outcomes.right).float()
-    if len(scores) < MIN_POOL_ROWS:
-        return AS_IT_IS
-    names, places = np.unique(judged.values, return_inverse=True)
-    named = torch.from_numpy(places.astype(np.int64))
-    inside = torch.from_numpy(scores).clamp(_LEAST_SCORE, 1 - _LEAST_SCORE)
-    features = torch.stack([inside.log(), -torch.log1p(-inside)])
+def fit_curve(judged: Judged, *, by_value: bool = True, shape: Curve | None = None) -> Curve:
+    """The curve that makes it likeliest which top values were right (see `model.honesty`). ``by_value``: with a shift
+    for each value; ``shape``: a curve of which all but these stay.
+    """
+    right = torch.from_numpy(judged.outcomes.right).float()
+    if len(right) < MIN_POOL_ROWS:
+        return shape or AS_IT_IS
+    names, places = np.unique(judged.values, return_inverse=True) if by_value else (np.zeros(0, np.str_), None)
+    named = torch.from_numpy(places.astype(np.int64)) if places is not None else None
+    inside = torch.from_numpy(judged.outcomes.scores).clamp(_LEAST_SCORE, 1 - _LEAST_SCORE)
+    features = torch.stack([inside.log(), -torch.log1p(-inside), torch.ones_like(inside)])
     as_it_is = torch.tensor([1.0, 1.0, 0.0])
+    kept = torch.tensor([shape.rise, shape.fall, shape.shift]) if shape is not None else None
+
+    def bent(raw: torch.Tensor) -> torch.Tensor:
+        return torch.cat([_LEAST_RISE + softplus(raw[:2]), raw[2:3]]) if kept is None else kept
 
     def loss(raw: torch.Tensor) -> torch.Tensor:
-        bent, shifts = torch.cat([_LEAST_RISE + softplus(raw[:2]), raw[2:3]]), raw[3:]
-        odds = bent[:2] @ features + bent[2] + shifts[named]
-        pull = _CURVE_PULL * (bent - as_it_is).square().sum() + _SHIFT_PULL * shifts.square().sum()
+        odds = bent(raw) @ features + (raw[3:][named] if named is not None else 0.0)
+        pull = _CURVE_PULL * (bent(raw) - as_it_is).square().sum() + _SHIFT_PULL * raw[3:].square().sum()
         return torch.nn.functional.binary_cross_entropy_with_logits(odds, right) + pull / len(right)
 
     found = minimise(torch.zeros(3 + len(names)), loss)
-    rise, fall = (_LEAST_RISE + softplus(found[:2])).tolist()
     shifts = {str(name): round(shift, 3) for name, shift in zip(names, found[3:].tolist(), strict=True)}
-    return Curve(rise, fall, float(found[2]), shifts)
+    rise, fall, shift = bent(found).tolist()
+    return Curve(rise, fall, shift, shifts)
 
 
 def honest_outcomes(
     judged: Mapping[str, Mapping[str, Judged]],
 ) -> tuple[dict[str, dict[str, Curve]], dict[str, dict[str, Outcomes]]]:
-    """By attribute and side, the curves of what raw scores did; and what came of scores that curves made honest which
-    were fitted on other families, as thresholds must not be judged by rows that the curves know.
+    """By attribute and side, the curves of what raw scores did; and what came of scores that they made honest, each
+    value shifted as rows of other families say, as thresholds must not be judged by rows that the shifts know.
+
+    A value that words state where nothing else is known is not told from others: that is how listings are read which
+    are unlike these rows.
     """
-    curves = {name: {side: fit_curve(one) for side, one in sides.items()} for name, sides in judged.items()}
-    told = {name: {side: _cross_fitted(one) for side, one in sides.items()} for name, sides in judged.items()}
+    curves = {
+        name: {side: fit_curve(one, by_value=side != WORDS) for side, one in sides.items()}
+        for name, sides in judged.items()
+    }
+    told = {
+        name: {side: _cross_fitted(one, curves[name][side]) for side, one in sides.items()}
+        for name, sides in judged.items()
+    }
     return curves, told
 
 
-def _cross_fitted(judged: Judged) -> Outcomes:
-    """By curves of other families, a fifth of them at a time."""
+def _cross_fitted(judged: Judged, curve: Curve) -> Outcomes:
+    """By shifts of other families, a fifth of them at a time. The curve's three other numbers are those of all rows:
+    fitted on each part they would differ by its largest family, which puts the parts' scores in a wrong order.
+    """
+    if not curve.shifts:
+        return judged.honest(curve)
     numbers = np.unique(judged.families, return_inverse=True)[1]
     part = np.random.default_rng(0).permutation(numbers.max(initial=-1) + 1)[numbers] % _PARTS
     scores = np.zeros_like(judged.outcomes.scores)
     for own in range(_PARTS):
         rows = part == own
-        scores[rows] = judged.chosen(rows).honest(fit_curve(judged.chosen(~rows))).scores
+        scores[rows] = judged.chosen(rows).honest(fit_curve(judged.chosen(~rows), shape=curve)).scores
     return Outcomes(scores, judged.outcomes.right)
 
 
@@ -201,18 +219,15 @@ def threshold_for(outcomes: Outcomes, target: float) -> float | None:
     """The lowest score at which precision was shown to reach ``target``; None when none was."""
     order = np.argsort(-outcomes.scores, kind="stable")
     scores, wrong = outcomes.scores[order], np.cumsum(~outcomes.right[order], dtype=np.int64)
-    firsts, error = _firsts(len(scores), target)
-    found = [one for first in firsts if (one := _lowest(scores, wrong, first, target, error)) is not None]
+    starts = _starts(len(scores), target)
+    found = [one for first, error in starts if (one := _lowest(scores, wrong, first, target, error)) is not None]
     return min(found, default=None)
 
 
-def _firsts(num_rows: int, target: float) -> tuple[tuple[int, ...], float]:
-    """How many of the rows each sequence begins with, and the chance of error that each may take."""
-    share = _ERROR / len(_FIRST_SHARES)
-    firsts = {max(_fewest(target, share), ceil(one * num_rows)) for one in _FIRST_SHARES}
-    if len(firsts) == 1:  # so few rows that all begin as one
-        return (_fewest(target, _ERROR),), _ERROR
-    return tuple(sorted(firsts)), share
+def _starts(num_rows: int, target: float) -> tuple[tuple[int, float], ...]:
+    """How many of the rows each sequence begins with, and the chance of error that it may take."""
+    strict, wide = ((max(_fewest(target, error), ceil(share * num_rows)), error) for share, error in _STARTS)
+    return (strict, wide) if strict[0] < wide[0] else ((_fewest(target, _ERROR), _ERROR),)
 
 
 def _fewest(target: float, error: float) -> int:

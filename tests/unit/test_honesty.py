@@ -99,6 +99,14 @@ def test_values_that_keep_their_word_are_believed_sooner() -> None:
     assert not (told.scores >= bar)[~kept].any()
 
 
+def test_values_that_only_words_state_are_not_told_apart() -> None:
+    """Listings of which nothing else is known are unlike those that the curves are fitted on."""
+    right = np.array([place % 5 > 0 for place in range(400)])
+    bent = judged(np.full(400, 0.95), right, ["boot" if one else "home" for one in right])
+    curve = honest_outcomes({"product_type": {"words": bent}})[0]["product_type"]["words"]
+    assert curve.at(0.95, "boot") == curve.at(0.95, "home") == pytest.approx(0.8, abs=0.02)
+
+
 def test_a_value_seen_a_few_times_is_hardly_told_apart() -> None:
     """Three right answers are no proof that a fourth will be."""
     values = ["home"] * 400 + ["boot"] * 3
