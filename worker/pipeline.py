@@ -316,7 +316,8 @@ class Pipeline:
         while (wait_seconds := self._storm.opens_in(self._loop.time())) != 0.0:
             self._committer.changed.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._committer.changed.wait(), wait_seconds)
+                async with asyncio.timeout(wait_seconds):
+                    await self._committer.changed.wait()
 
     async def _wait_for_room(self) -> None:
         while not self._has_room():
@@ -324,8 +325,7 @@ class Pipeline:
             await self._committer.changed.wait()
 
     def _has_room(self) -> bool:
-        limits = self._limits
-        num_parked = len(self._parked)
+        limits, num_parked = self._limits, len(self._parked)
         return (
             not self._is_resting
             and len(self._journeys) - num_parked < limits.max_listings

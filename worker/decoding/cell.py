@@ -64,7 +64,8 @@ class Cell:
         except OSError as error:
             raise FatalError(f"a decoder process cannot be started: {error}") from error
         try:
-            await asyncio.wait_for(self._be_ready(), _START_SECONDS)
+            async with asyncio.timeout(_START_SECONDS):
+                await self._be_ready()
         except TimeoutError as error:
             await self.end()
             raise FatalError(f"a decoder process was not ready within {_START_SECONDS:g} s") from error
@@ -111,7 +112,8 @@ class Cell:
         """How a process ended that is gone."""
         assert self._process is not None  # noqa: S101  # start() comes first
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._process.wait(), 1.0)
+            async with asyncio.timeout(1.0):
+                await self._process.wait()
         return await self.end()
 
     async def _spawn(self) -> None:

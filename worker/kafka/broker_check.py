@@ -39,7 +39,8 @@ async def wait_for_topics(
             raise FatalError(f"{complaint} (waited {wait_seconds:g} s, kafka.wait_seconds)")
         log.warning("worker.waiting_for_broker", why=complaint)
         try:
-            await asyncio.wait_for(stopping.wait(), _PAUSE_SECONDS)
+            async with asyncio.timeout(_PAUSE_SECONDS):
+                await stopping.wait()
         except TimeoutError:
             continue
 

@@ -129,7 +129,8 @@ class ProducerSession:
         """End the thread; an open transaction is aborted. A thread that hangs is left behind."""
         self._closing.set()
         try:
-            await asyncio.wait_for(self._thread.run(self._let_go), _CLOSE_SECONDS)
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await self._thread.run(self._let_go)
         except TimeoutError:
             log.warning("producer.left_behind", effect="the broker aborts its transaction when its time is over")
             return

@@ -225,9 +225,9 @@ class Intake:
             cancel(partition.journeys)
             partition.quarantine.leave()
             self.books.want_mark(partition)
-        all_written = asyncio.gather(*(partition.written.wait() for partition in held))
         try:
-            await asyncio.wait_for(all_written, self._policy.handover_seconds)
+            async with asyncio.timeout(self._policy.handover_seconds):
+                await asyncio.gather(*(partition.written.wait() for partition in held))
         except TimeoutError:
             log.warning("partition.handover_uncommitted", partitions=[partition.number for partition in held])
 

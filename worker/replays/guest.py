@@ -142,7 +142,8 @@ class Guest:
     async def _pause(self, seconds: float) -> None:
         """As long, unless this process stops before."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
 
     def _look_for_plan(self) -> Plan | None:
         plan = find_plan(self._settings, self._settings.backfill.name, Request(), must_exist=True, is_dry=False)

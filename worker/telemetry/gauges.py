@@ -80,7 +80,8 @@ class Gauges:
 
     async def _look_at_lag(self) -> None:
         try:
-            ends = await asyncio.wait_for(asyncio.wrap_future(self._consumer.lag()), timeout=5)
+            async with asyncio.timeout(5):
+                ends = await asyncio.wrap_future(self._consumer.lag())
         except (TimeoutError, FatalError):
             return  # the consumer is busy with a rebalance: the next look will tell
         now = asyncio.get_running_loop().time()
