@@ -146,8 +146,8 @@ def fit_curve(judged: Judged, *, by_value: bool = True, shape: Curve | None = No
     right = torch.from_numpy(judged.outcomes.right).float()
     if len(right) < MIN_POOL_ROWS:
         return shape or AS_IT_IS
-    names, places = np.unique(judged.values, return_inverse=True) if by_value else (np.zeros(0, np.str_), None)
-    named = torch.from_numpy(places.astype(np.int64)) if places is not None else None
+    names = np.unique(judged.values) if by_value else np.zeros(0, np.str_)
+    named = torch.from_numpy((judged.values[:, None] == names).astype(np.float32))  # (N, V) which value a row answers
     inside = torch.from_numpy(judged.outcomes.scores).clamp(_LEAST_SCORE, 1 - _LEAST_SCORE)
     features = torch.stack([inside.log(), -torch.log1p(-inside), torch.ones_like(inside)])
     as_it_is = torch.tensor([1.0, 1.0, 0.0])
@@ -157,7 +157,7 @@ def fit_curve(judged: Judged, *, by_value: bool = True, shape: Curve | None = No
         return torch.cat([_LEAST_RISE + softplus(raw[:2]), raw[2:3]]) if kept is None else kept
 
     def loss(raw: torch.Tensor) -> torch.Tensor:
-        odds = bent(raw) @ features + (raw[3:][named] if named is not None else 0.0)
+        odds = bent(raw) @ features + named @ raw[3:]
         pull = _CURVE_PULL * (bent(raw) - as_it_is).square().sum() + _SHIFT_PULL * raw[3:].square().sum()
         return torch.nn.functional.binary_cross_entropy_with_logits(odds, right) + pull / len(right)
 

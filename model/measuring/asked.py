@@ -78,7 +78,7 @@ class Asked:
         self._targets = targets
         self._scorer = Scorer.of(vocabulary.values, vocabulary.published_types, load_taxonomy())
         self._types = vocabulary.values["product_type"]
-        self._answers = {**vocabulary.values, "product_type": vocabulary.published_types}
+        self._answers = self._scorer.answers
 
     def scores(self, rows: Ints, *, masked: bool) -> tuple[Scored, Mapping[str, Logits]]:
         """Probabilities of listings, and what they came from."""

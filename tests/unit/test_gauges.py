@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Future
-from dataclasses import astuple
 from typing import cast
 
-from model.stand_in import StandInPredictor
 from tests.unit.test_intake import Bench
-from tests.unit.test_pipeline import TOPICS, UNUSED, tagger_of
+from tests.unit.test_pipeline import UNUSED, pipeline_of, storm_breaker, tagger_of
 from worker.consume import Consumer
-from worker.flow.admission import Limits
-from worker.flow.pace import Pace
-from worker.flow.storm import StormBreaker, StormPolicy
 from worker.metrics import Metrics
-from worker.outcome import Identity, Outputs
-from worker.pipeline import Pipeline
 from worker.telemetry.gauges import Gauges
 
 
@@ -34,11 +27,8 @@ class Answers:
 async def test_who_is_cancelled_as_an_answer_comes_ends() -> None:
     """Else whoever cancelled it waits for ever: on a busy machine a backfill that had failed never said so."""
     bench, metrics, consumer = Bench(), Metrics(), Answers()
-    tagger, storm = tagger_of(UNUSED), StormBreaker(StormPolicy(200, 0.0, 0, 5.0))
-    outputs = Outputs(
-        Identity("g", "1", TOPICS, ("texts",)), StandInPredictor().info, dict.fromkeys(astuple(TOPICS), 10**6), metrics
-    )
-    pipeline = Pipeline(tagger, bench.intake.starts, bench.committer, outputs, Limits(), storm, metrics, Pace(0.0))
+    tagger, storm = tagger_of(UNUSED), storm_breaker()
+    pipeline = pipeline_of(bench, tagger, storm, metrics)
     gauges = Gauges(metrics, bench.intake, tagger, storm, cast(Consumer, consumer))
     looking = asyncio.create_task(gauges.run(pipeline))
     for _ in range(5):

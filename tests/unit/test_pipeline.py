@@ -52,6 +52,19 @@ def tagger_of(fetch: Fetcher, decode: Decoder = UNUSED, *, predicts: bool = True
     return Tagger(stages, TagPolicy(predicts), Limits(), lane, Metrics())
 
 
+def storm_breaker() -> StormBreaker:
+    """One that never opens."""
+    return StormBreaker(StormPolicy(200, 0.0, 0, 5.0))
+
+
+def pipeline_of(bench: Bench, tagger: Tagger, storm: StormBreaker, metrics: Metrics) -> Pipeline:
+    """A pipeline that publishes texts, with the bench's intake and committer."""
+    outputs = Outputs(
+        Identity("g", "1", TOPICS, ("texts",)), StandInPredictor().info, dict.fromkeys(astuple(TOPICS), 10**6), metrics
+    )
+    return Pipeline(tagger, bench.intake.starts, bench.committer, outputs, Limits(), storm, metrics, Pace(0.0))
+
+
 async def test_what_nobody_foresaw_of_a_picture_is_that_pictures() -> None:
     """Its listing is tagged from the others, and the process goes on."""
     fetch = Fetcher(FetchPolicy(), Metrics(), resolver=Odd())
@@ -111,12 +124,8 @@ async def test_results_that_wait_for_their_turn_hold_no_pictures() -> None:
     """The first record of a key waits for its host; later ones have their result and wait for it."""
     before, bench, metrics = pictures_alive(), Bench(), Metrics()
     tagger = tagger_of(cast(Fetcher, Hosts()), cast(Decoder, Decodes()), predicts=False)
-    outputs = Outputs(
-        Identity("g", "1", TOPICS, ("texts",)), StandInPredictor().info, dict.fromkeys(astuple(TOPICS), 10**6), metrics
-    )
-    storm = StormBreaker(StormPolicy(200, 0.0, 0, 5.0))
     bench.loop.cancel()  # the pipeline has a committer's loop of its own
-    pipeline = Pipeline(tagger, bench.intake.starts, bench.committer, outputs, Limits(), storm, metrics, Pace(0.0))
+    pipeline = pipeline_of(bench, tagger, storm_breaker(), metrics)
     work = asyncio.create_task(pipeline.run())
     await bench.assign()
     bench.intake.on_records([of_one_key(0, "http://dead.example/a.jpg")])
