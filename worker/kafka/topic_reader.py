@@ -6,6 +6,7 @@ Joins no group, and reads up to ends that are frozen at the start, so that what 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from worker.errors import FatalError
 
 _SECONDS = 15.0
+_SETTLING_SECONDS = 5.0
+_SETTLING = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.LEADER_NOT_AVAILABLE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +60,30 @@ class TopicReader:
             raise FatalError(f"no broker answers: {error.args[0].str()}; check kafka.bootstrap_servers") from error
 
     def ranges(self, topic: str) -> dict[int, Range]:
-        """What the topic holds now, by partition. Raises FatalError when it is not there or nobody answers."""
-        try:
-            found = self.kafka.list_topics(topic, timeout=_SECONDS).topics[topic]
-            if found.error is not None:
-                raise FatalError(f"the topic {topic} cannot be read: {found.error.str()}")
-            marks = {
-                number: self.kafka.get_watermark_offsets(TopicPartition(topic, number), timeout=_SECONDS)
-                for number in sorted(found.partitions)
-            }
-        except KafkaException as error:
-            raise FatalError(
-                f"the topic {topic} cannot be read: {error.args[0].str()}; check kafka.bootstrap_servers, kafka.client"
-            ) from error
+        """What the topic holds now, by partition. Raises FatalError when it is not there or nobody answers.
+
+        Brokers hear of a topic one after another: who was told that it is made may ask one that does not know it yet.
+        So one that is not known is asked for again for some seconds.
+        """
+        deadline = time.monotonic() + _SETTLING_SECONDS
+        while True:
+            try:
+                return self._ranges(topic)
+            except KafkaException as error:
+                cause: KafkaError = error.args[0]
+                if cause.code() not in _SETTLING or time.monotonic() > deadline:
+                    raise FatalError(f"the topic {topic} cannot be read: {cause.str()}; {_remedy(cause)}") from error
+            if self._closing.wait(0.2):
+                raise FatalError(f"stopped while looking for the topic {topic}")
+
+    def _ranges(self, topic: str) -> dict[int, Range]:
+        found = self.kafka.list_topics(topic, timeout=_SECONDS).topics[topic]
+        if found.error is not None:
+            raise KafkaException(found.error)
+        marks = {
+            number: self.kafka.get_watermark_offsets(TopicPartition(topic, number), timeout=_SECONDS)
+            for number in sorted(found.partitions)
+        }
         return {number: Range(low, high) for number, (low, high) in marks.items()}
 
     def read(self, topic: str, ranges: Mapping[int, Range], *, leave: Container[int] = ()) -> Iterator[Message]:
@@ -127,3 +141,9 @@ class TopicReader:
             if (number := message.partition() or 0) not in seen:
                 seen.add(number)
                 yield message
+
+
+def _remedy(cause: KafkaError) -> str:
+    if cause.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+        return "check kafka.*_topic; 'hangtag topics create' makes those that are missing"
+    return "check kafka.bootstrap_servers, kafka.client"
