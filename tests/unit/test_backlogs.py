@@ -95,6 +95,18 @@ def test_heavy_records_hold_all_back_until_half_of_them_is_gone() -> None:
     assert world.paused == set()
 
 
+def test_what_many_bytes_below_the_limit_belong_to_holds_no_other_back() -> None:
+    """A full partition that has started all its records goes on, though another's still weigh more than half."""
+    world = World(2, IntakePolicy(max_backlog_records=10, max_backlog_bytes=1000))
+    world.send(0, 10, num_bytes=1)
+    world.send(1, 30, num_bytes=30)  # the consumer brings what it has read by then, be it more than the limit
+    assert world.paused == {0, 1}
+    world.start(20)
+    assert world.paused == {1}
+    world.start(20)
+    assert world.paused == set()
+
+
 def test_headers_weigh_too() -> None:
     """Records of hardly any value but with large headers cost as much memory as those headers."""
     world = World(2, IntakePolicy(max_backlog_records=100, max_backlog_bytes=1000))

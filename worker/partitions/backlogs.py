@@ -80,7 +80,8 @@ class Backlogs:
         """Resume what has room again, with hysteresis. ``drained``: where records left just now; unless bytes held all
         back, only these can have room again. None: look at all.
         """
-        if self.is_closed or self._num_bytes > self._policy.max_backlog_bytes // 2:
+        # Below the limit bytes hold nobody back: a partition that is skipped here once it is empty never asks again.
+        if self.is_closed or (self._is_heavy and self._num_bytes > self._policy.max_backlog_bytes // 2):
             return
         if self._is_heavy or drained is None:
             drained = list(self._paused)
