@@ -7,6 +7,7 @@ from dataclasses import astuple
 from datetime import UTC, datetime
 
 import pytest
+from confluent_kafka import Producer
 from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
@@ -81,6 +82,12 @@ def test_the_producer_takes_what_the_largest_topic_does() -> None:
     assert (found["message.max.bytes"], found["batch.size"]) == (MIB + (64 << 10), 2_000)
     found = producer_config(kafka, {"large": MIB + (64 << 10), "other": 3 * MIB})
     assert (found["message.max.bytes"], found["batch.size"]) == (3 * MIB, 1_000_000)
+
+
+def test_a_topic_may_take_more_than_the_client_does() -> None:
+    """Topics without a limit worth the name are common; a producer that cannot be made would stop the worker."""
+    config = producer_config(KafkaSettings(bootstrap_servers="127.0.0.1:1"), {"without limit": (1 << 31) - 1})
+    Producer({**config, "log_level": 0})
 
 
 def test_an_operators_own_limit_stands() -> None:

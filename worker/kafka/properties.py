@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _BATCH_BYTES = 1_000_000  # the client's default
+_MAX_RECORD_BYTES = 1_000_000_000  # above that the client takes no limit, while a topic's may be anything
 
 OWNED_PROPERTIES = {
     "bootstrap.servers": "kafka.bootstrap_servers",
@@ -44,7 +45,8 @@ def with_record_limits(producer: Mapping[str, Any], limits: Mapping[str, int]) -
     than its topic takes either, though each of its records is small; one record alone is a batch whatever its size.
     """
     size = min(int(producer.get("batch.size", _BATCH_BYTES)), *limits.values())
-    return {"message.max.bytes": max(limits.values()), **producer, "batch.size": size}
+    most = min(_MAX_RECORD_BYTES, max(limits.values()))
+    return {"message.max.bytes": most, **producer, "batch.size": size}
 
 
 def check_properties(properties: Any) -> None:
