@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 
 from tests.servers.base import MissingServerError, Server
-from tests.servers.kafka import OwnKafka, start_kafka, start_proxied_kafka
+from tests.servers.kafka import OwnKafka, start_kafka, start_own_kafka, start_proxied_kafka
 from tests.servers.packages import one_at_a_time
 from tests.servers.redis import OwnRedis, start_redis
 from tests.servers.registry import start_registry
@@ -73,6 +73,16 @@ def proxied_kafka() -> Iterator[OwnKafka]:
     """A real Kafka of which a test may cut clients off, with a proxy of its own between them."""
     with one_at_a_time():
         own = _or_skip(start_proxied_kafka)
+    yield own
+    own.stop()
+
+
+@pytest.fixture
+def forgetful_kafka() -> Iterator[OwnKafka]:
+    """A real Kafka that forgets a transactional id within seconds, as others do within days."""
+    soon = {"transactional.id.expiration.ms": 2_000, "transaction.remove.expired.transaction.cleanup.interval.ms": 500}
+    with one_at_a_time():
+        own = _or_skip(lambda: start_own_kafka(soon))
     yield own
     own.stop()
 

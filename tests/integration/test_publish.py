@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -12,10 +14,14 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from tests.audit import read_records
 from tests.integration.stream import Stream
 from tests.servers.base import Server
+from tests.servers.kafka import OwnKafka
 from worker.errors import FatalError
 from worker.item import OutputRecord
-from worker.kafka.transaction import Commit, CommitOutcome, PublishPolicy, Step
+from worker.kafka.topic_reader import TopicReader
+from worker.kafka.transaction import Commit, CommitOutcome, PublishPolicy, Step, watch_nothing
 from worker.publish import TransactionalPublisher
+
+_TRANSACTIONS = "__transaction_state"
 
 
 class Hang:
@@ -125,3 +131,29 @@ async def test_close_does_not_wait_for_a_thread_that_hangs(stream: Stream) -> No
         assert await publisher.send(commit(stream, b"first", 1)) is CommitOutcome.ABORTED
     hang.release()
     assert visible(stream) == []
+
+
+async def test_name_that_the_broker_has_forgotten_is_taken_anew(forgetful_kafka: OwnKafka) -> None:
+    """After days without a listing the first one is published like any other, by the same process."""
+    stream = Stream(forgetful_kafka.address, num_partitions=1)
+    stream.create()
+    async with publishing(stream, watch_nothing) as publisher:
+        assert await publisher.send(commit(stream, b"first", 1)) is CommitOutcome.FINE
+        await asyncio.to_thread(_wait_until_forgotten, stream)
+        assert await publisher.send(commit(stream, b"next", 2)) is CommitOutcome.UNKNOWN
+        assert await publisher.send(commit(stream, b"next", 2)) is CommitOutcome.FINE
+    assert visible(stream) == [b"first", b"next"]
+    assert stream.committed() == {0: 2}
+
+
+def _wait_until_forgotten(stream: Stream) -> None:
+    """The broker's own log of transactions says so: a record without a value under the id."""
+    reader = TopicReader({"bootstrap.servers": stream.servers}, f"{stream.name}-log")
+    reader.kafka.assign([TopicPartition(_TRANSACTIONS, number, 0) for number in reader.ranges(_TRANSACTIONS)])
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for message in reader.kafka.consume(100, 0.5):
+            if stream.name.encode() in (message.key() or b"") and message.value() is None:
+                reader.close()
+                return
+    pytest.fail("the broker did not forget the transactional id within 60 s")

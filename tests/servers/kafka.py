@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -70,8 +71,17 @@ def _local() -> Server:
 
 def start_proxied_kafka() -> OwnKafka:
     """A broker that is reached through whatever listens on its ``proxy_port``. Raises MissingServerError."""
+    return _started(free_port(), {})
+
+
+def start_own_kafka(more: Mapping[str, int]) -> OwnKafka:
+    """A broker with these properties. Raises MissingServerError."""
+    return _started(None, more)
+
+
+def _started(proxy_port: int | None, more: Mapping[str, int]) -> OwnKafka:
     try:
-        own = OwnKafka(free_port())
+        own = OwnKafka(proxy_port, more)
         own.start()
     except Exception as error:  # of whatever kind: Java, Maven, the broker itself
         raise MissingServerError(f"no Kafka of its own (needs Java >= 17, apt-get install maven): {error}") from error
@@ -82,10 +92,10 @@ class OwnKafka:
     """A broker process of this test's own: killed and started again on the same port and data.
 
     With ``proxy_port`` it has a second listener, on ``proxied_port``, whose advertised address is that port of this
-    machine: clients that come through a proxy there stay behind it.
+    machine: clients that come through a proxy there stay behind it. ``more``: properties of its own.
     """
 
-    def __init__(self, proxy_port: int | None = None) -> None:
+    def __init__(self, proxy_port: int | None = None, more: Mapping[str, int] = {}) -> None:  # only read
         self._java, self._libs = java(), _jars()
         self._folder = Path(tempfile.mkdtemp(prefix="hangtag-kafka-"))
         self._process: subprocess.Popen[bytes] | None = None
@@ -95,7 +105,8 @@ class OwnKafka:
         self.proxied_port = free_port()
         proxied = (self.proxied_port, proxy_port) if proxy_port else None
         self._config = self._folder / "server.properties"
-        self._config.write_text(_properties(self._folder, port, free_port(), proxied))
+        added = "".join(f"{name}={value}\n" for name, value in more.items())
+        self._config.write_text(_properties(self._folder, port, free_port(), proxied) + added)
 
     def start(self) -> None:
         """Start it, on whatever data there is. Raises RuntimeError when it does not come up."""

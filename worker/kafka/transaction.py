@@ -36,6 +36,8 @@ _INIT_PAUSE_SECONDS = 0.2
 _CLOSE_SECONDS = 5.0
 _REASON_SECONDS = 1.0
 FENCED = (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED)
+# The broker forgot a name that nothing used for days (transactional.id.expiration.ms); aborting does not bring it back.
+_FORGOTTEN = (KafkaError.INVALID_PRODUCER_ID_MAPPING, KafkaError.UNKNOWN_PRODUCER_ID)
 
 
 class CommitOutcome(enum.Enum):
@@ -247,7 +249,7 @@ class ProducerSession:
                 f"another live worker uses the transactional id {self._policy.transactional_id!r} and fenced this one; "
                 "give each worker of a group its own kafka.instance"
             )
-        if cause.fatal() or cause.code() in FENCED:  # the broker gave up on a transaction that took too long
+        if cause.fatal() or cause.code() in (*FENCED, *_FORGOTTEN):  # fenced: the transaction took the broker too long
             log.warning("transaction.producer_lost", error=cause.str())
             return self._rebuild()
         log.warning("transaction.aborting", code=cause.name(), error=cause.str())
