@@ -101,6 +101,7 @@ class PlainPublisher:
         try:
             await self._thread.run(self._deliveries.open)
         except KafkaException as error:
+            self._thread.end()
             raise FatalError(f"the producer cannot be made: {error.args[0].str()}") from error
 
     async def send(self, commit: Commit) -> CommitOutcome:

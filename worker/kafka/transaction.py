@@ -121,7 +121,12 @@ class ProducerSession:
     async def start(self) -> None:
         """Ready for transactions. Raises FatalError when the broker refuses."""
         self._thread.start()
-        await self._thread.run(self._build)
+        try:
+            await self._thread.run(self._build)
+        except BaseException:  # nobody closes what never started, and a backfill starts again and again
+            self._closing.set()
+            self._thread.end()
+            raise
 
     async def transact(self, commit: Commit) -> CommitOutcome:
         """Produce and commit. Raises FatalError when this worker was fenced, or a record is too large."""
@@ -129,6 +134,8 @@ class ProducerSession:
 
     async def close(self) -> None:
         """End the thread; an open transaction is aborted. A thread that hangs is left behind."""
+        if self._closing.is_set():
+            return  # it never started, or was given up: its thread ends by itself
         self._closing.set()
         try:
             async with asyncio.timeout(_CLOSE_SECONDS):
