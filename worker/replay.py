@@ -28,7 +28,7 @@ from worker.replays.left_out import LeftOut
 from worker.replays.plan import Plan, Request
 from worker.replays.plan_store import Kept, PlanStore
 from worker.replays.planner import Planner
-from worker.replays.progress import ProgressReader, ReplayProgress, Report, Standing, UnstableError
+from worker.replays.progress import ProgressReader, ReplayProgress, Report, Standing
 from worker.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -192,8 +192,9 @@ def standings(settings: Settings) -> list[Standing]:
         progress = _standing_progress(reader, plan, kept)
         gained = progress.num_done - before[plan.name].num_done
         rate = gained / (time.monotonic() - began) if gained > 0 else None
-        dead = reader.dead_letters(plan, replay_settings(settings, plan).kafka.topics.dead_letter).total()
-        found.append(Standing(plan, progress, kept.done_at.get(plan.name), rate, dead))
+        dead = reader.dead_letters(plan, replay_settings(settings, plan).kafka.topics.dead_letter)
+        num_dead = None if dead is None else dead.total()
+        found.append(Standing(plan, progress, kept.done_at.get(plan.name), rate, num_dead))
     return found
 
 
@@ -211,7 +212,5 @@ def _look(reader: ProgressReader, plan: Plan) -> ReplayProgress:
 async def _refresh(report: Report, reader: ProgressReader, plan: Plan) -> None:
     try:
         report.progress = await asyncio.to_thread(reader.look, plan)
-    except UnstableError as error:
-        log.debug("replay.progress_unknown", why=str(error))
     except RetryableError as error:
         log.warning("replay.progress_unknown", why=str(error))

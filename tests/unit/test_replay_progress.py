@@ -12,7 +12,7 @@ from confluent_kafka import KafkaError, TopicPartition
 from worker.errors import RetryableError
 from worker.offsets import encode_map
 from worker.replays.plan import Plan, PlannedPartition, Request
-from worker.replays.progress import UnstableError, progress_of
+from worker.replays.progress import progress_of
 
 PLAN = Plan(
     "spring", "in", "hangtag", datetime(2026, 11, 29, tzinfo=UTC), Request(),
@@ -42,18 +42,7 @@ def test_what_is_committed_is_done() -> None:
 
 
 def test_an_offset_that_the_broker_does_not_tell_is_no_progress_lost() -> None:
-    """Right after a transaction the broker may not say yet: that is to be asked again, not a partition at its start."""
-    unstable = cast(TopicPartition, Untold(1, error=KafkaError(KafkaError.UNSTABLE_OFFSET_COMMIT)))
+    """A coordinator that has just moved does not say yet: that is to be asked again, not a partition at its start."""
+    untold = cast(TopicPartition, Untold(1, error=KafkaError(KafkaError.COORDINATOR_LOAD_IN_PROGRESS)))
     with pytest.raises(RetryableError, match=r"hangtag\.replay\.spring in partition 1"):
-        progress_of(PLAN, [_place(0, 20), unstable])
-
-
-def test_what_passes_by_itself_is_told_from_what_does_not() -> None:
-    """An open transaction is no trouble to warn of; a refusal is."""
-    for code, is_unstable in (
-        (KafkaError.UNSTABLE_OFFSET_COMMIT, True),
-        (KafkaError.GROUP_AUTHORIZATION_FAILED, False),
-    ):
-        with pytest.raises(RetryableError) as caught:
-            progress_of(PLAN, [cast(TopicPartition, Untold(0, error=KafkaError(code)))])
-        assert isinstance(caught.value, UnstableError) is is_unstable
+        progress_of(PLAN, [_place(0, 20), untold])

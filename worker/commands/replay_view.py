@@ -143,7 +143,7 @@ class _Lines:
 def show_report(settings: Settings, plan: Plan, report: Report) -> None:
     """How it ended: counts of this process, dead letters of the whole replay, and what to do about them."""
     dead_topic = (plan.request.output_prefix or "") + settings.kafka.topics.dead_letter
-    dead = ProgressReader(client_config(settings.kafka)).dead_letters(plan, dead_topic)
+    dead = ProgressReader(client_config(settings.kafka)).dead_letters(plan, dead_topic) or Counter()
     told = {
         "replay": plan.name, "is_done": report.progress.is_done, "offsets": plan.num_offsets,
         "here": report.counts, "dead_letters": dict(dead),

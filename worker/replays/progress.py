@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from schemas.deadletter import millis_of
@@ -21,10 +21,6 @@ from worker.replays.dead_letters import to_letter
 from worker.replays.plan import Plan
 
 _SECONDS = 10.0
-
-
-class UnstableError(RetryableError):
-    """A transaction is open, or has ended a moment ago: nothing is wrong, and the next question is answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +80,15 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One replay that is known. ``per_second``: offsets, measured over a moment; None: nobody works on it."""
+    """One replay that is known. ``per_second``: offsets, measured over a moment; None: nobody works on it.
+    ``dead_letters`` None: their topic is not there, as before a shadow run begins.
+    """
 
     plan: Plan
     progress: ReplayProgress
     done_at: datetime | None
     per_second: float | None
-    dead_letters: int
+    dead_letters: int | None
 
     @property
     def eta_seconds(self) -> float | None:
@@ -107,22 +105,26 @@ class ProgressReader:
         self._admin = AdminClient({**client, "log_level": 0})
 
     def look(self, plan: Plan) -> ReplayProgress:
-        """Raises RetryableError while the broker does not say, as during an open transaction."""
+        """What is committed; of an open transaction nothing. Raises RetryableError while the broker does not say."""
         wanted = [TopicPartition(plan.topic, one.partition) for one in plan.partitions]
+        # Stable offsets only, and a replay at work would hardly ever be told: one of its transactions is always open.
         asked: Mapping[str, Future[Any]] = self._admin.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(plan.group_id, wanted)], require_stable=True, request_timeout=_SECONDS
+            [ConsumerGroupTopicPartitions(plan.group_id, wanted)], require_stable=False, request_timeout=_SECONDS
         )
         try:
             found = asked[plan.group_id].result(_SECONDS + 1).topic_partitions
         except (KafkaException, FuturesTimeoutError) as error:
-            kind = _kind_of(error.args[0] if isinstance(error, KafkaException) else None)
-            raise kind(f"the offsets of {plan.group_id} cannot be read: {error}") from error
+            raise RetryableError(f"the offsets of {plan.group_id} cannot be read: {error}") from error
         return progress_of(plan, found)
 
-    def dead_letters(self, plan: Plan, topic: str) -> Counter[str]:
-        """How many of its records became dead letters, by reason: read from the topic, since the plan was made."""
+    def dead_letters(self, plan: Plan, topic: str) -> Counter[str] | None:
+        """How many of its records became dead letters, by reason: read from the topic, since the plan was made. None:
+        there is no such topic.
+        """
         reader = TopicReader(self._client, f"{plan.group_id}.reader")
         try:
+            if not reader.exists(topic):
+                return None
             there = reader.ranges(topic)
             since = [TopicPartition(topic, number, millis_of(plan.created_at)) for number in there]
             starts = {
@@ -138,21 +140,16 @@ class ProgressReader:
 
 
 def progress_of(plan: Plan, found: Sequence[TopicPartition]) -> ReplayProgress:
-    """What the group has committed, as progress. Raises RetryableError where the broker did not say for some partition:
-    for a moment it takes a transaction that has just ended for an open one.
+    """What the group has committed, as progress. Raises RetryableError where the broker did not say for some
+    partition.
     """
     for place in found:
         if place.error is not None:
-            raise _kind_of(place.error)(
+            raise RetryableError(
                 f"the offset of {plan.group_id} in partition {place.partition} cannot be read: {place.error.str()}"
             )
     places = {place.partition: place for place in found}
     return ReplayProgress(tuple(_partition(one.partition, one.first, one.end, places) for one in plan.partitions))
-
-
-def _kind_of(error: KafkaError | None) -> type[RetryableError]:
-    is_unstable = error is not None and error.code() == KafkaError.UNSTABLE_OFFSET_COMMIT
-    return UnstableError if is_unstable else RetryableError
 
 
 def _partition(number: int, first: int, end: int, places: Mapping[int, TopicPartition]) -> PartitionProgress:
