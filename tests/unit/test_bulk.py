@@ -85,9 +85,11 @@ def test_trouble_is_told_in_an_operators_words(tmp_path: Path) -> None:
         open_input(str(tmp_path))
     with pytest.raises(FatalError, match=r"odd:// cannot be read.*hangtag\[bulk\]"):
         open_input("odd://bucket/key")
-    (tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(line(0) * 1000)[:-20])
-    with pytest.raises(FatalError, match=r"cut.jsonl.gz cannot be read"):
-        list(open_input(str(tmp_path)).listings())
+    whole = gzip.compress(line(0) * 1000)
+    for damaged in (whole[:-20], whole[:12] + b"\xff" * 20 + whole[32:]):
+        (tmp_path / "bad.jsonl.gz").write_bytes(damaged)
+        with pytest.raises(FatalError, match=r"bad.jsonl.gz cannot be read"):
+            list(open_input(str(tmp_path)).listings())
 
 
 def test_another_file_is_another_input(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import importlib
 import json
+import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ class BulkInput:
                 with ExitStack() as held:
                     stream = held.enter_context(self._open(one.path))
                     yield from _rows(stream) if one.path.endswith(_PARQUET) else _lines(held, stream, one.path)
-            except (OSError, EOFError, ValueError) as error:
+            except (OSError, EOFError, ValueError, zlib.error) as error:
                 raise FatalError(f"{one.path} cannot be read: {error}") from error
 
     def _open(self, path: str) -> BinaryIO:
