@@ -33,7 +33,10 @@ def test_every_form_of_a_bound(text: str, meant: Bound) -> None:
     assert parse_bound(text, "--from", NOW) == meant
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "-7y", "0:1,0:2", "2026-01-31T12:00:00", "1:", "-1"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "yesterday", "-7y", "0:1,0:2", "2026-01-31T12:00:00", "1:", "-1", "²", "-999999w", "0001-01-01T00:00:00+14"],
+)
 def test_what_is_no_place_is_refused_by_name(text: str) -> None:
     """The message names the option, so that one of two is known to be wrong."""
     with pytest.raises(FatalError, match="--from"):

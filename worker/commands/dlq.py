@@ -119,11 +119,11 @@ def _time(text: str | None) -> datetime | None:
     """An RFC 3339 time or so long ago. Raises FatalError."""
     if text is None:
         return None
-    if found := _AGO.fullmatch(text):
-        return datetime.now(UTC) - timedelta(**{_UNITS[found[2]]: int(found[1])})
     try:
+        if found := _AGO.fullmatch(text):
+            return datetime.now(UTC) - timedelta(**{_UNITS[found[2]]: int(found[1])})
         moment = datetime.fromisoformat(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise FatalError(f"{text!r} is no time: write 2026-01-31T12:00:00Z, or -2h for two hours ago") from None
     if moment.tzinfo is None:
         raise FatalError(f"{text!r} has no zone: write 2026-01-31T12:00:00Z")
@@ -132,7 +132,7 @@ def _time(text: str | None) -> datetime | None:
 
 def _place(text: str) -> tuple[int, int]:
     partition, _, offset = text.partition(":")
-    if not (partition.isdigit() and offset.isdigit()):
+    if not (text.isascii() and partition.isdigit() and offset.isdigit()):
         raise FatalError(f"{text!r} is no place: write PARTITION:OFFSET, such as 3:1042")
     return int(partition), int(offset)
 

@@ -135,7 +135,7 @@ class Admin:
     def _resolve(self, consumer: Consumer, to: str, number: int, low: int, high: int) -> int:
         if to in ("earliest", "latest"):
             return low if to == "earliest" else high
-        if to.isdigit():
+        if to.isascii() and to.isdigit():
             return int(to)
         try:
             moment = datetime.fromisoformat(to)

@@ -17,9 +17,9 @@ from worker.kafka.topic_reader import Range
 
 EARLIEST, LATEST = "earliest", "latest"
 
-_AGO = re.compile(r"-(\d{1,6})([smhdw])")
+_AGO = re.compile(r"-(\d{1,6})([smhdw])", re.ASCII)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_PLACES = re.compile(r"\d+:\d+(,\d+:\d+)*")
+_PLACES = re.compile(r"\d+:\d+(,\d+:\d+)*", re.ASCII)
 _FORMS = "write earliest, latest, 2026-01-31T12:00:00Z, -7d (s, m, h, d, w), an offset, or 0:100,1:250"
 
 
@@ -49,7 +49,7 @@ def parse_bound(text: str, option: str, now: datetime) -> Bound:
     """``option`` is for messages. Raises FatalError for text that says no place."""
     if text in (EARLIEST, LATEST):
         return Bound(edge=text)
-    if text.isdigit():
+    if text.isascii() and text.isdigit():
         return Bound(offset=int(text))
     if _PLACES.fullmatch(text):
         pairs = [one.partition(":") for one in text.split(",")]
@@ -57,16 +57,18 @@ def parse_bound(text: str, option: str, now: datetime) -> Bound:
         if len(offsets) < len(pairs):
             raise FatalError(f"{option} {text}: names a partition twice")
         return Bound(offsets=offsets)
-    if ago := _AGO.fullmatch(text):
-        return Bound(moment=now - timedelta(**{_UNITS[ago[2]]: int(ago[1])}))
-    return Bound(moment=_moment(text, option))
-
-
-def _moment(text: str, option: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(text)
+        return Bound(moment=_moment(text, option, now))
     except ValueError:
         raise FatalError(f"{option} {text!r} is no place in a topic: {_FORMS}") from None
+    except OverflowError:
+        raise FatalError(f"{option} {text!r} lies outside of the years 1 to 9999: {_FORMS}") from None
+
+
+def _moment(text: str, option: str, now: datetime) -> datetime:
+    if ago := _AGO.fullmatch(text):
+        return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+    moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise FatalError(f"{option} {text!r} has no zone: write 2026-01-31T12:00:00Z")
     return moment.astimezone(UTC)
