@@ -199,6 +199,27 @@ async def test_unknown_outcome_drops_everything_and_rewinds() -> None:
     assert bench.metrics.snapshot()["redone_device_seconds"] == 1.0, "the first two were worked on in vain"
 
 
+@pytest.mark.parametrize("is_handing_over", [False, True])
+async def test_a_rewind_ends_a_revocation_that_waits(is_handing_over: bool) -> None:
+    """Nothing of before can be finished or committed any more; the group need not wait until the budget is spent."""
+    bench = Bench(policy=IntakePolicy(drain_seconds=600.0))
+    await bench.assign()
+    await bench.deliver(0, 1)
+    first, second = await bench.next(), await bench.next()
+    for journey in (first, second):
+        journey.flight.is_started = True
+        if is_handing_over:
+            bench.intake.starts.end(journey, has_result=False)
+    bench.ledger.outcomes.append(CommitOutcome.UNKNOWN)
+    revoked = asyncio.wrap_future(bench.intake.on_revoked([0], is_lost=False))
+    if not is_handing_over:
+        await settle()
+        await bench.finish(first)
+    async with asyncio.timeout(2):
+        await revoked
+    assert bench.doors.num_rewinds == 1
+
+
 async def test_suspect_waits_until_it_has_the_process_to_itself() -> None:
     """After three deaths: first everything else ends, then its name is committed, then it runs, then the next."""
     bench = Bench()

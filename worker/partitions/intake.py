@@ -213,7 +213,7 @@ class Intake:
             _, late = await asyncio.wait(idle, timeout=drain_seconds)
             for waiter in late:
                 waiter.cancel()
-            await self._hand_over(held)
+            await self._hand_over([partition for partition in held if partition in self.partitions])
         for partition in held:
             log.info("partition.revoked", partition=partition.number, lost=is_lost, dropped=partition.num_uncommitted)
             self._drop(partition.number)
@@ -239,5 +239,7 @@ class Intake:
         self._lonely_runs.forget(partition)
         self._backlogs.forget(partition)
         cancel(partition.journeys)
+        partition.idle.set()  # a revocation under way waits for nothing more: it was rewound meanwhile
+        partition.written.set()
         if partition.search is not None:
             partition.search.cancel()
