@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, BinaryIO, NoReturn, TextIO, cast
+from typing import IO, Annotated, BinaryIO, NoReturn, TextIO, cast
 
 import typer
 
 from worker.commands.shared import kafka_settings_of, plain_errors, settings_of
+from worker.errors import FatalError
 from worker.machine.quick_imports import quick_imports
 from worker.telemetry.logs import configure_logging
 
@@ -58,12 +60,21 @@ def tag(
     settings = settings_of(context)
     with plain_errors(), ExitStack() as files:
         lines = sys.stdin.buffer if source == "-" else files.enter_context(Path(source).open("rb"))
+        _refuse_same_file(lines, out)
         sink = sys.stdout if out == "-" else files.enter_context(Path(out).open("w", encoding="utf-8"))
         with quick_imports():
             from worker.tag_lines import tag_file
 
         counts = tag_file(settings, cast(BinaryIO, lines), cast(TextIO, sink))
         typer.echo(f"tagged {counts.tagged:,}, rejected {counts.rejected:,}", err=True)
+
+
+def _refuse_same_file(lines: IO[bytes], out: str) -> None:
+    """Opened for writing it would be empty before its first line is read."""
+    if out == "-" or not Path(out).is_file():
+        return
+    if os.path.samestat(os.fstat(lines.fileno()), Path(out).stat()):
+        raise FatalError(f"--out {out} is the file that is read, and would be empty by then; write to another")
 
 
 def demo(
