@@ -80,6 +80,11 @@ def millis_of(time: datetime) -> int:
     return (time - _EPOCH) // timedelta(milliseconds=1)
 
 
+def asked_millis_of(time: datetime) -> int:
+    """The same to ask a broker with, which takes a negative number for something else: -1 for the newest record."""
+    return max(0, millis_of(time))
+
+
 @lru_cache(maxsize=256)
 def rfc3339(time: datetime) -> str:
     """The time as RFC 3339 in UTC with ``Z``: milliseconds, or microseconds where there are any."""

@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, ConsumerGroupState, KafkaException, TopicP
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from schemas.deadletter import asked_millis_of
 from worker.errors import FatalError
 from worker.kafka.broker_check import settings_in_force
 from worker.kafka.config import client_config
@@ -145,7 +146,7 @@ class Admin:
             ) from None
         if moment.tzinfo is None:
             raise FatalError(f"--to {to!r}: the time has no zone; write 2026-01-31T12:00:00Z")
-        wanted = TopicPartition(self._kafka.input_topic, number, int(moment.timestamp() * 1000))
+        wanted = TopicPartition(self._kafka.input_topic, number, asked_millis_of(moment))
         found = consumer.offsets_for_times([wanted], timeout=_SECONDS)[0].offset
         return int(found) if found >= 0 else high
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from confluent_kafka import Consumer as KafkaConsumer
 from confluent_kafka import KafkaException, TopicPartition
 
+from schemas.deadletter import asked_millis_of
 from worker.kafka.topic_reader import Range
 from worker.partitions.assignment import ConsumePolicy
 
@@ -57,6 +58,6 @@ def _first_offset(kafka: KafkaConsumer, policy: ConsumePolicy, place: TopicParti
     start_at = policy.start_at
     if not isinstance(start_at, datetime):
         return low if start_at == "earliest" else high
-    wanted = TopicPartition(place.topic, place.partition, int(start_at.timestamp() * 1000))
+    wanted = TopicPartition(place.topic, place.partition, asked_millis_of(start_at))
     found = kafka.offsets_for_times([wanted], timeout=policy.lookup_seconds)[0]
     return int(found.offset) if found.offset >= 0 else high

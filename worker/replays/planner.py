@@ -10,7 +10,7 @@ from typing import Any
 from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # no __all__
 
-from schemas.deadletter import millis_of
+from schemas.deadletter import asked_millis_of
 from worker.errors import FatalError
 from worker.kafka.topic_reader import Range, TopicReader
 from worker.replays.bounds import Bound, Found, Log, choose_partitions, freeze, parse_bound
@@ -61,7 +61,7 @@ class Planner:
     def _look_up(self, bound: Bound, partitions: list[int]) -> Found:
         if bound.moment is None:
             return {}
-        return self._offsets(OffsetSpec.for_timestamp(millis_of(bound.moment)), partitions)
+        return self._offsets(OffsetSpec.for_timestamp(asked_millis_of(bound.moment)), partitions)
 
     def _offsets(self, spec: OffsetSpec, partitions: list[int]) -> dict[int, int | None]:
         asked = self._admin.list_offsets(
