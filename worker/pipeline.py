@@ -364,8 +364,7 @@ class Pipeline:
             with self._committer.expecting(finished.num_bytes + flight.record.num_bytes):
                 await journey.turn.wait()
             self._committer.add(finished)
-            is_dead = finished.reason is not None
-            self._storm.ended(self._loop.time(), is_dead=is_dead, is_probe=flight.is_probe)
+            self._storm.ended(self._loop.time(), finished.reason, is_probe=flight.is_probe)
             journey.has_result = True
         except TurnLostError:
             log.debug("journey.given_up", offset=journey.origin.offset)

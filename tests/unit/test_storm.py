@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from schemas.deadletter import Reason
 from worker.flow.storm import StormBreaker, StormPolicy
 
+DEAD = Reason.HTTP_ERROR
 POLICY = StormPolicy(window=10, ratio=0.8, consecutive=5, probe_seconds=2.0, max_probe_seconds=8.0)
 
 
@@ -11,7 +13,7 @@ def opened() -> StormBreaker:
     """A breaker that has just opened, at 0 s."""
     breaker = StormBreaker(POLICY)
     for _ in range(5):
-        breaker.ended(0.0, is_dead=True)
+        breaker.ended(0.0, DEAD)
     return breaker
 
 
@@ -20,7 +22,7 @@ def test_calm_lets_everything_start() -> None:
     breaker = StormBreaker(POLICY)
     for number in range(100):
         breaker.started()
-        breaker.ended(0.0, is_dead=number % 4 == 0)
+        breaker.ended(0.0, None if number % 4 else DEAD)
     assert breaker.opens_in(0.0) == 0.0
 
 
@@ -34,8 +36,8 @@ def test_dead_letters_in_a_row_open_it() -> None:
 def test_ratio_opens_it() -> None:
     """Eight of ten, never five in a row."""
     breaker = StormBreaker(POLICY)
-    for is_dead in (True, True, True, True, False, True, True, True, True, False):
-        breaker.ended(0.0, is_dead=is_dead)
+    for reason in (DEAD, DEAD, DEAD, DEAD, None, DEAD, DEAD, DEAD, DEAD, None):
+        breaker.ended(0.0, reason)
     assert breaker.is_open
 
 
@@ -55,7 +57,7 @@ def test_failed_probe_waits_longer() -> None:
     """Each doubles the wait, up to its bound."""
     breaker, now, waits = opened(), 2.0, []
     for _ in range(4):
-        breaker.ended(now, is_dead=True, is_probe=breaker.started())
+        breaker.ended(now, DEAD, is_probe=breaker.started())
         waits.append(breaker.opens_in(now))
         now += waits[-1] or 0
     assert waits == [4.0, 8.0, 8.0, 8.0]
@@ -64,23 +66,23 @@ def test_failed_probe_waits_longer() -> None:
 def test_good_probe_closes_it() -> None:
     """And the storm's outcomes are forgotten, so that one more failure does not open it again."""
     breaker = opened()
-    breaker.ended(2.0, is_dead=False, is_probe=breaker.started())
-    breaker.ended(2.0, is_dead=True)
+    breaker.ended(2.0, None, is_probe=breaker.started())
+    breaker.ended(2.0, DEAD)
     assert breaker.opens_in(2.0) == 0.0
 
 
 def test_outcomes_of_before_are_no_probe() -> None:
     """Listings that were under way when it opened neither close it nor lengthen the wait, nor while a probe runs."""
     breaker = opened()
-    breaker.ended(0.5, is_dead=False)
-    breaker.ended(0.6, is_dead=True)
+    breaker.ended(0.5, None)
+    breaker.ended(0.6, DEAD)
     assert breaker.opens_in(1.0) == 1.0
     is_probe = breaker.started()
-    breaker.ended(2.1, is_dead=False)
-    breaker.ended(2.2, is_dead=True)
+    breaker.ended(2.1, None)
+    breaker.ended(2.2, DEAD)
     assert breaker.is_open
     assert breaker.opens_in(2.3) is None
-    breaker.ended(2.4, is_dead=False, is_probe=is_probe)
+    breaker.ended(2.4, None, is_probe=is_probe)
     assert not breaker.is_open
 
 
@@ -88,5 +90,24 @@ def test_zero_switches_it_off() -> None:
     """Both settings at 0: a topic of nothing but rubbish is drained into dead letters."""
     breaker = StormBreaker(StormPolicy(window=10, ratio=0, consecutive=0))
     for _ in range(1000):
-        breaker.ended(0.0, is_dead=True)
+        breaker.ended(0.0, DEAD)
     assert not breaker.is_open
+
+
+def test_tombstones_are_nobodys_fault() -> None:
+    """A night's deletions in a compacted topic open nothing, and between failures they hide none."""
+    breaker = StormBreaker(POLICY)
+    for _ in range(1000):
+        breaker.ended(0.0, Reason.TOMBSTONE)
+    assert not breaker.is_open
+    for _ in range(5):
+        breaker.ended(0.0, DEAD)
+        breaker.ended(0.0, Reason.TOMBSTONE)
+    assert breaker.is_open
+
+
+def test_a_tombstone_is_no_probe() -> None:
+    """It tells neither that all is well nor that it is not: the next record is the probe, at once."""
+    breaker = opened()
+    breaker.ended(2.0, Reason.TOMBSTONE, is_probe=breaker.started())
+    assert breaker.is_open and breaker.opens_in(2.0) == 0.0

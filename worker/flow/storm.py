@@ -4,12 +4,17 @@ An image host's certificate expires, a deployment breaks the model: each record 
 together say that the fault is here. The breaker opens when too many of the last outcomes, or too many in a row, were
 dead letters. While it is open one record at a time is let through as a probe, ever less often; a probe that is tagged
 closes it.
+
+Tombstones do not count. A compacted topic may hold a night's worth of them in a row; they say themselves that nothing
+is there to be tagged, and whatever is broken here has no part in it.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+
+from schemas.deadletter import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +56,14 @@ class StormBreaker:
         if is_probe:
             self._is_probing = False
 
-    def ended(self, now: float, *, is_dead: bool, is_probe: bool = False) -> None:
-        """A record ended. One that was under way when it opened neither closes it nor lengthens the wait."""
+    def ended(self, now: float, reason: Reason | None, *, is_probe: bool = False) -> None:
+        """A record ended, as a dead letter for ``reason`` or, None, with results. One that was under way when it opened
+        neither closes it nor lengthens the wait.
+        """
+        if reason is Reason.TOMBSTONE:
+            self.given_up(is_probe=is_probe)
+            return
+        is_dead = reason is not None
         self._last.append(is_dead)
         self._in_a_row = self._in_a_row + 1 if is_dead else 0
         if is_probe and self._is_probing:
