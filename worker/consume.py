@@ -47,6 +47,7 @@ class Consumer:
         self._held: dict[int, Held] = {}
         self._has_to_seek = False  # some partition is being rewound, or has to be told where to go
         self._ended: list[int] = []  # to be told after this turn's records
+        self._caught_up: dict[int, int] = {}  # the same, with the position
         self._epoch = 0
         self.group_metadata: Any = None  # refreshed on every turn; opaque to everyone but the producer
         self._connection = Connection()
@@ -189,14 +190,19 @@ class Consumer:
                 self._kafka.pause([TopicPartition(self._policy.topic, partition)])
                 self._listener.on_end(partition, held.epoch)
         self._ended.clear()
+        for partition, position in self._caught_up.items():
+            if (held := self._held.get(partition)) is not None and held.is_read:
+                self._listener.on_caught_up(partition, held.epoch, position)
+        self._caught_up.clear()
 
     def _on_message_error(self, message: Message, error: KafkaError) -> None:
         partition = message.partition() or 0
         if error.fatal():
             raise FatalError(f"the Kafka client gave up: {error.str()}")
         if error.code() == KafkaError._PARTITION_EOF:
-            if (held := self._held.get(partition)) is not None:
-                self._has_reached_bound(partition, held, message.offset() or 0)
+            held, position = self._held.get(partition), message.offset() or 0
+            if held is not None and held.is_read and not self._has_reached_bound(partition, held, position):
+                self._caught_up[partition] = position
         elif error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
             self._stop_partition(partition, f"offset {message.offset()} is not in the log: {error.str()}")
         elif error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED):

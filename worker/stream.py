@@ -91,7 +91,7 @@ class Connector:
         find = backfill.find_superseded if backfill else None
         intake = Intake(topics.input, IntakePolicy(drain_seconds=drain_seconds), _failing(failed), find)
         policy = ConsumePolicy(topics.input, kafka.start_time, bounds=backfill.ranges if backfill else None)
-        consumer = Consumer(consumer_config(kafka, tells_end=backfill is not None), policy, intake)
+        consumer = Consumer(consumer_config(kafka), policy, intake)
         intake.consumer = consumer
         publisher = self._publisher(consumer, record_bytes)
         await publisher.start()

@@ -180,6 +180,9 @@ class Assignments:
     def on_end(self, partition: int, epoch: int) -> None:
         """See `Listener`."""
 
+    def on_caught_up(self, partition: int, epoch: int, position: int) -> None:
+        """See `Listener`."""
+
     def on_revoked(self, partitions: Sequence[int], *, is_lost: bool) -> Future[None]:
         """See `Listener`."""
         return taken(())

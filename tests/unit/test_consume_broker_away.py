@@ -68,6 +68,9 @@ class Heard:
     def on_end(self, partition: int, epoch: int) -> None:
         """No end here."""
 
+    def on_caught_up(self, partition: int, epoch: int, position: int) -> None:
+        """See `Listener`."""
+
     def on_revoked(self, partitions: Sequence[int], *, is_lost: bool) -> Future[None]:
         """Nothing to drain."""
         done: Future[None] = Future()

@@ -220,6 +220,31 @@ async def test_a_rewind_ends_a_revocation_that_waits(is_handing_over: bool) -> N
     assert bench.doors.num_rewinds == 1
 
 
+async def test_the_end_of_a_log_is_committed_though_no_record_lies_there() -> None:
+    """Else it is lag for ever, and once it has expired the committed offset is outside of the log."""
+    bench = Bench()
+    await bench.assign()
+    await bench.deliver(0)
+    journey = await bench.next()
+    num_commits = len(bench.ledger.commits)
+    bench.intake.on_caught_up(0, 1, 2)
+    await settle()
+    assert len(bench.ledger.commits) == num_commits, "the result that is left will say it"
+    await bench.finish(journey)
+    assert bench.ledger.committed[0][0] == 2
+    bench.intake.on_caught_up(0, 1, 4)
+    await settle()
+    assert bench.ledger.committed[0][0] == 4, "no result is left"
+    num_commits = len(bench.ledger.commits)
+    for epoch, position in ((1, 4), (0, 9)):
+        bench.intake.on_caught_up(0, epoch, position)
+    await settle()
+    assert len(bench.ledger.commits) == num_commits, "nothing has moved, or it is of an assignment of before"
+    await bench.deliver(4)
+    await bench.finish(await bench.next())
+    assert bench.ledger.committed[0][0] == 5
+
+
 async def test_suspect_waits_until_it_has_the_process_to_itself() -> None:
     """After three deaths: first everything else ends, then its name is committed, then it runs, then the next."""
     bench = Bench()

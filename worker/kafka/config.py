@@ -20,8 +20,8 @@ def client_config(kafka: KafkaSettings) -> dict[str, Any]:
     }
 
 
-def consumer_config(kafka: KafkaSettings, *, tells_end: bool = False) -> dict[str, Any]:
-    """The stream's consumer. ``tells_end``: it hears of a partition's end, as a replay must."""
+def consumer_config(kafka: KafkaSettings) -> dict[str, Any]:
+    """The stream's consumer."""
     config = {
         **client_config(kafka),
         # A few seconds' work per partition is enough; the default of 100,000 hides lag and costs memory.
@@ -34,7 +34,7 @@ def consumer_config(kafka: KafkaSettings, *, tells_end: bool = False) -> dict[st
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "isolation.level": "read_committed",
-        "enable.partition.eof": tells_end,
+        "enable.partition.eof": True,  # a replay ends there, and what lies there need not be records
         "auto.offset.reset": "error",  # a lost offset must stop the partition, not restart it somewhere
     }
     if kafka.group_protocol == "classic":

@@ -57,6 +57,9 @@ class Listener(Protocol):
     def on_end(self, partition: int, epoch: int) -> None:
         """Every record before the bound was handed over: the position has reached it."""
 
+    def on_caught_up(self, partition: int, epoch: int, position: int) -> None:
+        """Every record before the position was handed over: the log's end, for now."""
+
     def on_revoked(self, partitions: Sequence[int], *, is_lost: bool) -> Future[None]:
         """These partitions go. Done when what could be finished is committed; ``is_lost``: nothing may be committed."""
         ...

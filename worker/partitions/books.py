@@ -47,9 +47,14 @@ class Books:
         if partition.lacks_last_commit:
             self.want_mark(partition)
 
+    def want_position(self, partition: Partition) -> None:
+        """Commit where it stands, unless a result is left to carry that. Its records need not wait for it."""
+        self._unmarked.add(partition)
+        self.wake.set()
+
     def to_mark(self) -> list[Partition]:
-        """Partitions whose mark must be committed, with or without results."""
-        self._unmarked = {p for p in self._unmarked if not p.is_marked and p in self._partitions}
+        """Partitions whose mark or position must be committed, with or without results."""
+        self._unmarked = {p for p in self._unmarked if p in self._partitions and (p.lacks_position or not p.is_marked)}
         return sorted(self._unmarked, key=lambda partition: partition.number)
 
     # ---- a transaction, from its results to their commit --------------------------------------------------------

@@ -82,6 +82,10 @@ class Intake:
         """See `Listener`."""
         self._loop.call_soon_threadsafe(self._reach_bound, partition, epoch)
 
+    def on_caught_up(self, partition: int, epoch: int, position: int) -> None:
+        """See `Listener`."""
+        self._loop.call_soon_threadsafe(self._pass_end, partition, epoch, position)
+
     def on_revoked(self, partitions: Sequence[int], *, is_lost: bool) -> Future[None]:
         """See `Listener`."""
         return asyncio.run_coroutine_threadsafe(self._revoke(partitions, is_lost=is_lost), self._loop)
@@ -114,6 +118,16 @@ class Intake:
         partition.has_ended = True
         partition.ledger.pass_to(partition.bound)
         self.books.want_end(partition)
+
+    def _pass_end(self, number: int, epoch: int, position: int) -> None:
+        """Markers of transactions and aborted records at the log's end are behind us: say so, though no result comes of
+        them. Else they look like lag, and once they have expired, like records that were lost.
+        """
+        partition = self.partitions.get(number)
+        if partition is None or partition.epoch != epoch or position <= partition.ledger.next_offset:
+            return
+        partition.ledger.pass_to(position)
+        self.books.want_position(partition)
 
     def _tell_paused(self, partition: Partition, is_paused: bool) -> None:
         (self.consumer.pause if is_paused else self.consumer.resume)([partition.number])

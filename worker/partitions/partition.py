@@ -90,6 +90,11 @@ class Partition:
         bound = self.bound
         return self.has_ended and bound is not None and self.committed_offset < bound <= self.ledger.committable
 
+    @property
+    def lacks_position(self) -> bool:
+        """Is everything that came done, and what is committed lies before?"""
+        return self.committed_offset < self.ledger.committable == self.ledger.next_offset
+
     def start(self, journey: Journey) -> None:
         """One of its records is under way from now on."""
         self.quarantine.start(journey.origin.offset)
