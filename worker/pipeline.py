@@ -107,7 +107,8 @@ class Tagger:
             flight.enter(Stage.FETCH)
             fetched = await self._fetch_all(listing.image_urls, flight, held_bytes)
             flight.enter(Stage.DECODE)
-            images = await _all([self._decode(one, held_bytes, held_pixels) for one in fetched])
+            # None of their bytes stays here: what a decoded picture has given back would be held on, and not count.
+            images = await _all([self._decode(fetched.pop(0), held_bytes, held_pixels) for _ in listing.image_urls])
             check_usable(listing, images)
             flight.enter(Stage.INFER)
             async with self._started:
@@ -123,9 +124,7 @@ class Tagger:
 
     # ---- fetch → decode -----------------------------------------------------------------------------------------
 
-    async def _fetch_all(
-        self, urls: Sequence[str], flight: Flight, held: Lease
-    ) -> Sequence[FetchedImage | FailedImage]:
+    async def _fetch_all(self, urls: Sequence[str], flight: Flight, held: Lease) -> list[FetchedImage | FailedImage]:
         """All of a listing's pictures. None is decoded before the slowest is there: pixels are too dear to hold."""
         waiting = list(urls)
 
@@ -226,7 +225,7 @@ class Tagger:
         return Outcome(item.record, listing.listing_id, item, tags, texts, tuple(prices))
 
 
-async def _all(works: Sequence[Coroutine[object, object, T]]) -> Sequence[T]:
+async def _all(works: Sequence[Coroutine[object, object, T]]) -> list[T]:
     """What comes of all, side by side. Most listings have one picture, which needs no task of its own."""
     return [await works[0]] if len(works) == 1 else await asyncio.gather(*works)
 

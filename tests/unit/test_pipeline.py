@@ -10,6 +10,7 @@ from dataclasses import astuple
 from typing import Any, cast
 
 import numpy as np
+import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from model.stand_in import StandInPredictor
@@ -108,16 +109,37 @@ class Decodes:
         return DecodedImage(fetched.url, fetched.sha256, 8, 8, pixels, pixels)
 
 
-def pictures_alive() -> int:
-    """Decoded pictures that somebody still holds."""
+def pictures_alive(kind: type[DecodedImage | FetchedImage] = DecodedImage) -> int:
+    """Pictures that somebody still holds."""
     gc.collect()
-    return sum(type(one) is DecodedImage for one in gc.get_objects())  # isinstance would wake objects that warn
+    return sum(type(one) is kind for one in gc.get_objects())  # isinstance would wake objects that warn
 
 
 def of_one_key(offset: int, url: str) -> Record:
     """An update of the same listing."""
     value = json.dumps({"listing_id": "a", "title": "chair", "image_urls": [url]}).encode()
     return Record(b"a", value, (), Origin("in", 0, offset, 0, 1))
+
+
+@pytest.mark.parametrize("num_pictures", [1, 3])
+async def test_listings_past_decoding_hold_no_bodies(num_pictures: int) -> None:
+    """Bodies are paid for until pixels are: what a listing holds while it waits for the device is counted."""
+    before, tagger = pictures_alive(FetchedImage), tagger_of(cast(Fetcher, Hosts()), cast(Decoder, Decodes()))
+    urls = [f"http://shop.example/{number}.jpg" for number in range(num_pictures)]
+    value = json.dumps({"listing_id": "a", "title": "chair", "image_urls": urls}).encode()
+    flight = Flight(Record(b"a", value, (), None), 0.0)
+    for _ in range(Limits().max_started):
+        await tagger._started.acquire()
+    tagging = asyncio.create_task(tagger.tag(flight))
+
+    async def waits_for_the_device() -> bool:
+        return flight.stage is Stage.INFER
+
+    await until(waits_for_the_device)
+    held = pictures_alive(FetchedImage) - before
+    tagging.cancel()
+    await asyncio.wait([tagging])
+    assert held == 0
 
 
 async def test_results_that_wait_for_their_turn_hold_no_pictures() -> None:
