@@ -22,6 +22,8 @@ from worker.outcome import Outcome
 from worker.pipeline import Tagger
 from worker.settings import Settings
 
+Answer = tuple[dict[str, Any], bool]  # a line, and whether it holds tags
+
 
 @dataclass(slots=True)
 class Counts:
@@ -44,8 +46,8 @@ async def _tag_file(settings: Settings, source: BinaryIO, sink: TextIO) -> Count
         built = await build_tagger(settings, ShippedModels(settings), Metrics(), exits)
         loops = [asyncio.create_task(built.batches.run())]
         try:
-            async for outcome in tag_in_order(built.tagger, source, built.limits.max_listings, loops):
-                line, is_tagged = to_line(outcome, built.info)
+            answers = tag_in_order(built.tagger, built.info, source, built.limits.max_listings, loops)
+            async for line, is_tagged in answers:
                 sink.write(json.dumps(line, ensure_ascii=False) + "\n")
                 counts.tagged += is_tagged
                 counts.rejected += not is_tagged
@@ -57,16 +59,16 @@ async def _tag_file(settings: Settings, source: BinaryIO, sink: TextIO) -> Count
 
 
 async def tag_in_order(
-    tagger: Tagger, lines: Iterable[bytes], max_in_flight: int, loops: Iterable[asyncio.Task[None]]
-) -> AsyncIterator[Outcome]:
-    """Outcomes in the order of the lines, several lines in flight. A loop that dies raises here what it died of."""
-    waiting: deque[asyncio.Task[Outcome]] = deque()
+    tagger: Tagger, info: ModelInfo, lines: Iterable[bytes], max_in_flight: int, loops: Iterable[asyncio.Task[None]]
+) -> AsyncIterator[Answer]:
+    """Answers in the order of the lines, several lines in flight. A loop that dies raises here what it died of."""
+    waiting: deque[asyncio.Task[Answer]] = deque()
     source = iter(lines)
     now = asyncio.get_running_loop().time
     while True:
         while len(waiting) < max_in_flight and (line := await asyncio.to_thread(next, source, None)) is not None:
             record = Record(None, line.rstrip(b"\r\n"), (), None)
-            waiting.append(asyncio.create_task(tagger.tag(Flight(record, now()))))
+            waiting.append(asyncio.create_task(_answer(tagger, info, Flight(record, now()))))
             if waiting[0].done():
                 break
         if not waiting:
@@ -79,7 +81,12 @@ async def tag_in_order(
         yield await first
 
 
-def to_line(outcome: Outcome, info: ModelInfo) -> tuple[dict[str, Any], bool]:
+async def _answer(tagger: Tagger, info: ModelInfo, flight: Flight) -> Answer:
+    """All that is kept of a line until those before it are done, which may take minutes: pixels are dear."""
+    return to_line(await tagger.tag(flight), info)
+
+
+def to_line(outcome: Outcome, info: ModelInfo) -> Answer:
     """The line for an outcome, and whether it holds tags."""
     if outcome.error is None:
         assert outcome.item is not None and outcome.tags is not None  # noqa: S101  # no error: both are there

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from schemas.deadletter import Reason, Stage
+from schemas.listing import ListingCreated
+from tests.polling import until
 from tests.program import hangtag
 from tests.unit.enrich_samples import INFO
+from tests.unit.test_pipeline import Decodes, pictures_alive
 from worker.errors import RejectedError
-from worker.item import Record
+from worker.item import FetchedImage, Flight, Item, Record
 from worker.outcome import Outcome
 from worker.parse import parse
-from worker.tag_lines import to_line
+from worker.pipeline import Tagger
+from worker.tag_lines import tag_in_order, to_line
 
 
 @pytest.mark.parametrize(
@@ -36,6 +43,38 @@ def test_a_line_that_breaks_the_schema_is_answered_by_its_id(line: bytes, listin
     answer, is_tagged = to_line(Outcome(record, None, error=caught.value), INFO)
     assert (answer["listing_id"], is_tagged) == (listing_id, False)
     assert json.dumps(answer, ensure_ascii=False).encode()
+
+
+class Rejects:
+    """A tagger that decodes a picture for each listing and rejects it, but for the first, which it never ends."""
+
+    def __init__(self) -> None:
+        self.num_ended = 0
+
+    async def tag(self, flight: Flight) -> Outcome:
+        """See `Tagger`."""
+        if flight.record.value == b"first":
+            await asyncio.get_running_loop().create_future()
+        self.num_ended += 1
+        picture = await Decodes().decode(FetchedImage("http://shop.example/a.jpg", b"x", "0" * 64))
+        item = Item(flight.record, ListingCreated(listing_id="a"), (picture,))
+        return Outcome(flight.record, "a", item, error=RejectedError(Reason.MODEL_FAILED, Stage.INFER, "no"))
+
+
+async def test_answers_that_wait_for_an_earlier_line_hold_no_pictures() -> None:
+    """A host may keep the first line waiting for minutes, with hundreds behind it."""
+    before, tagger = pictures_alive(), Rejects()
+    answers = tag_in_order(cast(Tagger, tagger), INFO, [b"first", *[b"later"] * 5], 10, [])
+    asking = asyncio.ensure_future(anext(answers))
+
+    async def all_but_one_ended() -> bool:
+        return tagger.num_ended == 5
+
+    await until(all_but_one_ended)
+    held = pictures_alive() - before
+    asking.cancel()
+    await asyncio.wait([asking])
+    assert held == 0
 
 
 def test_the_file_that_is_read_is_not_written_over(tmp_path: Path) -> None:
