@@ -39,14 +39,16 @@ class Letters:
         self.stream.create()
         self.servers = servers
 
-    def put(self, count: int, told: DeadLetterHeaders = LETTER, *, first: int = 0, key: str = "") -> None:
+    def put(
+        self, count: int, told: DeadLetterHeaders = LETTER, *, first: int = 0, key: str = "", has_key: bool = True
+    ) -> None:
         """Dead letters for original records ``first`` onwards of partition 0."""
         producer = Producer({"bootstrap.servers": self.servers, "partitioner": "murmur2_random"})
         for number in range(first, first + count):
             source = replace(told.source, topic=self.stream.topics.input, offset=number)
             headers: Any = [("ce_id", b"mine"), *replace(told, source=source).to_headers()]
-            name = key or f"key-{number}"
-            producer.produce(self.stream.topics.dead_letter, b'{"title": "t"}', name.encode(), headers=headers)
+            name = (key or f"key-{number}").encode() if has_key else None
+            producer.produce(self.stream.topics.dead_letter, b'{"title": "t"}', name, headers=headers)
             producer.poll(0)
         assert producer.flush(30) == 0
 
@@ -182,6 +184,17 @@ def test_guards_leave_alone_what_should_be(kafka: Server) -> None:
     assert letters.outcomes("--include-superseded")["redriven"] == 1
     letters.put(1, there, first=at.offset + 1, key="twice")
     assert letters.outcomes()["redriven"] == 1, "what came again by a redrive supersedes nothing newer"
+
+
+def test_letters_without_a_key_supersede_each_other_never(kafka: Server) -> None:
+    """Nothing says that they are of the same listing: each goes through again, whatever came later."""
+    letters = Letters(kafka.address)
+    producer = Producer({"bootstrap.servers": letters.servers})
+    for key in (None, None, b"", None):
+        producer.produce(letters.stream.topics.input, b"{}", key, 0)
+    assert producer.flush(30) == 0
+    letters.put(3, has_key=False)
+    assert letters.outcomes() == {"redriven": 3}
 
 
 def test_window_of_time_and_one_letter_whole(kafka: Server) -> None:

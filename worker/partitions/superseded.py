@@ -48,7 +48,8 @@ def find_superseded(first: int, end: int, read: Callable[[], Iterable[Keyed]], m
     """The records in ``[first, end)`` that are not the newest of their key.
 
     ``read`` gives all records from ``first`` to where later ones count, in offset order, again at each call. The newest
-    is the one with the highest rank, and of two with the same the later. A record without a key is never superseded.
+    is the one with the highest rank, and of two with the same the later. A record without a key, or with an empty one,
+    is never superseded.
     """
     found = Superseded(first, end)
     shares = [(0, 1)]  # of the digests: remainder and modulus
@@ -58,7 +59,7 @@ def find_superseded(first: int, end: int, read: Callable[[], Iterable[Keyed]], m
         newest: dict[bytes, tuple[int, int]] = {}
         for record in read():
             found.num_records += is_first_pass and record.offset < end
-            if record.key is None or _number(digest := _digest(record.key)) % modulus != remainder:
+            if not record.key or _number(digest := _digest(record.key)) % modulus != remainder:
                 continue
             _enter(newest, digest, record, found)
             while len(newest) > max_keys:

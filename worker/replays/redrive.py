@@ -188,10 +188,11 @@ class Redrive:
         return {(c.partition, c.offset) for c in chosen if newest.get((c.partition, c.key), -1) > c.offset}
 
     def _choose(self, ranges: Mapping[int, Range]) -> Iterator[_Chosen]:
+        """Those with a key: without one, or with an empty one, no record is of the same listing as another."""
         for message in self._reader.read(self._topics.dead_letter, ranges):
             letter = to_letter(message)
             is_new = not self._ledgers[letter.partition].is_finished(letter.offset)
-            if self._judge(letter, is_new=is_new) is None and letter.told is not None:
+            if letter.key and self._judge(letter, is_new=is_new) is None and letter.told is not None:
                 yield _Chosen(letter.key, letter.told.source.partition, letter.told.source.offset)
 
     # ---- sending ------------------------------------------------------------------------------------------------
