@@ -18,14 +18,19 @@ _BAR_LEVEL = 250  # letterbox bars are 255, a little less after JPEG
 _SAME = 7.0  # CIELAB distance at which a pixel joined to the border still is background
 _EXACT = 2.5  # and at which it is background even when the product encloses it
 _MIN_FOREGROUND = 0.03
+_MIN_WHITE = 0.15  # of what is left without bars, and of its border's upper and lower half, around a cut-out product
 
 
 @dataclass(frozen=True, slots=True)
 class Foreground:
-    """A picture made small, without letterbox bars: colours (H, W, 3) in CIELAB, and where the product is (H, W)."""
+    """A picture made small, without letterbox bars: colours (H, W, 3) in CIELAB, and where the product is (H, W).
+
+    ``is_cut_out``: pure white surrounds the product, so what was cut off with the bars was its backdrop as well.
+    """
 
     lab: Lab
     mask: Mask
+    is_cut_out: bool = False
 
     @property
     def colors(self) -> Lab:
@@ -44,7 +49,7 @@ def find_foreground(pixels: Pixels) -> Foreground | None:
         return None
     inner, is_studio = _without_bars(_subsample(pixels))
     lab = rgb_to_lab(inner)
-    return Foreground(lab, foreground_mask(lab, is_studio))
+    return Foreground(lab, foreground_mask(lab, is_studio), _is_cut_out(inner))
 
 
 def rgb_to_lab(rgb: Pixels) -> Lab:
@@ -93,7 +98,7 @@ def _subsample(pixels: Pixels) -> Pixels:
 
 def _without_bars(pixels: Pixels) -> tuple[Pixels, bool]:
     """The picture without white bars, and whether white stood on all four sides."""
-    dark = np.minimum(np.minimum(pixels[..., 0], pixels[..., 1]), pixels[..., 2]) < _BAR_LEVEL
+    dark = ~_white(pixels)
     rows = np.flatnonzero(dark.any(axis=1))
     columns = np.flatnonzero(dark.any(axis=0))
     if not len(rows):
@@ -101,6 +106,25 @@ def _without_bars(pixels: Pixels) -> tuple[Pixels, bool]:
     height, width = dark.shape
     inset = (rows[0], height - 1 - rows[-1], columns[0], width - 1 - columns[-1])
     return pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], min(inset) > 0
+
+
+def _white(pixels: Pixels) -> Mask:
+    """Where nothing was photographed, or so much light that it looks so."""
+    white: Mask = np.minimum(np.minimum(pixels[..., 0], pixels[..., 1]), pixels[..., 2]) >= _BAR_LEVEL
+    return white
+
+
+def _is_cut_out(inner: Pixels) -> bool:
+    """Of a picture without its bars: white beside the product above and below. A bright sky is above alone, and what
+    photos of rooms burn out is less.
+    """
+    white = _white(inner)
+    if white.mean() < _MIN_WHITE:
+        return False
+    middle = white.shape[0] // 2
+    upper = (white[0], white[:middle, 0], white[:middle, -1])
+    lower = (white[-1], white[middle:, 0], white[middle:, -1])
+    return all(np.concatenate(half).mean() > _MIN_WHITE for half in (upper, lower))
 
 
 def _border_color(lab: Lab) -> Lab | None:

@@ -14,7 +14,7 @@ from math import log1p, sqrt
 import numpy as np
 import numpy.typing as npt
 
-from model.colors.foreground import Foreground, Lab
+from model.colors.foreground import Foreground, Lab, Mask
 
 Floats = npt.NDArray[np.float32]
 
@@ -30,8 +30,8 @@ def ground_measures(foreground: Foreground | None) -> Floats:
     """(NUM_MEASURES,) shares as they are, distances as logarithms; zeros of an empty picture."""
     if foreground is None or min(foreground.lab.shape[:2]) < 2:
         return np.zeros(NUM_MEASURES, np.float32)
-    lab, mask = foreground.lab, foreground.mask
-    ring = _ring(*mask.shape)
+    lab, mask = _with_border(foreground)
+    ring = _ring(mask, _depth(*mask.shape))
     steps = _steps(lab[..., 0])
     of_ring = steps[ring]
     sides = _sides(lab)
@@ -54,13 +54,25 @@ def ground_measures(foreground: Foreground | None) -> Floats:
     )
 
 
+def _with_border(foreground: Foreground) -> tuple[Lab, Mask]:
+    """Its colours and where the product is; around one that was cut out the white once more, as a border, which went
+    with the letterbox bars: what is left of it touches the product on all sides.
+    """
+    if not foreground.is_cut_out:
+        return foreground.lab, foreground.mask
+    depth = _depth(*foreground.mask.shape) + 2  # the ring is deeper around more, and steps are seen across its edge
+    lab = np.pad(foreground.lab, ((depth, depth), (depth, depth), (0, 0)))
+    mask = np.pad(foreground.mask, depth)
+    lab[_ring(mask, depth), 0] = 100.0
+    return lab, mask
+
+
 def _depth(height: int, width: int) -> int:
     return max(1, round(_RING_SHARE * min(height, width)))
 
 
-def _ring(height: int, width: int) -> npt.NDArray[np.bool_]:
-    depth = _depth(height, width)
-    ring = np.ones((height, width), np.bool_)
+def _ring(mask: Mask, depth: int) -> Mask:
+    ring = np.ones_like(mask)
     ring[depth:-depth, depth:-depth] = False
     return ring
 

@@ -20,7 +20,7 @@ from model.training.picture_files import digests_of, load_pixels
 Floats = npt.NDArray[np.float32]
 Log = Callable[[str], None]
 
-_LAYOUT = 1  # of the measures: what the cache holds of another one is of no use
+_LAYOUT = 2  # of the measures: what the cache holds of another one is of no use
 
 
 def grounds_of(rows: Sequence[Row], framing: Framing, cache: Path, log: Log) -> GroundFeatures:

@@ -35,6 +35,28 @@ def test_colour_and_light_of_a_backdrop_make_no_difference(color: tuple[int, int
     assert off_border > 0.9
 
 
+def worn(seed: int) -> Pixels:
+    """A striped garment cut out on white, wider above than below, which the picture's lower edge cuts off."""
+    pixels = product(seed, backdrop=(255, 255, 255))
+    stripes = pixels[48, 30:66].copy()
+    pixels[:] = 255
+    pixels[10:, 30:66], pixels[20:50, 12:84] = stripes, stripes[:1]
+    return pixels
+
+
+def test_white_around_a_product_is_its_border() -> None:
+    """Also where white was cut off as if it were letterbox bars, so that the product touches what is left."""
+    _, off_border, near, nearish, far, spread, steps, steep, *_ = measures_of(worn(1))
+    assert (off_border, near, nearish, far, spread, steps, steep) == pytest.approx((1, 1, 1, 0, 0, 0, 0), abs=1e-5)
+
+
+def test_a_bright_sky_is_no_border() -> None:
+    """White above a street leaves its border uneven."""
+    pixels = street(1)
+    pixels[:40] = 255
+    assert measures_of(pixels)[2] < 0.9
+
+
 @given(st.integers(0, 10**6), st.integers(1, 64), st.integers(1, 64))
 @settings(max_examples=60, deadline=None)
 def test_measures_are_finite(seed: int, height: int, width: int) -> None:
