@@ -43,7 +43,7 @@ _PRICE_WORD = (
     r"(?:was|now|only|from|sale|price|rrp|msrp|uvp|statt|nur|jetzt|ab|prix|solde|antes|ahora|reg(?:\.|ular)?|special)"
 )
 _BARE = re.compile(
-    rf"^\s*(?:{_PRICE_WORD}[:\s]\s*)?"
+    rf"^\s*(?:{_PRICE_WORD}[:\s]?\s*){{0,2}}"  # "UVP7.49": blanks are lost in reading
     rf"(?P<number>\d{{1,6}}(?:[.,'’]\d{{3}}){{0,2}}(?:[.,]\d{{2}}|[.,]?[{RAISED}]{{2}}))\s*$",
     re.IGNORECASE,
 )
@@ -61,6 +61,7 @@ _MINOR = re.compile(
 _NO_STROKE = re.compile(r"(?<=[.,]\d\d)(?P<gap>\s?)z[tl](?!\w)|(?<=\d)(?P<blank>\s)z[tl](?!\w)")
 _TO_PLAIN = str.maketrans(RAISED, "0123456789")
 _FEWEST_FORINTS = 100  # "6 Ft" is a length
+_DATE = re.compile(r"(?P<day>0?[1-9]|[12]\d|3[01])\.(?P<month>0?[1-9]|1[0-2])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,8 @@ def _signed(text: str) -> Iterator[PriceForm]:
             continue
         if match["before"] and match["before"] in "$€£" and match.start() > end and text[match.start() - 1].isdigit():
             continue  # "1€5": whatever it is, not 5 €
+        if match["before"] == "Fr." and _is_date(match["first"], text[match.end() : match.end() + 1]):
+            continue
         currencies = candidates(match["before"] or match["after"] or "€")
         readings = tuple(read_number(match["first"] or match["second"] or match["third"], currencies[0]))
         if currencies == ("HUF",) and readings[0].amount < _FEWEST_FORINTS:
@@ -154,6 +157,12 @@ def _signed(text: str) -> Iterator[PriceForm]:
         yield PriceForm(currencies, readings, per, *match.span())
         if match["before"] and (upper := _TO.match(text, match.end())):
             yield from _other_end(upper, currencies, readings[0].amount, is_lower=False)
+
+
+def _is_date(number: str, behind: str) -> bool:
+    """``ab Fr. 14.11.`` is a Friday: francs have no point behind them, and no coin below five centimes."""
+    date = _DATE.fullmatch(number)
+    return date is not None and (behind == "." or int(date["month"]) % 5 > 0)
 
 
 def _other_end(

@@ -27,7 +27,7 @@ def read(text: str, hints: PriceHints = NOTHING) -> list[Price]:
         ("US$12.50", "12.50", "USD"), ("19,99 €", "19.99", "EUR"), ("€ 19,99", "19.99", "EUR"), ("£1,299.00", "1299.00", "GBP"),
         ("1.299,00 €", "1299.00", "EUR"), ("CHF 1'250.50", "1250.50", "CHF"), ("₹1,23,456", "123456", "INR"),
         ("4,980円", "4980", "JPY"), ("1 299,00 SEK", "1299.00", "SEK"), ("R$ 89,90", "89.90", "BRL"), ("HK$88", "88", "HKD"),
-        ("49 zł", "49", "PLN"), ("USD 20", "20", "USD"), ("599元", "599", "CNY"), ("19,- €", "19", "EUR"),
+        ("49 zł", "49", "PLN"), ("Fr. 14.50", "14.50", "CHF"), ("ab Fr. 9.05", "9.05", "CHF"), ("USD 20", "20", "USD"), ("599元", "599", "CNY"), ("19,- €", "19", "EUR"),
     ],
 )  # fmt: skip
 def test_prices_of_many_countries(text: str, amount: str, currency: str) -> None:
@@ -39,32 +39,12 @@ def test_prices_of_many_countries(text: str, amount: str, currency: str) -> None
 @pytest.mark.parametrize(
     "text",
     [
-        "5 Ft tall",
-        "Mo-Fr. 9.00",
-        "XS 34",
-        "3.5 g/100 g",
-        "S 36",
-        "8.30-17.00 Uhr",
-        "Size 42",
-        "50% off",
-        "2026-11-24",
-        "+49 30 1234567",
-        "iPhone 15",
-        "30 x 40 cm",
-        "",
-        "12.05.2024",
-        "4.5/5",
-        "1080p",
-        "4K 60p",
-        "60p",
-        "5:-)",
-        "12,-13",
-        "3,-",
-        "12zt",
-        "0.5 ct",
+        "5 Ft tall", "Mo-Fr. 9.00", "ab Fr. 14.11.", "Do. 13.11. - Fr. 14.11.", "Fr. 5.10.2026", "ab Fr. 7.11", "XS 34",
+        "3.5 g/100 g", "S 36", "8.30-17.00 Uhr", "Size 42", "50% off", "2026-11-24", "+49 30 1234567", "iPhone 15",
+        "30 x 40 cm", "", "12.05.2024", "4.5/5", "1080p", "4K 60p", "60p", "5:-)", "12,-13", "3,-", "12zt", "0.5 ct",
         "UK 8 / EU 42.5",
     ],
-)
+)  # fmt: skip
 def test_numbers_that_are_no_prices(text: str) -> None:
     """Sizes, shares, dates, phone numbers and models are not taken for prices."""
     assert read(text) == []
@@ -270,6 +250,13 @@ def test_raised_digits_make_a_price_without_a_sign() -> None:
     (price,) = read("299⁹⁰")
     assert (price.amount, price.currency) == ("299.90", None)
     assert price.score <= 0.5
+
+
+@pytest.mark.parametrize("text", ["UVP 7.49", "UVP7.49", "UVP ab 7.49", "uvp: 7.49"])
+def test_words_before_a_price_without_a_sign(text: str) -> None:
+    """One or two, with or without the blanks that reading loses: an old price."""
+    (price,) = read(text)
+    assert (price.amount, price.struck_out) == ("7.49", True)
 
 
 def test_long_numbers_without_a_point_are_doubted() -> None:
