@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -119,6 +119,11 @@ class Extractor:
                 break
             self._note(seen, scope, _folded(line.text), _Place("ocr", line.score, image, index))
         return Reading(seen.mentions[:_MAX_MENTIONS], denied, silenced, frozenset(seen.hinted))
+
+    def categories_beyond(self, taught: Container[str], mentions: Iterable[Mention]) -> frozenset[str]:
+        """Categories of product types among ``mentions`` that are not ``taught``."""
+        types = (one.value for one in mentions if one.attribute == "product_type")
+        return self._taxonomy.categories_of(one for one in types if one not in taught)
 
     def _note(self, seen: _Seen, scope: Scope, folded: Folded, place: _Place, title: str = "") -> None:
         text, in_lower_case = folded.text, lowered(folded.text)

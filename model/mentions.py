@@ -22,6 +22,7 @@ class Words:
     denied: frozenset[str] = frozenset()
     silenced: frozenset[str] = frozenset()
     is_hinted: bool = False
+    untaught: frozenset[str] = frozenset()
 
     @property
     def written(self) -> tuple[Mention, ...]:
@@ -41,7 +42,7 @@ class Words:
     @property
     def only_read(self) -> Words:
         """Without what the seller wrote."""
-        return Words((), (), self.ocr)
+        return Words((), (), self.ocr, untaught=self.untaught)
 
     @property
     def best(self) -> tuple[Mention, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -103,6 +103,10 @@ class Taxonomy:
     def category_of(self, product_type: str) -> str | None:
         """The category path of a product type, None for one that the file does not place."""
         return self._category_of.get(product_type)
+
+    def categories_of(self, product_types: Iterable[str]) -> frozenset[str]:
+        """The category paths of those that the file places."""
+        return frozenset(path for one in product_types if (path := self.category_of(one)) is not None)
 
     def label(self, attribute: str, value: str) -> str:
         """A readable name: from the file, or made from the value."""

@@ -101,7 +101,7 @@ def test_figures_are_of_what_is_served(seed: int, title: str, sides: tuple[Side,
         name: {expert: torch.from_numpy(random.normal(0, 2, (1, len(VALUES[name])))).float() for expert in EXPERTS}
         for name in ATTRIBUTES
     }
-    stated = stated_values(EXTRACTOR, [title], VALUES, CATEGORIES)
+    stated = stated_values(EXTRACTOR, [title], VALUES, CATEGORIES, PUBLISHED)
     truth = {name: np.zeros(1, np.int64) for name in ATTRIBUTES}
     scored = score_all(found, logits, stated, truth, PUBLISHED, TO_CATEGORY, CURVES, ANSWERS)
     prediction = Prediction(served(found, logits, sides), None, (), None, (), None)

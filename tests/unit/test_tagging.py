@@ -293,6 +293,17 @@ def test_a_value_that_the_model_does_not_know_can_be_stated() -> None:
     assert tops(tag(prediction(), "jute rug").attributes["material"])[0] == "jute"
 
 
+def test_a_type_that_the_model_does_not_know_states_its_category() -> None:
+    """Of a bar stool the heads know as little what it is as where it belongs, and guess at shoes."""
+    little = dict.fromkeys(("fused", "image", "text"), 0.5)
+    slow = Tagging(replace(LABELS, stated={"category": little, "product_type": little}), TAXONOMY)
+    shoes = prediction(category=scores("category", "Shoes > Shoes", 0.6, ("Shoes > Shoes", 0.6), None))
+    assert tops(tag(shoes, "chair", tagging=slow).category)[0] == "Shoes > Shoes"
+    found = tag(shoes, "barhocker", tagging=slow)
+    assert tops(found.category)[0] == "Furniture > Chairs"
+    assert tops(found.attributes["product_type"])[0] == "stool_seating"
+
+
 def test_size_comes_from_words() -> None:
     """An explicit size is accepted with its span as evidence; a vague one is suggested."""
     stated = tag(prediction(), "sneaker, 8 uk").attributes["size"]
