@@ -24,9 +24,10 @@ from model.wording.tokens import Stated
 from model.wording.units import find_sizes, lowered
 from model.wording.words import Found, WordFinder
 
-_RULES_VERSION = "9"
+_RULES_VERSION = "10"
 _RELIABILITY = {"title": 0.95, "description": 0.8, "ocr": 0.7}
 _OF_PART = 0.5  # how much less a part's colour says of the whole
+_PAGE_LINES = 30  # leaflets and receipts have more; packages, and price tags on a shelf, nearly always fewer
 _MAX_CHARACTERS = 20_000  # of a title, of a description, and of all that was read in a listing's pictures
 _MAX_MENTIONS = 200
 
@@ -118,7 +119,8 @@ class Extractor:
             if len(seen.mentions) >= _MAX_MENTIONS:
                 break
             self._note(seen, scope, _folded(line.text), _Place("ocr", line.score, image, index))
-        return Reading(seen.mentions[:_MAX_MENTIONS], denied, silenced, frozenset(seen.hinted))
+        pages = (image for image, text in enumerate(texts) if text is not None and len(text.lines) >= _PAGE_LINES)
+        return Reading(seen.mentions[:_MAX_MENTIONS], denied, silenced, frozenset(seen.hinted), frozenset(pages))
 
     def categories_beyond(self, taught: Container[str], mentions: Iterable[Mention]) -> frozenset[str]:
         """Categories of product types among ``mentions`` that are not ``taught``."""

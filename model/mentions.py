@@ -55,14 +55,15 @@ SILENT = Words((), (), ())
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What words state of a listing; by attribute, what they deny and what they would state elsewhere; and attributes
-    at whose values they hint.
+    """What words state of a listing; by attribute, what they deny and what they would state elsewhere; attributes at
+    whose values they hint; and which of its pictures are ``pages``, of print rather than of a place.
     """
 
     mentions: Sequence[Mention]
     denied: Mapping[str, frozenset[str]] = field(default_factory=dict)
     silenced: Mapping[str, frozenset[str]] = field(default_factory=dict)
     hinted: frozenset[str] = frozenset()
+    pages: frozenset[int] = frozenset()
 
 
 NOTHING_SAID = Reading(())

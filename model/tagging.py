@@ -103,9 +103,9 @@ class Tagging:
                 else self._attribute(name, prediction, words.get(name, SILENT), given)
                 for name in self._taxonomy.attributes
             },
-            scene=self._scene(prediction.scene, given.regions),
+            scene=self._scene(prediction.scene, given.regions, reading.pages),
             image_scenes=tuple(
-                self._scene(scores, given.regions[place : place + 1])
+                self._scene(scores, given.regions[place : place + 1], reading.pages)
                 for place, scores in enumerate(prediction.image_scenes)
             ),
             association=prediction.association,
@@ -289,13 +289,15 @@ class Tagging:
 
     # ---- scenes -------------------------------------------------------------------------------------------------
 
-    def _scene(self, scores: Vector | None, regions: tuple[ImageRegion, ...]) -> Decision:
+    def _scene(self, scores: Vector | None, regions: tuple[ImageRegion, ...], pages: frozenset[int]) -> Decision:
+        """A page of print shows no place, nor a product before a backdrop, whatever it looks like."""
         if scores is None:
             return _decision("abstained", (), "unknown")
         threshold = self._labels.thresholds.get("scene", _NEVER)
         values = self._values("scene", best_of(self._labels.values["scene"], scores, MAX_VALUES))
         is_proven = not values or values[0].value not in self._labels.unproven_scenes
-        status = _status(values, threshold.fused if is_proven else None)
+        is_printed = bool(regions) and all(one.image in pages for one in regions)
+        status = _status(values, threshold.fused if is_proven and not is_printed else None)
         is_sure = status == "accepted"
         return Decision(
             status, values, "image_only" if is_sure else "unknown", None, None, None, regions if is_sure else ()

@@ -459,6 +459,17 @@ def test_scenes_are_decided_per_picture_and_for_the_listing() -> None:
     assert (bare.scene.status, bare.scene.values, bare.image_scenes) == ("abstained", (), ())
 
 
+def test_a_page_of_print_is_no_scene() -> None:
+    """A leaflet's is at most suggested; a package with as much text as packages have, and a picture beside it, are as
+    ever.
+    """
+    leaflet, package = (read(*["1.99"] * count) for count in (30, 20))
+    found = tag(prediction(images=2), texts=(leaflet, package))
+    assert [one.status for one in found.image_scenes] == ["suggested", "accepted"]
+    assert found.scene.status == "accepted"
+    assert tag(prediction(), texts=(leaflet,)).scene.status == "suggested"
+
+
 def test_a_scene_that_no_calibration_row_showed_is_never_accepted() -> None:
     """However sure the model is; the others are as ever."""
     tagging = Tagging(replace(LABELS, unproven_scenes=frozenset({"studio"})), TAXONOMY)
