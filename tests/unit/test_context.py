@@ -99,6 +99,26 @@ def test_only_the_head_of_a_phrase_is_the_thing(title: str, values: list[str]) -
 @pytest.mark.parametrize(
     ("title", "values"),
     [
+        ("Caesar Warm-Up Pant, black", ["pants"]),
+        ("ODDVAR Stool", ["stool_seating"]),
+        ("Electric Kettle 1.7 l", ["electric_water_boiler"]),
+        ("Dual basket air fryer", ["fryer"]),
+        ("Appareil photo reflex", ["camera"]),
+        ("Souris ergonomique sans fil", ["input_mouse"]),
+        ("Téléviseur 4K LED 50 pouces", ["television"]),
+        ("Sèche-cheveux pliable", ["hair_dryer"]),
+        *((one, []) for one in ("Kettle corn 200 g", "Air fryer liners", "Smartphone holder", "Smart TV box")),
+        *((one, []) for one in ("Stool cover", "Smart watch strap", "Gaming mouse pad")),
+    ],
+)
+def test_things_of_everyday_shops_are_named(title: str, values: list[str]) -> None:
+    """Also those that training hardly had; what belongs to them is something else."""
+    assert stated(title, "product_type") == values
+
+
+@pytest.mark.parametrize(
+    ("title", "values"),
+    [
         ("5% cotton 95% polyester shirt", ["polyester"]),
         ("Pullover 10% Kaschmir 90% Baumwolle", ["cotton"]),
         ("Baumwolle 90%, Wolle 10%", ["cotton"]),
