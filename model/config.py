@@ -12,7 +12,8 @@ from model.colors.color_histogram import HISTOGRAM_DIM
 from model.errors import CheckpointError
 from model.geometry import FITS, INTERPOLATIONS, Framing
 
-FORMAT = 3
+FORMAT = 4
+_READ = (3, FORMAT)  # before 4 no table was packed (`model.packing`)
 MAX_SIDE = 1024  # of the square that the image tower sees, in pixels
 
 
@@ -33,6 +34,7 @@ class ModelConfig:
     max_title_tokens: int = 96
     color_dim: int = HISTOGRAM_DIM  # of the colour histogram
     hidden_dim: int = 512
+    memory_rows: int = 0  # training listings that are remembered (`model.memory`); 0: none
     joint_dim: int = 256  # of each of the two spaces in which pictures and titles are compared
     fusions: tuple[str, ...] = ("gated",)  # experts that see both sides (`model.fusions`); (): stacking alone
     modality_dropout: float = 0.25  # how often training hides the picture, and how often the title
@@ -89,10 +91,10 @@ class ModelConfig:
         if not isinstance(found, dict):
             raise CheckpointError(f"{path.name} of the checkpoint is no table of settings; copy the folder again")
         unknown = set(found) - {one.name for one in fields(cls)}
-        if found.get("format") != FORMAT or unknown:
+        if found.get("format") not in _READ or unknown:
             raise CheckpointError(
                 f"the checkpoint has format {found.get('format')!r} (unknown fields: {sorted(unknown)}); "
-                f"this program reads format {FORMAT}: train it again with 'hangtag train'"
+                f"this program reads formats {_READ[0]} to {FORMAT}: train it again with 'hangtag train'"
             )
         values: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in found.items()}
         config = cls(**values)

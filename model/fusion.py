@@ -6,7 +6,8 @@ the heads that were fitted together with a tower's last stages, where those were
 named in the configuration's ``fusions`` see picture and title at once (`model.fusions`), a missing side as a learned
 vector; training drops sides at random, so that they know how to do without. ``words`` is linear, the others are small
 networks. What is published is a pool of them (see `model.pool`): on small data that beats any single one, and the
-single-sided experts are needed anyway, to say what a tag would be without picture or title.
+single-sided experts are needed anyway, to say what a tag would be without picture or title. ``memory`` asks the
+training listings that look most alike (`model.memory`), where the configuration has one.
 """
 
 from __future__ import annotations
@@ -24,13 +25,14 @@ from model.fusions.pair import Pair
 from model.fusions.registry import NEEDS_PARTS, Widths, build_fusion
 from model.inputs import Inputs
 from model.joint_space import JointSpace
+from model.memory import Memory
 from model.ngrams import NUM_COLUMNS, NUM_WORD_BITS
 from model.scenes.surroundings import Surroundings
 from model.training.tuned_heads import TunedHeads
 
 ATTRIBUTES = ("product_type", "color", "material")  # "category" is summed from product_type
 _DETAIL_SHARE = 0.1  # of a deviation: a detail weighs about what a cell of the colour histogram does
-SINGLE_SIDED = ("image", "text", "words", "tuned_image", "tuned_text")
+SINGLE_SIDED = ("image", "text", "words", "tuned_image", "tuned_text", "memory")
 
 Logits = Mapping[str, torch.Tensor]  # expert -> (B, V); those that see both sides come first
 
@@ -73,6 +75,7 @@ class FusionModel(nn.Module):
         self.surroundings = Surroundings(config, sizes["scene"]) if config.ground_dim else None
         self.tuned = nn.ModuleDict(_tuned_heads(config, {name: sizes[name] for name in ATTRIBUTES}))
         self.joint = JointSpace(config)
+        self.memory = Memory(config, sizes) if config.memory_rows else None
         self.idf: torch.Tensor
         self.word_bits: torch.Tensor
         self.detail_mean: torch.Tensor
@@ -91,15 +94,16 @@ class FusionModel(nn.Module):
     @property
     def experts(self) -> tuple[str, ...]:
         """Their names, in the order of ``forward``'s."""
-        return (*self.heads, "words", *self.tuned)
+        return (*self.heads, "words", *self.tuned, *(("memory",) if self.memory is not None else ()))
 
     def forward(self, inputs: Inputs) -> dict[str, Logits]:
         """Raw scores of every expert, by attribute."""
         plain = self.own(inputs)
         found, tuned = self._network(plain), self._ask_tuned(inputs)
+        remembered = {"memory": self.memory(plain)} if self.memory is not None else {}
         return {
             name: {**found[name], "words": self.words[name](plain, plain.titles)}
-            | {expert: one[name] for expert, one in tuned.items()}
+            | {expert: one[name] for expert, one in (tuned | remembered).items()}
             for name in ATTRIBUTES
         }
 
@@ -149,6 +153,11 @@ class FusionModel(nn.Module):
         if details.shape[1]:
             self.detail_mean.copy_(details.mean(dim=0))
             self.detail_scale.copy_(_DETAIL_SHARE / (details.std(dim=0) + 1e-6))
+
+    def remember(self, inputs: Inputs, labels: Mapping[str, torch.Tensor]) -> None:
+        """Put these listings into the memory, where there is one, in place of all others: see `Memory.learn`."""
+        if self.memory is not None:
+            self.memory.learn(self.own(inputs), labels)
 
     def own(self, inputs: Inputs) -> Inputs:
         """Details beside the colours, and nothing of tuned stages: these experts were not fitted on that."""

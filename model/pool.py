@@ -20,6 +20,7 @@ from model.fusion import SINGLE_SIDED, Logits
 from model.labels import Side
 
 SIDES: tuple[Side, ...] = ("fused", "image", "text")
+_OWN = {"image": ("image", "tuned_image", "memory"), "text": ("text", "words", "tuned_text")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def experts_of(side: Side, logits: Collection[str]) -> tuple[str, ...]:
     if side == "fused":
         joint = tuple(name for name in logits if name not in SINGLE_SIDED)
         return (*joint, *(name for name in SINGLE_SIDED if name in logits))
-    own = ("image", "tuned_image") if side == "image" else ("text", "words", "tuned_text")
+    own = _OWN[side]
     return tuple(name for name in own if name in logits)
 
 

@@ -32,6 +32,7 @@ from model.measuring.card import write_card
 from model.measuring.intervals import family_numbers
 from model.measuring.precision import learn_int8, part_of
 from model.measuring.provenance import name_of
+from model.packing import pack, unpack
 from model.parts import all_features
 from model.pool import Pool
 from model.predictor import choose_device
@@ -43,7 +44,16 @@ from model.training.bring import bring_towers
 from model.training.catalogue import rows_of
 from model.training.dataset import Row, Split
 from model.training.features import Features, read_titles, see_images
-from model.training.fit import Examples, Length, choose_length, examples_of, fit_experts, remember_words
+from model.training.fit import (
+    Examples,
+    Length,
+    choose_length,
+    examples_of,
+    fit_experts,
+    label_ids,
+    remember_words,
+    worth_remembering,
+)
 from model.training.folds import NUM_FOLDS, fold_of_rows
 from model.training.out_of_fold import OutOfFold, ask, scene_outcomes, together
 from model.training.preset import Preset
@@ -186,6 +196,7 @@ def _prepare(
         log=how.log,
     )
     values, config = with_untaught(values, brought.config)
+    config = replace(config, memory_rows=min(config.memory_rows, len(_remembered(rows, values))))
     config.save(out / "config.json")
     save_trained_on(out, rows)
     image, text = load_towers(out, config.untuned())
@@ -212,7 +223,7 @@ def _refuse(seed: int, out: Path) -> None:
 def _save_heads(
     out: Path, fusion: FusionModel, vocabulary: Vocabulary, outcomes: Mapping[str, Mapping[str, Outcomes]]
 ) -> None:
-    _round_to_half(fusion)
+    fusion.load_state_dict(unpack(pack(fusion.state_dict())))  # what is measured is what ships
     save_heads(out, fusion)
     save_outcomes(out, outcomes)
     (out / "labels.json").write_text(json.dumps(vocabulary.to_json(), indent=1) + "\n", encoding="utf-8")
@@ -297,6 +308,12 @@ def _rows_of(rows: Sequence[Row], split: Split) -> torch.Tensor:
 # ---- out of fold ----------------------------------------------------------------------------------------------------
 
 
+def _remembered(rows: Sequence[Row], values: Mapping[str, tuple[str, ...]]) -> torch.Tensor:
+    """Training rows that could stand in a memory."""
+    labels = {name: torch.from_numpy(label_ids(rows, name, values[name])) for name in ATTRIBUTES}
+    return worth_remembering(_rows_of(rows, "train"), labels)
+
+
 def _folds(given: _Given) -> torch.Tensor:
     """(N,) by row. Raises ModelError where there are too few families to ask about rows whose family was not seen."""
     folds = fold_of_rows(given.rows, given.features.images[:, : given.recipe.config.image_dim])
@@ -377,11 +394,3 @@ def _fit_pool(found: OutOfFold, name: str, labels: torch.Tensor, stated: torch.T
     plain = Fitting(found.logits[name], labels, stated).chosen(known)
     masked = Fitting(found.masked[name], labels, torch.zeros_like(stated)).chosen(known)
     return fit_pool(plain, masked if bool(stated.any()) else None)
-
-
-def _round_to_half(fusion: FusionModel) -> None:
-    """What is measured is what ships."""
-    with torch.no_grad():
-        for value in [*fusion.parameters(), *fusion.buffers()]:
-            if value.is_floating_point():
-                value.copy_(value.half().float())

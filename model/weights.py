@@ -30,6 +30,7 @@ from model.errors import CheckpointError, reading
 from model.fusion import FusionModel
 from model.honesty import Curve
 from model.image import ImageTower
+from model.packing import pack, unpack
 from model.place import SHIPPED as SHIPPED  # part of this file's face, as is locate
 from model.place import locate as locate
 from model.pool import Pool
@@ -267,12 +268,8 @@ def load_towers(folder: Path, config: ModelConfig) -> tuple[ImageTower, TextTowe
 
 
 def save_heads(folder: Path, fusion: FusionModel) -> None:
-    """Write the trained part as fp16."""
-    weights = {
-        name: (value.half() if value.is_floating_point() else value).contiguous()
-        for name, value in fusion.state_dict().items()
-    }
-    save_file(weights, folder / "heads.safetensors")
+    """Write the trained part; see `model.packing`."""
+    save_file(pack(fusion.state_dict()), folder / "heads.safetensors")
 
 
 def save_outcomes(folder: Path, outcomes: Mapping[str, Mapping[str, Outcomes]]) -> None:
@@ -304,8 +301,7 @@ def _refuse_code(file: str, told: Mapping[str, Any]) -> None:
 def _fill(module: torch.nn.Module, path: Path) -> None:
     with reading(path.name):
         found = load_file(path)
-    weights = {name: value.float() if value.is_floating_point() else value for name, value in found.items()}
     try:
-        module.load_state_dict(weights)
+        module.load_state_dict(unpack(found))
     except RuntimeError as error:
         raise CheckpointError(f"{path.name} does not fit the checkpoint's config.json: {str(error)[:300]}") from error

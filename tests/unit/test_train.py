@@ -95,6 +95,18 @@ def test_the_report_is_a_page_with_curves_and_errors(trained: TrainReport, tmp_p
     assert {path.name for path in tmp_path.iterdir()} == {"report.json", "report.md", "report.html"}
 
 
+def test_a_checkpoint_remembers_what_it_was_trained_on(data: Path, trained: TrainReport) -> None:
+    """Each training row of which an answer is known, photos too; of more than there is room for, so many."""
+    answered = {"product_type", "color", "material"}
+    known = [row for row in load_rows(data) if row.split == "train" and answered & set(row.labels)]
+    loaded = load(trained.folder)
+    assert loaded.config.memory_rows == len(known)
+    assert "memory" in loaded.fusion.experts
+    small = replace(load_preset("gated"), model=replace(load_preset("gated").model, memory_rows=10))
+    less = train(data, trained.folder.parent / "less", preset=small, epochs=1, cache=trained.folder.parent / "cache")
+    assert load(less.folder).config.memory_rows == 10
+
+
 def test_same_seed_same_checkpoint(data: Path, trained: TrainReport) -> None:
     """Byte for byte: digests of all files are equal."""
     again = train(data, trained.folder.parent / "two", epochs=4, cache=trained.folder.parent / "cache")
