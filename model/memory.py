@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn.functional import normalize
@@ -115,8 +116,9 @@ class _View(nn.Module):
             self.keys = torch.zeros(len(block), self.map.shape[1])
             return
         self.mean = there.mean(dim=0)
-        spread, axes = torch.linalg.eigh((there - self.mean).T @ (there - self.mean))
-        spread, axes = spread.flip(0)[: self.map.shape[1]], axes.flip(1)[:, : self.map.shape[1]]
+        off = (there - self.mean).double().numpy()
+        spread, axes = map(torch.from_numpy, np.linalg.eigh(off.T @ off))  # torch's gives up on rows that repeat
+        spread, axes = spread.flip(0)[: self.map.shape[1]].float(), axes.flip(1)[:, : self.map.shape[1]].float()
         share = (spread / spread[0].clamp(min=1e-12)).clamp(min=_NO_SPREAD)
         self.map = (axes / share**0.25).contiguous()
         self.keys = self._place(block)

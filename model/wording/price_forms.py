@@ -61,6 +61,7 @@ _MINOR = re.compile(
 _NO_STROKE = re.compile(r"(?<=[.,]\d\d)(?P<gap>\s?)z[tl](?!\w)|(?<=\d)(?P<blank>\s)z[tl](?!\w)")
 _TO_PLAIN = str.maketrans(RAISED, "0123456789")
 _FEWEST_FORINTS = 100  # "6 Ft" is a length
+_CE_NUMBER = re.compile(r"0\d{3}")  # of who examined a product: OCR reads the mark before it as a euro sign
 _DATE = re.compile(r"(?P<day>0?[1-9]|[12]\d|3[01])\.(?P<month>0?[1-9]|1[0-2])")
 
 
@@ -145,8 +146,11 @@ def _signed(text: str) -> Iterator[PriceForm]:
             continue  # "1€5": whatever it is, not 5 €
         if match["before"] == "Fr." and _is_date(match["first"], text[match.end() : match.end() + 1]):
             continue
+        number = match["first"] or match["second"] or match["third"]
+        if _CE_NUMBER.fullmatch(number):
+            continue
         currencies = candidates(match["before"] or match["after"] or "€")
-        readings = tuple(read_number(match["first"] or match["second"] or match["third"], currencies[0]))
+        readings = tuple(read_number(number, currencies[0]))
         if currencies == ("HUF",) and readings[0].amount < _FEWEST_FORINTS:
             continue
         if match["after"] and (lower := _FROM.search(text, end, match.start())):

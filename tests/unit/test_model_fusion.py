@@ -18,6 +18,7 @@ from model.fusions.pair import Parts
 from model.fusions.registry import FUSIONS
 from model.inputs import Inputs, bag_tensors
 from model.ngrams import NUM_COLUMNS, bags
+from model.packing import unpack
 from model.place import SHIPPED
 from model.pool import experts_of
 
@@ -173,7 +174,7 @@ def test_stacking_alone_has_no_joint_expert() -> None:
 
 def test_the_shipped_gate_computes_what_its_paper_says() -> None:
     """From the weights in the file, by hand."""
-    weights = {name: one.float() if one.is_floating_point() else one for name, one in load_file(HEADS).items()}
+    weights = unpack(load_file(HEADS))
     config, sizes = shipped()
     fusion = FusionModel(config, sizes).eval()
     fusion.load_state_dict(weights)

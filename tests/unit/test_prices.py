@@ -42,7 +42,7 @@ def test_prices_of_many_countries(text: str, amount: str, currency: str) -> None
         "5 Ft tall", "Mo-Fr. 9.00", "ab Fr. 14.11.", "Do. 13.11. - Fr. 14.11.", "Fr. 5.10.2026", "ab Fr. 7.11", "XS 34",
         "3.5 g/100 g", "S 36", "8.30-17.00 Uhr", "Size 42", "50% off", "2026-11-24", "+49 30 1234567", "iPhone 15",
         "30 x 40 cm", "", "12.05.2024", "4.5/5", "1080p", "4K 60p", "60p", "5:-)", "12,-13", "3,-", "12zt", "0.5 ct",
-        "UK 8 / EU 42.5",
+        "UK 8 / EU 42.5", "€0123", "€ 0197",
     ],
 )  # fmt: skip
 def test_numbers_that_are_no_prices(text: str) -> None:

@@ -117,7 +117,7 @@ def test_figures_are_of_what_is_served(seed: int, title: str, sides: tuple[Side,
             assert row.max() < 1e-4
             continue
         best = told[0]
-        if best.value not in values:  # a stated type that the heads were never taught
+        if any(one.value not in values for one in told):  # a stated type that the heads were never taught
             assert name == "product_type"
             continue
         assert best.value == values[int(row.argmax())], (name, asdict(best))
