@@ -19,7 +19,7 @@ import torch
 
 from model.calibrate import Outcomes
 from model.fusion import ATTRIBUTES, SINGLE_SIDED, FusionModel
-from model.measuring.asked import TARGET, Asked, Bools, Ints, Read, bars_of, features_of
+from model.measuring.asked import POOLS, TARGET, Asked, Bools, Ints, Read, bars_of, features_of
 from model.measuring.chosen_rows import Chosen, choose_rows, labels_of, warnings_of
 from model.measuring.figures import figures_of, outcome_figures, paired_gain
 from model.measuring.label_noise import label_noise
@@ -235,7 +235,7 @@ def _gains(right: Mapping[str, Mapping[str, Bools]], plain: Scored, masked: Scor
     """Fused less the best single side, paired, with a 95 % interval; masked colour beside it."""
     found = {}
     for name, by_expert in right.items():
-        single = {expert: one for expert, one in by_expert.items() if expert in (*SINGLE_SIDED, "title (pool)")}
+        single = {expert: one for expert, one in by_expert.items() if expert in (*SINGLE_SIDED, *POOLS)}
         best = max(single, key=lambda expert: float(single[expert].mean()))
         found[name] = {"over": best} | paired_gain(
             _right(plain, name, "fused"), single[best], plain.families[plain.known(name)]

@@ -22,11 +22,12 @@ from torch.nn.functional import normalize
 from model.config import ModelConfig
 from model.inputs import Inputs
 
-_NEAREST = 50
+_NEAREST = 50  # of 20, 50 and 120 the pools were likeliest with
 _KERNEL_WIDTH = 0.06  # of a cosine: how fast what is farther away counts for less
 _COMMON_SHARE = 0.03  # of a score that is left to how common a value is: neighbours never rule a value out
 _NO_SPREAD = 1e-6  # of the widest component
 _FAR = -1e4
+_AT_ONCE = 512  # listings: each takes a few numbers for everything that is remembered
 
 # By attribute, how much each view counts: chosen by the pools' log-likelihood on families that were not in the memory.
 _VIEWS: Mapping[str, Mapping[str, float]] = {
@@ -62,14 +63,19 @@ class Memory(nn.Module):
 
     def forward(self, inputs: Inputs) -> dict[str, torch.Tensor]:
         """(B, V) log-probabilities by attribute. Who sees no picture knows how common a value is."""
-        alike = {name: cast(torch.Tensor, self.views[name](block)) for name, block in self._blocks(inputs).items()}
-        return {name: self._answer(name, alike, inputs.has_image) for name in _VIEWS}
+        blocks, has_image = self._blocks(inputs), inputs.has_image
+        parts = []
+        for start in range(0, max(1, len(has_image)), _AT_ONCE):
+            chosen = slice(start, start + _AT_ONCE)
+            alike = {name: cast(torch.Tensor, self.views[name](block[chosen])) for name, block in blocks.items()}
+            parts.append({name: self._answer(name, alike, has_image[chosen]) for name in _VIEWS})
+        return {name: torch.cat([part[name] for part in parts]) for name in _VIEWS}
 
     def _answer(self, name: str, alike: Mapping[str, torch.Tensor], has_image: torch.Tensor) -> torch.Tensor:
         labels, common = self._kept("labels", name), self._kept("common", name)
         weights = {view: weight for view, weight in _VIEWS[name].items() if view in alike}
         scale = _KERNEL_WIDTH * sum(weights.values())
-        logits = torch.stack([alike[view] * (weight / scale) for view, weight in weights.items()]).sum(dim=0)
+        logits = cast(torch.Tensor, sum(alike[view] * (weight / scale) for view, weight in weights.items()))
         near, places = logits.masked_fill_(labels < 0, _FAR).topk(min(_NEAREST, len(labels)), dim=1)
         shares = torch.zeros(len(near), len(common), device=near.device).scatter_add_(
             1, labels[places].long().clamp(min=0), torch.softmax(near, dim=1)
@@ -116,11 +122,13 @@ class _View(nn.Module):
             self.keys = torch.zeros(len(block), self.map.shape[1])
             return
         self.mean = there.mean(dim=0)
-        off = (there - self.mean).double().numpy()
+        off = (there - self.mean).double().cpu().numpy()
         spread, axes = map(torch.from_numpy, np.linalg.eigh(off.T @ off))  # torch's gives up on rows that repeat
         spread, axes = spread.flip(0)[: self.map.shape[1]].float(), axes.flip(1)[:, : self.map.shape[1]].float()
-        share = (spread / spread[0].clamp(min=1e-12)).clamp(min=_NO_SPREAD)
-        self.map = (axes / share**0.25).contiguous()
+        share = spread / spread[0].clamp(min=1e-12)
+        # Where the listings do not differ, in fewer rows than there are components, others would differ at will.
+        even = torch.where(share > _NO_SPREAD, share.clamp(min=_NO_SPREAD) ** -0.25, 0)
+        self.map = (axes * even).contiguous().to(block.device)
         self.keys = self._place(block)
 
     def _place(self, block: torch.Tensor) -> torch.Tensor:

@@ -13,7 +13,7 @@ from model.types import STATED_IN_FULL, Mention
 class Words:
     """An attribute's mentions, by where they stand. ``denied``: values that the seller's words say it is not;
     ``silenced``: those that words would state did they not mean something else there; ``is_hinted``: a word may state
-    one.
+    one; ``beyond``: categories of a stated type that the heads cannot name, who cannot know them by it either.
     """
 
     title: tuple[Mention, ...]
@@ -22,7 +22,7 @@ class Words:
     denied: frozenset[str] = frozenset()
     silenced: frozenset[str] = frozenset()
     is_hinted: bool = False
-    untaught: frozenset[str] = frozenset()
+    beyond: frozenset[str] = frozenset()
 
     @property
     def written(self) -> tuple[Mention, ...]:
@@ -42,7 +42,7 @@ class Words:
     @property
     def only_read(self) -> Words:
         """Without what the seller wrote."""
-        return Words((), (), self.ocr, untaught=self.untaught)
+        return Words((), (), self.ocr)
 
     @property
     def best(self) -> tuple[Mention, ...]:

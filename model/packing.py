@@ -1,7 +1,7 @@
 """How trained numbers are written: fp16, and the two kinds of large tables as int8 with a step for each row.
 
-A row of a table belongs to one n-gram, or to one listing that is remembered; 255 steps between its extremes move no
-score by more than fp16 elsewhere does, and halve the file.
+A row of a table belongs to one n-gram, or to one listing that is remembered; 127 steps up to its largest number move
+each by two fifths of a per cent of that at most, and halve the tables.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ BySide = Mapping[str, Floats]  # side -> (N, V)
 _Asked = Mapping[Side, tuple[torch.Tensor, torch.Tensor]]  # (N, V) where words state nothing, and where they do
 
 
-UNTAUGHT = "untaught"  # beside attributes: 1 where a title states a category by a type that the heads cannot name
+BEYOND = "category beyond"  # beside attributes: 1 where a title states a category by a type that the heads cannot name
 
 
 def stated_values(
@@ -40,18 +40,18 @@ def stated_values(
     published: Sequence[int],
 ) -> dict[str, torch.Tensor]:
     """By attribute of `ATTRIBUTES` and for the category, (N, V): how surely each title states each value, 1 outright,
-    0 not. A title that states a product type states its category, also where the heads were never taught the type;
-    where is said under `UNTAUGHT`. ``published``: product types that are named, among the heads' values.
+    0 not. A title that states a product type states its category, also where the heads cannot name the type;
+    where is said under `BEYOND`. ``published``: product types that are named, among the heads' values.
     """
     answers = {name: values[name] for name in ATTRIBUTES} | {"category": categories}
     index = {name: {value: place for place, value in enumerate(own)} for name, own in answers.items()}
     found = {name: torch.zeros(len(titles), len(own)) for name, own in answers.items()}
-    found[UNTAUGHT] = torch.zeros_like(found["category"])
+    found[BEYOND] = torch.zeros_like(found["category"])
     named = {values["product_type"][place] for place in published}
     for row, title in enumerate(titles):
         mentions = extractor.extract(title, "", ())
         for path in extractor.categories_beyond(named, mentions):
-            found[UNTAUGHT][row, index["category"][path]] = 1
+            found[BEYOND][row, index["category"][path]] = 1
         for mention in mentions:
             place = index.get(mention.attribute, {}).get(mention.value)
             if place is not None:
@@ -65,24 +65,24 @@ def _ask(pool: Pool, logits: Logits) -> _Asked:
 
 
 def _with_words(
-    asked: _Asked, stated: torch.Tensor, pool: Pool, untaught: torch.Tensor | None = None
+    asked: _Asked, stated: torch.Tensor, pool: Pool, beyond: torch.Tensor | None = None
 ) -> dict[str, Floats]:
     """Probabilities by side, with what the words state. ``worded``: the picture's, with what the words state.
-    ``untaught`` (N, V): 1 where a stated value counts as the best, as `model.tagging` has it.
+    ``beyond`` (N, V): 1 where a stated value counts as the best, as `model.tagging` has it.
     """
     is_stated = stated.amax(dim=1) > 0
     found: dict[str, Floats] = {}
     for side, (quiet, told) in asked.items():
-        raised = _raised(told, stated, pool.stated[side].stated, untaught)
+        raised = _raised(told, stated, pool.stated[side].stated, beyond)
         found[side] = torch.where(is_stated[:, None] & (side != "image"), raised, quiet).numpy()
         if side == "image":
             found["worded"] = raised.numpy()
     return found
 
 
-def _raised(scores: torch.Tensor, stated: torch.Tensor, weight: float, untaught: torch.Tensor | None) -> torch.Tensor:
+def _raised(scores: torch.Tensor, stated: torch.Tensor, weight: float, beyond: torch.Tensor | None) -> torch.Tensor:
     """As `model.tagging` does it: what the scores lack of 1, types without a category, stays lacking."""
-    known = scores if untaught is None else torch.where(untaught > 0, scores.amax(dim=1, keepdim=True), scores)
+    known = scores if beyond is None else torch.where(beyond > 0, scores.amax(dim=1, keepdim=True), scores)
     raised = known * torch.exp(weight * stated)
     return raised / (1 + (raised - scores).sum(dim=1, keepdim=True))
 
@@ -186,7 +186,7 @@ def score_all(
     scores["product_type"] = {side: one[:, published] for side, one in scores["product_type"].items()}
     sums = torch.from_numpy(to_category)
     by_category = {side: (quiet @ sums, told @ sums) for side, (quiet, told) in asked["product_type"].items()}
-    scores["category"] = _with_words(by_category, stated["category"], pools["product_type"], stated[UNTAUGHT])
+    scores["category"] = _with_words(by_category, stated["category"], pools["product_type"], stated[BEYOND])
     wanted = truth["product_type"]
     place = np.full(len(to_category) + 1, -2, np.int64)
     place[list(published)] = np.arange(len(published))

@@ -2,8 +2,8 @@
 
 What words state outright is one more expert in the pool (see `model.pool`): a stated value's score is multiplied by
 ``exp(weight * sureness)``, the weight as the checkpoint fitted it, the sureness that of where it stands. Only the best
-place counts: title, else description, else OCR; what the others say is evidence. A value that the heads were never
-taught counts as their best guess before it is raised: they cannot know it. Nor do they know its category from it. Sizes
+place counts: title, else description, else OCR; what the others say is evidence. A value that the heads cannot
+name counts as their best guess before it is raised: they do not know it. Nor do they know its category from it. Sizes
 come from words alone: the surest mention wins.
 """
 
@@ -112,10 +112,10 @@ class Tagging:
         )
 
     def _of_category(self, words: Mapping[str, Words]) -> Words:
-        """What words state of it; by a type that the heads were never taught, they do not know it either."""
+        """What words state of it; of a type that the heads cannot name they do not know the category either."""
         types = {one.value for one in words.get("product_type", SILENT).best}
-        untaught = self._taxonomy.categories_of(types - self._places["product_type"].keys())
-        return replace(words.get("category", SILENT), untaught=untaught)
+        beyond = self._taxonomy.categories_of(types - self._places["product_type"].keys())
+        return replace(words.get("category", SILENT), beyond=beyond)
 
     def _attribute(self, name: str, prediction: Prediction, words: Words, given: _Given) -> Decision:
         if name not in prediction.attributes:
@@ -192,10 +192,10 @@ class Tagging:
             total = max(1.0, sum(said.values()))
             told = {value: sure * STATED_IN_FULL / total for value, sure in said.items()}
             return honest(told, self._labels.curve_of_words(name))
-        ranking = self._raised(name, scores, said, words.untaught, leads=leads)
+        ranking = self._raised(name, scores, said, words.beyond, leads=leads)
         return {value: score for value, score in ranking.items() if value not in words.denied}
 
-    def _raised(self, name: str, scores: Scores, said: Ranking, untaught: frozenset[str], *, leads: bool) -> Ranking:
+    def _raised(self, name: str, scores: Scores, said: Ranking, beyond: frozenset[str], *, leads: bool) -> Ranking:
         """Scores, with those of what is ``said`` raised."""
         side, names = _side(scores), self._labels.values[name]
         curve = self._labels.curve(name, side, stated=bool(said))
@@ -210,7 +210,7 @@ class Tagging:
         said = dict(sorted(said.items(), key=lambda one: taught.get(one[0], len(taught))))
         known = self._scores_of(name, own.fused, said)
         before = sum(known[value] for value in said if value in taught)
-        known |= dict.fromkeys(untaught & said.keys(), float(own.fused.max(initial=0.0)))
+        known |= dict.fromkeys(beyond & said.keys(), float(own.fused.max(initial=0.0)))
         raised = {value: known[value] * exp(weight * sure) for value, sure in said.items()}
         total = 1.0 + sum(raised.values()) - before
         return honest({value: score / total for value, score in {**best, **raised}.items()}, curve)

@@ -21,7 +21,7 @@ from model.calibrate import Outcomes, thresholds_of
 from model.fusion import ATTRIBUTES, FusionModel, Logits
 from model.honesty import curve_of, honest_rows
 from model.inputs import Inputs, bag_tensors
-from model.labels import DEFAULT_DOUBT
+from model.labels import DEFAULT_DOUBT, Side
 from model.measuring.catch_all import apart
 from model.measuring.chosen_rows import choose_rows
 from model.measuring.evidence_check import evidence_figures
@@ -38,6 +38,8 @@ from model.training.features import Features
 from model.training.fit import label_ids
 from model.weights import Checkpoint, Vocabulary
 
+# Pools of one side that stand beside the experts: what answers where the other side is missing.
+POOLS: Mapping[str, Side] = {"picture (pool)": "image", "title (pool)": "text"}
 TARGET = 0.95  # of an attribute that no other is given for
 
 Ints = npt.NDArray[np.int64]
@@ -106,7 +108,8 @@ class Asked:
                 scores = one.numpy()
                 scores = scores[:, self._scorer.published] if name == "product_type" else scores
                 right[name][expert] = scores[known].argmax(axis=1) == truth
-            right[name]["title (pool)"] = plain.scores[name]["text"][known].argmax(axis=1) == truth
+            for pool, side in POOLS.items():
+                right[name][pool] = plain.scores[name][side][known].argmax(axis=1) == truth
             accuracy[name] = {expert: round(float(one.mean()), 4) for expert, one in right[name].items()}
         return accuracy, right
 

@@ -6,7 +6,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from model.config import ModelConfig
+from model.config import FORMAT, ModelConfig
 from model.errors import ModelError
 from model.towers.pair import bring_pair
 from model.towers.spec import parse_source
@@ -23,7 +23,7 @@ def add_pair(checkpoint: Path, source: str, out: Path) -> Path:
     shutil.rmtree(out / "towers" / "pair", ignore_errors=True)
     try:
         settings = bring_pair(parsed, out)
-        replace(ModelConfig.load(out / "config.json"), pair=settings).save(out / "config.json")
+        replace(ModelConfig.load(out / "config.json"), pair=settings, format=FORMAT).save(out / "config.json")
         notice = f"The pair of towers was taken from: {parsed}.\nIts licence is that of its source. Stored as fp16.\n"
         (out / "LICENSES").mkdir(exist_ok=True)
         (out / "LICENSES" / "pair.txt").write_text(notice, encoding="utf-8")

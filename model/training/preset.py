@@ -117,4 +117,6 @@ def _model(path: Path, table: Mapping[str, Any]) -> ModelConfig:
     if len(set(names)) < len(names):
         raise ModelError(f"{path.name}: fusions names one twice")
     given: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}
+    if given.get("memory_rows", 0) < 0:
+        raise ModelError(f"{path.name}: [model] memory_rows is {given['memory_rows']}; write 0, for none, or more")
     return replace(SHIPPED, **{**given, "fusions": tuple(names)})

@@ -40,6 +40,7 @@ def test_presets_of_the_program_cover_every_fusion_and_both_references() -> None
         ('[model]\nfusions = ["sum"]', "'sum' is no fusion"),
         ('[model]\nfusions = ["gated", "gated"]', "names one twice"),
         ("[model]\nimage_dim = 3", "has no 'image_dim' to set"),
+        ("[model]\nmemory_rows = -5", "memory_rows is -5; write 0, for none, or more"),
         ('[model]\nhidden_dim = "wide"', "hidden_dim is 'wide'; write one of kind int"),
         ("[reference]\nside = true", "side is True; write one of kind int"),
         ("[reference]\ncolour = 3", "has no 'colour'"),
