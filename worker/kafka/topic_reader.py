@@ -17,7 +17,14 @@ from worker.errors import FatalError
 
 _SECONDS = 15.0
 _SETTLING_SECONDS = 5.0
-_SETTLING = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.LEADER_NOT_AVAILABLE})
+_SETTLING = frozenset(
+    {
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,  # it is, and has not heard of it yet
+        KafkaError.OFFSET_NOT_AVAILABLE,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +69,8 @@ class TopicReader:
     def ranges(self, topic: str) -> dict[int, Range]:
         """What the topic holds now, by partition. Raises FatalError when it is not there or nobody answers.
 
-        Brokers hear of a topic one after another: who was told that it is made may ask one that does not know it yet.
-        So one that is not known is asked for again for some seconds.
+        Brokers hear of a topic one after another: who was told that it is made may ask one that does not know it yet,
+        or not that it leads it. So they are asked again for some seconds.
         """
         deadline = time.monotonic() + _SETTLING_SECONDS
         while True:
