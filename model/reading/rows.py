@@ -72,7 +72,8 @@ def raised_before(small: Pixels, middles: Sequence[float]) -> Pixels | None:
     """
     edges = _edges(small)
     reach = min(_half(middles, 0.6 * small.shape[0]), _WIDEST[0] * small.shape[0])
-    found = _extent(_smooth(edges[:, max(0, int(middles[0] - reach)) : int(middles[-1] + reach / 2) + 1].mean(axis=1)))
+    start = min(max(0, int(middles[0] - reach)), edges.shape[1] - 1)  # a middle may lie on the picture's right edge
+    found = _extent(_smooth(edges[:, start : int(middles[-1] + reach / 2) + 1].mean(axis=1)))
     if found is None:
         return None
     top, tall = found[0], found[1] - found[0]

@@ -9,7 +9,7 @@ from functools import partial
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageDraw, ImageFont
@@ -168,6 +168,7 @@ def test_before_an_amount_without_room_no_sign_is_looked_for() -> None:
 
 
 @given(hnp.arrays(np.uint8, (HEIGHT, 90, 3)), st.lists(st.floats(0, 90), min_size=1, max_size=4))
+@example(np.zeros((HEIGHT, 90, 3), np.uint8), [90.0, 90.0])
 def test_what_hangs_before_any_pixels_is_cut_out_without_fault(pixels: Pixels, places: list[float]) -> None:
     """A part of the picture with rows and columns, or nothing."""
     part = raised_before(pixels, sorted(places))
