@@ -50,7 +50,6 @@ from model.training.fit import (
     choose_length,
     examples_of,
     fit_experts,
-    label_ids,
     remember_words,
     worth_remembering,
 )
@@ -196,14 +195,15 @@ def _prepare(
         log=how.log,
     )
     values, config = with_untaught(values, brought.config)
-    config = replace(config, memory_rows=min(config.memory_rows, len(_remembered(rows, values))))
-    config.save(out / "config.json")
     save_trained_on(out, rows)
     image, text = load_towers(out, config.untuned())
     towers = (image.to(how.place), text.to(how.place))
     titles = [row.title or row.made_title for row in rows]
     features = all_features(rows, titles, towers, config, how.cache, how.log)
     examples = examples_of(rows, features, values)
+    known = worth_remembering(_rows_of(rows, "train"), examples.labels)
+    config = replace(config, memory_rows=min(config.memory_rows, len(known)))
+    config.save(out / "config.json")
     sizes = {name: len(one) for name, one in values.items()}
     tuning = Tuning(config, towers, examples, sizes, how.cache, how.seed, how.log)
     tuning.prepare(rows, titles, features.masked_titles)
@@ -306,12 +306,6 @@ def _rows_of(rows: Sequence[Row], split: Split) -> torch.Tensor:
 
 
 # ---- out of fold ----------------------------------------------------------------------------------------------------
-
-
-def _remembered(rows: Sequence[Row], values: Mapping[str, tuple[str, ...]]) -> torch.Tensor:
-    """Training rows that could stand in a memory."""
-    labels = {name: torch.from_numpy(label_ids(rows, name, values[name])) for name in ATTRIBUTES}
-    return worth_remembering(_rows_of(rows, "train"), labels)
 
 
 def _folds(given: _Given) -> torch.Tensor:

@@ -46,8 +46,7 @@ class Infer:
 
     async def start(self) -> ModelInfo:
         """Load and warm up; returns when the model is ready for traffic."""
-        self._thread.start()
-        return await self._thread.run(self._open)
+        return await self._thread.start(self._open)
 
     async def predict(self, listings: Sequence[ListingInput]) -> BatchResult:
         """One prediction or one refusal per listing, in order."""

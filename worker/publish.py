@@ -97,11 +97,9 @@ class PlainPublisher:
 
     async def start(self) -> None:
         """See `Publisher.start`."""
-        self._thread.start()
         try:
-            await self._thread.run(self._deliveries.open)
+            await self._thread.start(self._deliveries.open)
         except KafkaException as error:
-            self._thread.end()
             raise FatalError(f"the producer cannot be made: {error.args[0].str()}") from error
 
     async def send(self, commit: Commit) -> CommitOutcome:

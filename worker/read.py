@@ -67,8 +67,7 @@ class Read:
 
     async def start(self) -> str:
         """Load the engine; returns its revision."""
-        self._thread.start()
-        return await self._thread.run(self._open)
+        return await self._thread.start(self._open)
 
     async def read(self, image: DecodedImage) -> ReadText | UnreadText:
         """The text in a picture, or why the engine failed on it alone.

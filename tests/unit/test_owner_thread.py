@@ -20,7 +20,7 @@ class PanicException(BaseException):
 async def owner() -> AsyncIterator[OwnerThread]:
     """A started thread."""
     thread = OwnerThread("owner")
-    thread.start()
+    await thread.start(lambda: None)
     yield thread
     await thread.close()
 

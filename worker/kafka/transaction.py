@@ -120,12 +120,10 @@ class ProducerSession:
 
     async def start(self) -> None:
         """Ready for transactions. Raises FatalError when the broker refuses."""
-        self._thread.start()
         try:
-            await self._thread.run(self._build)
-        except BaseException:  # nobody closes what never started, and a backfill starts again and again
+            await self._thread.start(self._build)
+        except BaseException:  # given up, it would ask for ever, and take the name from whoever starts next
             self._closing.set()
-            self._thread.end()
             raise
 
     async def transact(self, commit: Commit) -> CommitOutcome:

@@ -20,9 +20,16 @@ class OwnerThread:
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._main, name=name, daemon=True)
 
-    def start(self) -> None:
-        """Start the thread."""
+    async def start(self, first: Callable[[], T]) -> T:
+        """Start the thread and ``run`` its first action. Where that fails, or is given up, the thread ends after it:
+        nobody closes what never started, and some try again and again.
+        """
         self._thread.start()
+        try:
+            return await self.run(first)
+        except BaseException:
+            self.end()
+            raise
 
     async def close(self, wait_seconds: float = 10.0) -> None:
         """End the thread after what is queued, and wait for it: native code must not outlive the interpreter."""
