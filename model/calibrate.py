@@ -78,24 +78,33 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Fitting:
-    """Rows to fit a pool on. ``stated``: (N, V) how surely the words state each value, 0 where they do not."""
+    """Rows to fit a pool on. ``stated``: (N, V) how surely the words state each value, 0 where they do not.
+    ``renamed``: (N,) bool, where the label is another name for what they state (`model.scoring.Scorer.fitting`).
+    """
 
     logits: Logits
     labels: torch.Tensor  # (N,)
     stated: torch.Tensor
+    renamed: torch.Tensor
 
     def chosen(self, rows: torch.Tensor) -> Fitting:
         """Only some of the rows: (N,) bool or indices."""
-        return Fitting({name: one[rows] for name, one in self.logits.items()}, self.labels[rows], self.stated[rows])
+        logits = {name: one[rows] for name, one in self.logits.items()}
+        return Fitting(logits, self.labels[rows], self.stated[rows], self.renamed[rows])
 
     def joined(self, other: Fitting) -> Fitting:
         """These rows and others."""
         logits = {name: torch.cat([one, other.logits[name]]) for name, one in self.logits.items()}
-        return Fitting(logits, torch.cat([self.labels, other.labels]), torch.cat([self.stated, other.stated]))
+        pairs = (self.labels, other.labels), (self.stated, other.stated), (self.renamed, other.renamed)
+        return Fitting(logits, *(torch.cat(pair) for pair in pairs))
 
 
 def fit_pool(rows: Fitting, masked: Fitting | None = None, before: Pool | None = None) -> Pool:
     """The weights that make the labels likeliest. ``masked``: the same listings with titles that state nothing.
+
+    Pictures and words alone are asked of listings whose titles the experts cannot read, seldom those of this catalogue.
+    How it names things is not known to them, nor can one weight say it: rows whose label is another name for what is
+    stated would teach mistrust of all words, so they are left out there.
 
     A set of weights with fewer than ``MIN_POOL_ROWS`` rows stays as it was ``before``.
     """
@@ -108,7 +117,9 @@ def fit_pool(rows: Fitting, masked: Fitting | None = None, before: Pool | None =
     else:
         quiet = dict(before.silent)
     if len(stated.labels) >= MIN_POOL_ROWS:
-        return Pool(quiet, {side: _fit_side(stated, side, with_stated=True) for side in SIDES})
+        plain = stated.chosen(~stated.renamed)
+        by_side = {"image": plain} if len(plain.labels) >= MIN_POOL_ROWS else {}
+        return Pool(quiet, {side: _fit_side(by_side.get(side, stated), side, with_stated=True) for side in SIDES})
     unfitted = {side: Weights(one.experts, _UNFITTED_STATED) for side, one in quiet.items()}
     return Pool(quiet, before.stated if before is not None else unfitted)
 

@@ -16,6 +16,17 @@ UNTAUGHT = ("",)
 
 FOUND_IN_TITLES = ("material",)  # the training data's labels of it
 
+# Product types that say little: drawers into which a marketplace puts what has no type of its own. A chair may be
+# labelled ``home`` or ``furniture`` as well as ``chair``; which one it was is often chance.
+CATCH_ALL = frozenset(
+    {
+        "abis_drugstore", "accessory", "auto_accessory", "baby_product", "biss", "computer_add_on", "fineother",
+        "food_service_supply", "furniture", "grocery", "hardware", "health_personal_care", "home",
+        "home_bed_and_bath", "home_furniture_and_decor", "janitorial_supply", "kitchen", "luggage", "office_products",
+        "outdoor_living", "pet_supplies", "safety_supply", "sporting_goods", "tools", "wireless_accessory",
+    }
+)  # fmt: skip
+
 WORDS = "words"  # beside sides: one value stated outright, and nothing else known
 DEFAULT_STATED = 4.0
 DEFAULT_DOUBT = 0.05

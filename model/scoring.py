@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from model.calibrate import Judged, Outcomes
+from model.calibrate import Fitting, Judged, Outcomes
 from model.extract import Extractor
 from model.fusion import ATTRIBUTES, Logits
 from model.honesty import AS_IT_IS, Curve, curve_of, honest_rows
-from model.labels import FOUND_IN_TITLES, WORDS, Side
+from model.labels import CATCH_ALL, FOUND_IN_TITLES, WORDS, Side
 from model.pool import SIDES, Pool
 from model.taxonomy import Taxonomy
 from model.types import STATED_IN_FULL
@@ -256,6 +256,24 @@ class Scorer:
     def stated(self, titles: Sequence[str]) -> dict[str, torch.Tensor]:
         """See `stated_values`."""
         return stated_values(self.extractor, titles, self.values, self.categories, self.published)
+
+    def fitting(self, name: str, logits: Logits, labels: torch.Tensor, stated: torch.Tensor) -> Fitting:
+        """Rows of which this attribute's label is known, to fit its pool on: ``labels`` (N,) -1 where not; ``stated``
+        (N, V).
+
+        A label is another name for a stated product type where it is of the same category, or a drawer: this catalogue
+        calls boots shoes, and wall clocks decor.
+        """
+        renamed = torch.zeros(len(labels), dtype=torch.bool)
+        if name == "product_type":
+            to_category = torch.from_numpy(self.to_category)
+            is_drawer = torch.tensor([one in CATCH_ALL for one in self.values[name]])
+            known = labels.clamp(min=0)
+            is_alike = ((stated > 0).float() @ to_category * to_category[known]).sum(dim=1) > 0
+            renamed = (
+                (is_alike | is_drawer[known]) & (stated.gather(1, known[:, None])[:, 0] == 0) & (stated.amax(dim=1) > 0)
+            )
+        return Fitting(logits, labels, stated, renamed).chosen(labels >= 0)
 
     def score(
         self,

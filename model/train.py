@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from model.association import sides_of
-from model.calibrate import Fitting, Outcomes, fit_pool, honest_outcomes
+from model.calibrate import Outcomes, fit_pool, honest_outcomes
 from model.config import ModelConfig
 from model.doubts import doubt_of, fit_association
 from model.errors import ModelError
@@ -369,7 +369,7 @@ def _calibrate(
     published = published_types(rows)
     scorer = Scorer.of(values, published, load_taxonomy())
     stated = scorer.stated(titles)
-    pools = {name: _fit_pool(found, name, labels[name], stated[name]) for name in ATTRIBUTES}
+    pools = {name: _fit_pool(scorer, found, name, labels[name], stated[name]) for name in ATTRIBUTES}
     truth = {name: one.numpy() for name, one in labels.items()}
     families = family_numbers([rows[index] for index in found.rows.tolist()])
     scored = replace(scorer.score(pools, found.logits, stated, truth), families=families)
@@ -383,8 +383,7 @@ def _calibrate(
     return Vocabulary(values, published, pools, temperature, association, doubts, curves=curves), outcomes
 
 
-def _fit_pool(found: OutOfFold, name: str, labels: torch.Tensor, stated: torch.Tensor) -> Pool:
-    known = labels >= 0
-    plain = Fitting(found.logits[name], labels, stated).chosen(known)
-    masked = Fitting(found.masked[name], labels, torch.zeros_like(stated)).chosen(known)
+def _fit_pool(scorer: Scorer, found: OutOfFold, name: str, labels: torch.Tensor, stated: torch.Tensor) -> Pool:
+    plain = scorer.fitting(name, found.logits[name], labels, stated)
+    masked = scorer.fitting(name, found.masked[name], labels, torch.zeros_like(stated))
     return fit_pool(plain, masked if bool(stated.any()) else None)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from model.calibrate import Fitting, fit_pool
+from model.calibrate import fit_pool
 from model.config import ModelConfig
 from model.errors import ModelError
 from model.fusion import ATTRIBUTES, SINGLE_SIDED, FusionModel, Logits
@@ -189,9 +189,8 @@ def _pools(bench: _Bench, asked: Mapping[str, Mapping[str, Logits]], experts: Se
     found = {}
     for name in ATTRIBUTES:
         labels, stated = bench.data.labels[name][bench.held], bench.stated["held"][name]
-        known = labels >= 0
-        rows = Fitting(plain[name], labels, stated).chosen(known)
-        found[name] = fit_pool(rows, Fitting(masked[name], labels, torch.zeros_like(stated)).chosen(known))
+        rows = bench.scorer.fitting(name, plain[name], labels, stated)
+        found[name] = fit_pool(rows, bench.scorer.fitting(name, masked[name], labels, torch.zeros_like(stated)))
     return found
 
 

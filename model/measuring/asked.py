@@ -78,9 +78,9 @@ class Asked:
         self._rows = rows
         self._families = family_numbers(rows)
         self._targets = targets
-        self._scorer = Scorer.of(vocabulary.values, vocabulary.published_types, load_taxonomy())
+        self.scorer = Scorer.of(vocabulary.values, vocabulary.published_types, load_taxonomy())
         self._types = vocabulary.values["product_type"]
-        self._answers = self._scorer.answers
+        self._answers = self.scorer.answers
 
     def scores(self, rows: Ints, *, masked: bool) -> tuple[Scored, Mapping[str, Logits]]:
         """Probabilities of listings, and what they came from."""
@@ -90,8 +90,8 @@ class Asked:
         logits = self._fusion(self._inputs(rows, titles, vectors[rows], masked=masked))
         values = self._vocabulary.values
         truth = {name: label_ids(chosen, name, values[name]) for name in ATTRIBUTES}
-        told = (self._vocabulary.pools, logits, self._scorer.stated(titles), truth)
-        scored = self._scorer.score(*told, self._vocabulary.curves)
+        told = (self._vocabulary.pools, logits, self.scorer.stated(titles), truth)
+        scored = self.scorer.score(*told, self._vocabulary.curves)
         return replace(scored, families=self._families[rows]), logits
 
     def experts(
@@ -106,7 +106,7 @@ class Asked:
             right[name] = {}
             for expert, one in logits[name].items():
                 scores = one.numpy()
-                scores = scores[:, self._scorer.published] if name == "product_type" else scores
+                scores = scores[:, self.scorer.published] if name == "product_type" else scores
                 right[name][expert] = scores[known].argmax(axis=1) == truth
             for pool, side in POOLS.items():
                 right[name][pool] = plain.scores[name][side][known].argmax(axis=1) == truth
@@ -144,7 +144,7 @@ class Asked:
                 titles,
                 plain.families,
                 plain.scores[name]["text"],
-                self._scorer.extractor,
+                self.scorer.extractor,
                 ask,
             )
             if one:
@@ -157,7 +157,7 @@ class Asked:
         """
         logits = self._fusion(self._inputs(rows[chosen], titles, read(titles)))[name]
         scores = self._vocabulary.pools[name].scores(logits, "text", stated=True).numpy()
-        return scores[:, self._scorer.published] if name == "product_type" else scores
+        return scores[:, self.scorer.published] if name == "product_type" else scores
 
     def scene(self, rows: Ints, calibration: Mapping[str, Outcomes]) -> dict[str, Any]:
         """Scenes by pictures, over all sources."""
@@ -188,7 +188,7 @@ class Asked:
         scores = self._vocabulary.pools["product_type"].scores(logits["product_type"], "image", stated=False).numpy()
         curve = curve_of(self._vocabulary.curves.get("product_type", {}), "image", stated=False)
         truth = label_ids([self._rows[index] for index in rows], "product_type", self._vocabulary.published_types)
-        told = honest_rows(scores[:, self._scorer.published], curve, self._answers["product_type"])
+        told = honest_rows(scores[:, self.scorer.published], curve, self._answers["product_type"])
         known = truth >= 0
         if not known.any():
             return {}

@@ -1,8 +1,4 @@
-"""Product types that say little: drawers into which a marketplace puts what has no type of its own.
-
-A chair may be labelled ``home`` or ``furniture`` as well as ``chair``; which one it was is often chance. So figures
-count them apart. What is left are types that a picture or a title can tell.
-"""
+"""Figures of product types that say little (`model.labels.CATCH_ALL`), and of those that can be told."""
 
 from __future__ import annotations
 
@@ -12,16 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from model.labels import CATCH_ALL
 from model.measuring.figures import figures_of
-
-CATCH_ALL = frozenset(
-    {
-        "abis_drugstore", "accessory", "auto_accessory", "baby_product", "biss", "computer_add_on", "fineother",
-        "food_service_supply", "furniture", "grocery", "hardware", "health_personal_care", "home",
-        "home_bed_and_bath", "home_furniture_and_decor", "janitorial_supply", "kitchen", "luggage", "office_products",
-        "outdoor_living", "pet_supplies", "safety_supply", "sporting_goods", "tools", "wireless_accessory",
-    }
-)  # fmt: skip
 
 Ints = npt.NDArray[np.int64]
 

@@ -23,7 +23,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from model.calibrate import MIN_POOL_ROWS, Fitting, Judged, Outcomes, fit_pool, honest_outcomes, threshold_for
+from model.calibrate import MIN_POOL_ROWS, Judged, Outcomes, fit_pool, honest_outcomes, threshold_for
 from model.doubts import doubt_of, fit_association
 from model.errors import ModelError
 from model.fusion import ATTRIBUTES
@@ -257,7 +257,7 @@ class _Renewal:
         for name in names:
             values = self.checkpoint.vocabulary.values[name]
             labels = torch.from_numpy(label_ids([self.rows[index] for index in rows], name, values))
-            own = Fitting(logits[name], labels, scored.stated[name]).chosen(labels >= 0)
+            own = asked.scorer.fitting(name, logits[name], labels, scored.stated[name])
             pools[name] = fit_pool(own, before=self.checkpoint.vocabulary.pools[name])
         return pools
 

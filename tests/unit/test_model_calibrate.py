@@ -18,6 +18,7 @@ from model.calibrate import (
     is_shown,
     threshold_for,
 )
+from model.fusion import Logits
 
 rows = st.lists(st.tuples(st.floats(0, 1, width=32), st.booleans()), min_size=1, max_size=400)
 
@@ -88,6 +89,13 @@ def test_both_starts_together_seldom_promise_too_much() -> None:
     assert promised <= 33  # 20 expected at most, and three deviations more
 
 
+def _fitting(
+    logits: Logits, labels: torch.Tensor, stated: torch.Tensor, renamed: torch.Tensor | None = None
+) -> Fitting:
+    """``renamed`` left out: no label is another name for what is stated."""
+    return Fitting(logits, labels, stated, torch.zeros(len(labels), dtype=torch.bool) if renamed is None else renamed)
+
+
 def test_pool_trusts_the_expert_that_knows() -> None:
     """When only the n-grams are right, the pool is nearly their answer; the picture's side does not hear of it."""
     generator = torch.Generator().manual_seed(0)
@@ -95,7 +103,7 @@ def test_pool_trusts_the_expert_that_knows() -> None:
     noise = torch.randn(600, 4, generator=generator)
     sure = 4.0 * torch.nn.functional.one_hot(labels, 4).float() + noise
     logits = {"gated": noise.roll(1, 0), "image": noise.roll(2, 0), "text": noise.roll(3, 0), "words": sure}
-    pool = fit_pool(Fitting(logits, labels, torch.zeros(600, 4)))
+    pool = fit_pool(_fitting(logits, labels, torch.zeros(600, 4)))
     gated, image, text, words = pool.silent["fused"].experts
     assert words > 3 * max(gated, image, text)
     fused = pool.scores(logits, "fused", stated=False)
@@ -112,9 +120,25 @@ def test_pool_learns_what_stated_words_are_worth() -> None:
     worth = {}
     for kind, said in (("honest", told), ("random", torch.randint(0, 4, (2000,), generator=generator))):
         stated = torch.nn.functional.one_hot(said, 4).float()
-        worth[kind] = fit_pool(Fitting(noise, labels, stated), Fitting(noise, labels, torch.zeros(2000, 4)))
+        worth[kind] = fit_pool(_fitting(noise, labels, stated), _fitting(noise, labels, torch.zeros(2000, 4)))
     assert worth["honest"].stated["fused"].stated > 2
     assert worth["random"].stated["fused"].stated < 0.3
+
+
+def test_what_a_catalogue_calls_otherwise_takes_no_trust_from_words_beside_pictures_alone() -> None:
+    """Half of the listings of two values are labelled by another name. Where the title's experts are heard, what words
+    state counts for less; beside a picture whose title nobody can read it counts as if there were no such labels.
+    """
+    generator = torch.Generator().manual_seed(0)
+    said = torch.randint(0, 4, (4000,), generator=generator)
+    renamed = (said < 2) & (torch.rand(4000, generator=generator) < 0.5)
+    labels = torch.where(renamed, said + 2, said)
+    noise = {name: torch.randn(4000, 4, generator=generator) for name in ("gated", "image", "text", "words")}
+    stated = torch.nn.functional.one_hot(said, 4).float()
+    told = fit_pool(_fitting(noise, labels, stated, renamed)).stated
+    plain = fit_pool(_fitting({name: one[~renamed] for name, one in noise.items()}, labels[~renamed], stated[~renamed]))
+    assert told["image"] == plain.stated["image"]
+    assert told["fused"].stated < 0.5 * told["image"].stated
 
 
 def test_a_pool_without_some_experts_keeps_the_weights_of_the_others() -> None:
@@ -122,7 +146,7 @@ def test_a_pool_without_some_experts_keeps_the_weights_of_the_others() -> None:
     experts = ("gated", "image", "text", "words", "tuned_image", "tuned_text")
     generator = torch.Generator().manual_seed(0)
     logits = {name: torch.randn(100, 4, generator=generator) for name in experts}
-    pool = fit_pool(Fitting(logits, torch.arange(100) % 4, torch.zeros(100, 4)))
+    pool = fit_pool(_fitting(logits, torch.arange(100) % 4, torch.zeros(100, 4)))
     kept = {name: one for name, one in logits.items() if not name.startswith("tuned_")}
     fewer = pool.of(tuple(kept), experts)
     assert fewer.silent["fused"].experts == pool.silent["fused"].experts[:4]
@@ -133,7 +157,7 @@ def test_a_pool_without_some_experts_keeps_the_weights_of_the_others() -> None:
 def test_a_pool_without_rows_takes_all_experts_alike() -> None:
     """Nothing says which of them knows; the weights are numbers all the same."""
     logits = {name: torch.zeros(0, 1) for name in ("gated", "image", "text", "words")}
-    pool = fit_pool(Fitting(logits, torch.zeros(0, dtype=torch.long), torch.zeros(0, 1)))
+    pool = fit_pool(_fitting(logits, torch.zeros(0, dtype=torch.long), torch.zeros(0, 1)))
     assert pool.silent["fused"].experts == (1.0,) * 4
     assert pool.stated["image"].experts == (1.0,)
 

@@ -16,7 +16,7 @@ from model.fusion import ATTRIBUTES, Logits
 from model.honesty import Curve
 from model.labels import FOUND_IN_TITLES, Labels, Side
 from model.pool import SIDES, Pool, Weights
-from model.scoring import category_matrix, score_all, stated_values
+from model.scoring import Scorer, category_matrix, score_all, stated_values
 from model.tagging import Tagging
 from model.taxonomy import load_taxonomy
 from model.types import Prediction, Scores, Vector
@@ -122,3 +122,18 @@ def test_figures_are_of_what_is_served(seed: int, title: str, sides: tuple[Side,
             continue
         assert best.value == values[int(row.argmax())], (name, asdict(best))
         assert best.score == pytest.approx(float(row.max()), abs=2e-4)
+
+
+def test_a_label_is_another_name_for_a_stated_type_of_its_category_or_where_it_is_a_drawer() -> None:
+    """A stool called a chair, and a rug called `home`; no other errors, and only of product types."""
+    types = (*TYPES, "home")
+    scorer = Scorer.of({**VALUES, "product_type": types}, types, TAXONOMY)
+    rows = [("a stool", "chair"), ("bench", "bench"), ("red rug", "home"), ("shoes", "rug"), ("a thing", "home")]
+    stated = scorer.stated([title for title, _ in rows])["product_type"]
+    labels = torch.tensor([types.index(label) for _, label in rows])
+    logits = {"image": torch.zeros(len(rows), len(types))}
+    found = scorer.fitting("product_type", logits, labels, stated)
+    assert found.renamed.tolist() == [True, False, True, False, False]
+    assert not scorer.fitting("color", logits, labels % 4, stated).renamed.any()
+    unlabelled = scorer.fitting("product_type", logits, torch.where(labels == 0, -1, labels), stated)
+    assert len(unlabelled.labels) == 4
