@@ -12,8 +12,8 @@ from model.colors.color_histogram import HISTOGRAM_DIM
 from model.errors import CheckpointError
 from model.geometry import FITS, INTERPOLATIONS, Framing
 
-FORMAT = 4
-_READ = (3, FORMAT)  # before 4 no table was packed (`model.packing`)
+FORMAT = 5
+_READ = (3, 4, FORMAT)  # before 4 no table was packed (`model.packing`), before 5 no class told a product type
 MAX_SIDE = 1024  # of the square that the image tower sees, in pixels
 
 
@@ -54,7 +54,8 @@ class ModelConfig:
     image_details: tuple[int, ...] = ()  # stages of an EfficientNet whose channels are summed up beside its features
     detail_dim: int = 0  # of those sums
     ground_dim: int = 0  # of what is measured of a picture's border (`model.scenes.ground`); 0: scenes do without
-    image_classes: int = 0  # of the image tower's own classifier, where scenes ask it; 0: they do not
+    image_classes: int = 0  # of the image tower's own classifier, where it is asked; 0: it is not
+    class_types: bool = False  # does an expert tell product types by those classes? (`model.class_expert`)
     untaught_scenes: tuple[str, ...] = ()  # the last values of "scene": known to that classifier alone
     pair: Mapping[str, Any] = field(default_factory=dict)  # see `model.towers.pair`; {}: there is none
 

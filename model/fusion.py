@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from model.bag_linear import BagLinear
+from model.class_expert import ClassExpert, weighed
 from model.config import ModelConfig
 from model.fusions.pair import Pair
 from model.fusions.registry import NEEDS_PARTS, Widths, build_fusion
@@ -32,7 +33,7 @@ from model.training.tuned_heads import TunedHeads
 
 ATTRIBUTES = ("product_type", "color", "material")  # "category" is summed from product_type
 _DETAIL_SHARE = 0.1  # of a deviation: a detail weighs about what a cell of the colour histogram does
-SINGLE_SIDED = ("image", "text", "words", "tuned_image", "tuned_text", "memory")
+SINGLE_SIDED = ("image", "text", "words", "tuned_image", "tuned_text", "memory", "classes")
 
 Logits = Mapping[str, torch.Tensor]  # expert -> (B, V); those that see both sides come first
 
@@ -76,6 +77,7 @@ class FusionModel(nn.Module):
         self.tuned = nn.ModuleDict(_tuned_heads(config, {name: sizes[name] for name in ATTRIBUTES}))
         self.joint = JointSpace(config)
         self.memory = Memory(config, sizes) if config.memory_rows else None
+        self.classes = ClassExpert(config, sizes["product_type"]) if config.class_types else None
         self.idf: torch.Tensor
         self.word_bits: torch.Tensor
         self.detail_mean: torch.Tensor
@@ -91,21 +93,22 @@ class FusionModel(nn.Module):
         """Does a fusion look at regions and tokens?"""
         return bool(NEEDS_PARTS & set(self.fusions))
 
-    @property
-    def experts(self) -> tuple[str, ...]:
-        """Their names, in the order of ``forward``'s."""
-        return (*self.heads, "words", *self.tuned, *(("memory",) if self.memory is not None else ()))
+    def experts(self, attribute: str) -> tuple[str, ...]:
+        """The names of those that answer for it, in the order of ``forward``'s."""
+        others = {"memory": self.memory, "classes": self.classes if attribute == "product_type" else None}
+        return (*self.heads, "words", *self.tuned, *(name for name, one in others.items() if one is not None))
 
     def forward(self, inputs: Inputs) -> dict[str, Logits]:
         """Raw scores of every expert, by attribute."""
         plain = self.own(inputs)
         found, tuned = self._network(plain), self._ask_tuned(inputs)
         remembered = {"memory": self.memory(plain)} if self.memory is not None else {}
-        return {
+        told = {
             name: {**found[name], "words": self.words[name](plain, plain.titles)}
             | {expert: one[name] for expert, one in (tuned | remembered).items()}
             for name in ATTRIBUTES
         }
+        return {**told, "product_type": self._with_classes(told["product_type"], plain)}
 
     def network(self, inputs: Inputs) -> dict[str, Logits]:
         """Raw scores of the experts that are trained on what the towers see: all but ``words`` and the tuned ones."""
@@ -120,6 +123,16 @@ class FusionModel(nn.Module):
         joined = {name: fuse(pair) for name, fuse in self.fusions.items()} | {"image": image, "text": text}
         heads = {side: cast(nn.ModuleDict, self.heads[side]) for side in joined}
         return {name: {side: heads[side][name](vector) for side, vector in joined.items()} for name in ATTRIBUTES}
+
+    def _with_classes(self, types: dict[str, torch.Tensor], plain: Inputs) -> dict[str, torch.Tensor]:
+        """Scores of product types, with the expert's on classes, where there is one, all weighed by how strange a
+        picture is.
+        """
+        if self.classes is None or self.memory is None or self.surroundings is None:
+            return types
+        scores = self.classes(self.surroundings.classes(plain.images), plain.has_image)
+        strange = self.classes.strangeness(self.memory.unexpressed(plain), plain.has_image)
+        return weighed(types, scores, strange)
 
     def similarity(self, inputs: Inputs) -> tuple[torch.Tensor, torch.Tensor]:
         """Pictures and titles in the joint space, each (B, 2 J) of length 1: their dot product says whether they
@@ -158,6 +171,12 @@ class FusionModel(nn.Module):
         """Put these listings into the memory, where there is one, in place of all others: see `Memory.learn`."""
         if self.memory is not None:
             self.memory.learn(self.own(inputs), labels)
+
+    def know_classes(self, inputs: Inputs, labels: torch.Tensor, told: torch.Tensor) -> None:
+        """Fill the expert on classes, where there is one, from these pictures: see `ClassExpert.learn`."""
+        if self.classes is not None and self.memory is not None and self.surroundings is not None:
+            plain = self.own(inputs)
+            self.classes.learn(self.surroundings.classes(plain.images), self.memory.unexpressed(plain), labels, told)
 
     def own(self, inputs: Inputs) -> Inputs:
         """Details beside the colours, and nothing of tuned stages: these experts were not fitted on that."""

@@ -61,6 +61,13 @@ class Memory(nn.Module):
             setattr(self, f"labels_{name}", labels[name].to(torch.int16))
             setattr(self, f"common_{name}", counts / counts.sum())
 
+    def unexpressed(self, inputs: Inputs) -> torch.Tensor:
+        """(B,) which share of what a picture's features differ in from the remembered ones' mean their principal
+        components leave out: much of a picture that is like none of them.
+        """
+        found: torch.Tensor = cast(_View, self.views["looks"]).unexpressed(normalize(inputs.images, dim=1))
+        return found
+
     def forward(self, inputs: Inputs) -> dict[str, torch.Tensor]:
         """(B, V) log-probabilities by attribute. Who sees no picture knows how common a value is."""
         blocks, has_image = self._blocks(inputs), inputs.has_image
@@ -114,6 +121,12 @@ class _View(nn.Module):
         """(B, N) cosines of a block (B, D) with what is remembered; 0 where there is nothing."""
         found: torch.Tensor = self._place(block) @ self.keys.T
         return found
+
+    def unexpressed(self, block: torch.Tensor) -> torch.Tensor:
+        """(B,) which share of a block's (B, D) squared distance from the mean no component has."""
+        off = block - self.mean
+        inside = (off @ normalize(self.map, dim=0)).square().sum(dim=1)
+        return (1 - inside / off.square().sum(dim=1).clamp(min=1e-12)).clamp(0, 1)
 
     def learn(self, block: torch.Tensor) -> None:
         """Principal components of a block (N, D), and its rows' places."""

@@ -20,7 +20,7 @@ from model.fusion import SINGLE_SIDED, Logits
 from model.labels import Side
 
 SIDES: tuple[Side, ...] = ("fused", "image", "text")
-_OWN = {"image": ("image", "tuned_image", "memory"), "text": ("text", "words", "tuned_text")}
+_OWN = {"image": ("image", "tuned_image", "memory", "classes"), "text": ("text", "words", "tuned_text")}
 
 
 @dataclass(frozen=True, slots=True)

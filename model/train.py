@@ -21,6 +21,7 @@ import torch
 
 from model.association import sides_of
 from model.calibrate import Outcomes, fit_pool, honest_outcomes
+from model.class_expert import are_told
 from model.config import ModelConfig
 from model.doubts import doubt_of, fit_association
 from model.errors import ModelError
@@ -252,7 +253,8 @@ def _save_int8(out: Path, given: _Given, features: Features, heads: tuple[Fusion
 
 def _arrays(data: Examples) -> list[torch.Tensor]:
     scenes = [data.scenes.measures, data.scenes.backdrops] if data.scenes is not None else []
-    return [data.images, data.colors, data.titles, data.masked, *scenes, *data.labels.values()]
+    told = [data.told] if data.told is not None else []
+    return [data.images, data.colors, data.titles, data.masked, *scenes, *told, *data.labels.values()]
 
 
 def vocabularies(rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:
@@ -284,11 +286,17 @@ def vocabularies(rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:
 def with_untaught(
     values: Mapping[str, tuple[str, ...]], config: ModelConfig
 ) -> tuple[dict[str, tuple[str, ...]], ModelConfig]:
-    """With the scenes that the image tower's own classes tell beside those taught; without classes that tell none."""
-    others = untaught_scenes(values["scene"], load_taxonomy().scenes if config.image_classes else ())
+    """With the scenes that the image tower's own classes tell beside those taught; without classes that tell neither
+    scenes nor product types.
+    """
+    taxonomy = load_taxonomy()
+    others = untaught_scenes(values["scene"], taxonomy.scenes if config.image_classes else ())
     scenes = (*values["scene"], *others)
-    is_told = not set(scenes).isdisjoint(scenes_of_classes().values())
-    config = replace(config, image_classes=config.image_classes if is_told else 0, untaught_scenes=others)
+    is_complete = bool(config.image_classes and config.ground_dim and config.memory_rows)
+    has_types = is_complete and are_told(values["product_type"], taxonomy)
+    is_told = has_types or not set(scenes).isdisjoint(scenes_of_classes().values())
+    image_classes = config.image_classes if is_told else 0
+    config = replace(config, image_classes=image_classes, class_types=has_types, untaught_scenes=others)
     return {**values, "scene": scenes}, config
 
 

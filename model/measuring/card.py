@@ -48,6 +48,7 @@ _FILES = {
 }
 
 _MEMORY = "numbers of {count:,} training rows, of which those that look most alike are asked"
+_CLASSES = "a table of what the image tower's own ImageNet classes are, for pictures unlike those of training"
 
 _CARD = """# {name}
 
@@ -61,6 +62,7 @@ title belong together. Written by `hangtag train`; measured by `hangtag evaluate
 | networks | picture (tower and CIELAB histograms), title (tower), both: {fusions} | Apache-2.0 |
 | linear expert | title (tower and n-grams) | Apache-2.0 |
 | memory | {memory} | as the data |
+| classes | {classes} | Apache-2.0 |
 | pool | log-linear, one set of weights where words state a value and one where they do not | Apache-2.0 |
 
 Packages that carry towers' weights only carry weights and are kept by nobody known. Depending on them would tie every
@@ -149,6 +151,7 @@ def write_card(
         name=config.name,
         towers=_towers(config, origins),
         fusions=", ".join(name.replace("_", " ") for name in config.fusions) or "none but the pool",
+        classes=_CLASSES if config.class_types else "none",
         memory=_MEMORY.format(count=config.memory_rows) if config.memory_rows else "none",
         provenance=f"Listings of {provenance_of(data)}.\n\n" if of_own else "",
         data=_data_table(rows),

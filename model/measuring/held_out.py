@@ -100,9 +100,11 @@ def hold_out(
 
 def _pools(checkpoint: Checkpoint) -> Mapping[str, Pool]:
     """The checkpoint's, without weights of tuned experts: these are not fitted here."""
-    every = checkpoint.fusion.experts
-    kept = [name for name in every if not name.startswith("tuned_")]
-    return {name: pool.of(kept, every) for name, pool in checkpoint.vocabulary.pools.items()}
+    found = {}
+    for name, pool in checkpoint.vocabulary.pools.items():
+        every = checkpoint.fusion.experts(name)
+        found[name] = pool.of([one for one in every if not one.startswith("tuned_")], every)
+    return found
 
 
 def _largest(brands: npt.NDArray[np.str_], count: int) -> list[str]:

@@ -120,11 +120,11 @@ def _families(figures: Mapping[str, Any]) -> Iterator[Sequence[str]]:
 
 def _comparisons(figures: Mapping[str, Any]) -> Iterator[_Table]:
     experts = figures["experts"]["accuracy"]
-    names = list(next(iter(experts.values()), {}))
+    names = list(dict.fromkeys(expert for one in experts.values() for expert in one))
     yield (
         "Each expert alone, accuracy",
         ("Attribute", *names),
-        [(name, *(f"{one[expert]:.3f}" for expert in names)) for name, one in experts.items()],
+        [(name, *(f"{one[key]:.3f}" if key in one else "–" for key in names)) for name, one in experts.items()],
     )
     yield (
         "Both sides together less the best single one, paired",

@@ -33,7 +33,7 @@ _KNOWN = {
     "name", "format", "image_tower", "image_side", "image_dim", "image_mean", "image_std", "text_dim",
     "max_title_tokens", "color_dim", "hidden_dim", "joint_dim", "fusions", "modality_dropout", "region_grid",
     "part_tokens", "image_fit", "image_crop_share", "image_interpolation", "text_prefix", "tuned_text_layers", "pair",
-    "image_details", "detail_dim", "ground_dim", "image_classes", "untaught_scenes", "memory_rows",
+    "image_details", "detail_dim", "ground_dim", "image_classes", "class_types", "untaught_scenes", "memory_rows",
 }  # fmt: skip
 
 

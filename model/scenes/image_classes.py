@@ -50,8 +50,13 @@ def classes_of(image_tower: str) -> ImageClasses | None:
         raise CheckpointError(
             f"{PACKAGES[image_tower]} holds no classifier of {_NUM_CLASSES} classes; install it again"
         )
-    kept, scenes = [one for one in range(_NUM_CLASSES) if one not in _BREEDS], scenes_of_classes()
+    kept, scenes = kept_classes(), scenes_of_classes()
     return ImageClasses(weights[kept], bias[kept], tuple(scenes.get(one, "") for one in kept))
+
+
+def kept_classes() -> list[int]:
+    """The numbers of the classes that are kept, in the classifier's order."""
+    return [one for one in range(_NUM_CLASSES) if one not in _BREEDS]
 
 
 def package_weights(package: str) -> dict[str, torch.Tensor]:

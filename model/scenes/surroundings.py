@@ -112,6 +112,10 @@ class Surroundings(nn.Module):
         chances = softmax(crossed @ self.ground_weights.T + self.ground_bias, dim=1)
         return (chances * (1 - 3 * _LEAST_CHANCE) + _LEAST_CHANCE).log()
 
+    def classes(self, images: torch.Tensor) -> torch.Tensor:
+        """(P, C) how likely each of the tower's own classes is, of its features (P, D)."""
+        return softmax(images @ self.class_weights.T + self.class_bias, dim=1)
+
     def _by_head(self, taught: torch.Tensor) -> torch.Tensor:
         """(P, V): a place that the head does not know looks to it like the place that it resembles most."""
         num_strange = len(self.value_grounds) - self._num_taught
@@ -125,7 +129,7 @@ class Surroundings(nn.Module):
         """(P, V) logarithms of what the classes of each scene have together; their mean, where a scene has none; the
         same for all, where no class tells a scene.
         """
-        chances = softmax(images @ self.class_weights.T + self.class_bias, dim=1)
+        chances = self.classes(images)
         members = self.class_values[:, None] == torch.arange(len(self.value_grounds), device=images.device)
         masses, known = chances @ members.to(chances.dtype) + _LEAST_MASS, members.any(dim=0)
         usual = (masses * known).sum(dim=1, keepdim=True) / known.sum().clamp(min=1)

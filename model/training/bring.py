@@ -60,7 +60,7 @@ def bring_towers(
     torch.manual_seed(seed)
     wanted = base or ModelConfig()
     plain = replace(wanted, image_details=(), detail_dim=0, tuned_image_blocks=0)  # what others than lite do not have
-    plain = replace(plain, image_classes=0, untaught_scenes=())
+    plain = replace(plain, image_classes=0, class_types=False, untaught_scenes=())
     config, image_origins = _bring_image(out, chosen_image, plain)
     config, text_origins = _bring_text(out, chosen_text, config, titles, seed, log)
     config = replace(config, image_details=wanted.image_details, tuned_image_blocks=wanted.tuned_image_blocks)

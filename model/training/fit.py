@@ -13,6 +13,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from model.bag_linear import BagLinear
+from model.class_expert import told_types
 from model.config import ModelConfig
 from model.errors import ModelError
 from model.fusion import ATTRIBUTES, FusionModel, Logits
@@ -52,6 +53,7 @@ class Examples:
     labels: Mapping[str, torch.Tensor]
     parts: PartFeatures | None = None  # only for fusions that need them
     scenes: ScenePictures | None = None  # only where scenes look at their surroundings
+    told: torch.Tensor | None = None  # (C, V) see `model.class_expert.told_types`
 
     def scene_inputs(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """See `model.training.features.Features`."""
@@ -87,6 +89,7 @@ def examples_of(rows: Sequence[Row], features: Features, values: Mapping[str, tu
         {name: torch.from_numpy(label_ids(rows, name, values[name])) for name in values},
         features.parts,
         _scene_pictures(rows, features, values["scene"]),
+        told_types(values["product_type"], load_taxonomy()),
     )
 
 
@@ -173,6 +176,7 @@ def fit_experts(
     fit_words(fusion, data, rows)
     fit_surroundings(config, fusion, data, rows)
     fit_memory(config, fusion, data, rows)
+    fit_classes(fusion, data, rows)
     return fusion
 
 
@@ -186,6 +190,13 @@ def fit_memory(config: ModelConfig, fusion: FusionModel, data: Examples, rows: t
     chosen = torch.cat([drawn[listings], drawn[~listings]])[: config.memory_rows].sort().values
     if len(chosen):
         fusion.remember(data.inputs(chosen), {name: data.labels[name][chosen] for name in ATTRIBUTES})
+
+
+def fit_classes(fusion: FusionModel, data: Examples, rows: torch.Tensor) -> None:
+    """The expert on the image tower's classes, where the configuration has it."""
+    known = rows[data.labels["product_type"][rows] >= 0]
+    if data.told is not None and len(known):
+        fusion.know_classes(data.inputs(known), data.labels["product_type"][known], data.told)
 
 
 def worth_remembering(rows: torch.Tensor, labels: Mapping[str, torch.Tensor]) -> torch.Tensor:

@@ -72,7 +72,7 @@ def test_experts_are_named_in_the_order_of_their_scores() -> None:
     wider = replace(inputs, images=inputs.images.repeat(1, 2), titles=inputs.titles.repeat(1, 2))
     fusion = FusionModel(config, SIZES).eval()
     with torch.inference_mode():
-        assert fusion.experts == tuple(fusion(wider)["color"])
+        assert fusion.experts("color") == tuple(fusion(wider)["color"])
 
 
 @pytest.mark.parametrize("name", ATTRIBUTES)

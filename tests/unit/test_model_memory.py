@@ -131,7 +131,7 @@ def test_many_listings_are_asked_a_few_hundred_at_a_time() -> None:
 
 def test_the_memory_is_an_expert_of_the_picture() -> None:
     """``without`` and conflicts ask one side alone."""
-    experts = FusionModel(CONFIG, SIZES).experts
+    experts = FusionModel(CONFIG, SIZES).experts("color")
     assert experts_of("fused", experts) == ("gated", "image", "text", "words", "memory")
     assert experts_of("image", experts) == ("image", "memory")
     assert experts_of("text", experts) == ("text", "words")
@@ -164,5 +164,5 @@ def test_the_format_before_is_read_and_others_are_named(tmp_path: Path) -> None:
     path.write_text(json.dumps(found))
     assert ModelConfig.load(path).memory_rows == 0
     path.write_text(json.dumps(found | {"format": 2}))
-    with pytest.raises(CheckpointError, match=r"has format 2.*this program reads formats 3 to 4"):
+    with pytest.raises(CheckpointError, match=r"has format 2.*this program reads formats 3 to 5"):
         ModelConfig.load(path)

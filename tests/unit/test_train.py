@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -95,13 +96,23 @@ def test_the_report_is_a_page_with_curves_and_errors(trained: TrainReport, tmp_p
     assert {path.name for path in tmp_path.iterdir()} == {"report.json", "report.md", "report.html"}
 
 
+def test_an_expert_that_answers_one_attribute_alone_has_a_column(trained: TrainReport) -> None:
+    """As the one on the image tower's classes, which knows no colours."""
+    figures = deepcopy(trained.figures)
+    figures["experts"]["accuracy"]["product_type"]["classes"] = 0.512
+    rows = [[cell.strip() for cell in line.split("|")] for line in figures_tables(figures).splitlines()]
+    header = next(row for row in rows if "classes" in row)
+    said = {row[1]: row[header.index("classes")] for row in rows if len(row) == len(header)}
+    assert (said["product_type"], said["color"]) == ("0.512", "–")
+
+
 def test_a_checkpoint_remembers_what_it_was_trained_on(data: Path, trained: TrainReport) -> None:
     """Each training row of which an answer is known, photos too; of more than there is room for, so many."""
     answered = {"product_type", "color", "material"}
     known = [row for row in load_rows(data) if row.split == "train" and answered & set(row.labels)]
     loaded = load(trained.folder)
     assert loaded.config.memory_rows == len(known)
-    assert "memory" in loaded.fusion.experts
+    assert "memory" in loaded.fusion.experts("color")
     small = replace(load_preset("gated"), model=replace(load_preset("gated").model, memory_rows=10))
     less = train(data, trained.folder.parent / "less", preset=small, epochs=1, cache=trained.folder.parent / "cache")
     assert load(less.folder).config.memory_rows == 10
