@@ -8,12 +8,15 @@ BIN := $(VENV)/bin
 demo: install
 	$(BIN)/hangtag demo --out out
 
+# No thread of OpenMP turns in circles while it waits for work: beside others it would take the core that they need.
+test wheel-test reliability: export OMP_WAIT_POLICY = PASSIVE
+
 # Tests without servers on every core, one thread each. Then those that measure milliseconds, alone. Then all others, two at
 # a time, each of the two with a Kafka and a Redis of its own: most of their time is waiting for processes to start.
 WITHOUT_SERVERS = tests/unit tests/test_architecture.py
 ALONE = tests/contract
 test: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile $(WITHOUT_SERVERS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder $(WITHOUT_SERVERS)
 	$(BIN)/python -m pytest -q $(ALONE)
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal $(addprefix --ignore ,$(WITHOUT_SERVERS) $(ALONE))
 

@@ -308,19 +308,29 @@ def bought_of(outcomes: Mapping[str, Outcomes], target: float, threshold: Thresh
 
 def expected_calibration_error(scores: Floats, right: Bools, num_bins: int = 15) -> float:
     """Mean gap between score and precision over bins of equal mass, weighted by rows."""
-    order = np.argsort(scores, kind="stable")
-    gaps = [
-        abs(float(scores[rows].mean()) - float(right[rows].mean())) * len(rows) / len(scores)
-        for rows in np.array_split(order, num_bins)
-        if len(rows)
-    ]
-    return float(sum(gaps))
+    return _Bins(scores, num_bins).error(right)
 
 
 def honest_error(scores: Floats, num_bins: int = 15, num_rounds: int = 200, seed: int = 0) -> float:
     """The 95th percentile of the calibration error that perfectly calibrated scores like these would show."""
     generator = np.random.default_rng(seed)
-    rounds = [
-        expected_calibration_error(scores, generator.random(len(scores)) < scores, num_bins) for _ in range(num_rounds)
-    ]
+    bins = _Bins(scores, num_bins)
+    rounds = [bins.error(generator.random(len(scores)) < scores) for _ in range(num_rounds)]
     return float(np.quantile(rounds, 0.95))
+
+
+class _Bins:
+    """Rows in bins of equal mass by their scores: put in order once, however often outcomes are drawn."""
+
+    def __init__(self, scores: Floats, num_bins: int) -> None:
+        self._order = np.argsort(scores, kind="stable")
+        self._scores = scores[self._order].astype(np.float64)
+        ends = np.cumsum([len(rows) for rows in np.array_split(self._order, num_bins) if len(rows)])
+        self._starts = np.concatenate([[0], ends[:-1]])
+
+    def error(self, right: Bools) -> float:
+        """Of outcomes (N,) in the order in which the scores were given."""
+        if not len(self._scores):
+            return 0.0
+        gaps = np.add.reduceat(self._scores - right[self._order], self._starts)
+        return float(np.abs(gaps).sum()) / len(self._scores)

@@ -15,9 +15,10 @@ from collections.abc import Mapping
 from typing import cast
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
-from torch.nn.functional import normalize
+from torch.nn.functional import normalize, pad
 
 from model.config import ModelConfig
 from model.inputs import Inputs
@@ -135,9 +136,7 @@ class _View(nn.Module):
             self.keys = torch.zeros(len(block), self.map.shape[1])
             return
         self.mean = there.mean(dim=0)
-        off = (there - self.mean).double().cpu().numpy()
-        spread, axes = map(torch.from_numpy, np.linalg.eigh(off.T @ off))  # torch's gives up on rows that repeat
-        spread, axes = spread.flip(0)[: self.map.shape[1]].float(), axes.flip(1)[:, : self.map.shape[1]].float()
+        spread, axes = _components((there - self.mean).double().cpu().numpy(), self.map.shape[1])
         share = spread / spread[0].clamp(min=1e-12)
         # Where the listings do not differ, in fewer rows than there are components, others would differ at will.
         even = torch.where(share > _NO_SPREAD, share.clamp(min=_NO_SPREAD) ** -0.25, 0)
@@ -148,3 +147,17 @@ class _View(nn.Module):
         """(B, W) of length 1."""
         found = normalize((block - self.mean) @ self.map, dim=1)
         return found * block.any(dim=1, keepdim=True)
+
+
+def _components(off: npt.NDArray[np.float64], width: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Principal components of centred rows (N, D), the widest first: spread (W,) and axes (D, W).
+
+    Of fewer rows than columns by the rows' products, which say the same in less time; what is missing then is zeros.
+    """
+    is_wide = off.shape[0] < off.shape[1]
+    found = np.linalg.eigh(off @ off.T if is_wide else off.T @ off)  # torch's gives up on rows that repeat
+    spread, axes = (torch.from_numpy(one).flip(-1)[..., :width] for one in found)
+    if is_wide:
+        axes = normalize(torch.from_numpy(off).T @ axes, dim=0)
+    missing = (0, width - len(spread))
+    return pad(spread, missing).float(), pad(axes, missing).float()

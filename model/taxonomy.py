@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -135,11 +136,17 @@ def load_taxonomy(path: Path = _FILE) -> Taxonomy:
     """Read and check the file. Raises TaxonomyError."""
     text = path.read_bytes()
     try:
-        found = json.loads(text)
-        check(found)
-        return _read(found, hashlib.sha256(text).hexdigest()[:16])
+        return _checked(text)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise TaxonomyError(f"{path.name}: {type(error).__name__}: {error}; compare with the shipped file") from error
+
+
+@lru_cache(maxsize=2)
+def _checked(text: bytes) -> Taxonomy:
+    """Kept, as whoever asks about titles loads it for itself, and checking takes longer than most that they do."""
+    found = json.loads(text)
+    check(found)
+    return _read(found, hashlib.sha256(text).hexdigest()[:16])
 
 
 def _read(found: Mapping[str, Any], revision: str) -> Taxonomy:

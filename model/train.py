@@ -145,7 +145,7 @@ def train(
     _save_heads(out, fusion, vocabulary, outcomes)
     features = tuned.seen(given.features)
     _save_presence(out, given, features, how)
-    _save_int8(out, given, features, (fusion, vocabulary), log)
+    _save_int8(out, given, features, (fusion, vocabulary), how)
     _, text = load_towers(out, recipe.config)
     read = partial(read_titles, tower=text.to(how.place))
     figures = evaluate_features(fusion, vocabulary, outcomes, features, rows, read) | noise_figures(rows, cache)
@@ -242,13 +242,13 @@ def _save_presence(out: Path, given: _Given, features: Features, how: _How) -> N
         presence.save(out)
 
 
-def _save_int8(out: Path, given: _Given, features: Features, heads: tuple[FusionModel, Vocabulary], log: Log) -> None:
+def _save_int8(out: Path, given: _Given, features: Features, heads: tuple[FusionModel, Vocabulary], how: _How) -> None:
     """Of a tower whose stages stand there twice nothing is measured: ranges are by layer of the one that came."""
     test = [index for index in _rows_of(given.rows, "test").tolist() if given.rows[index].title]
     if test and not given.recipe.config.tuned_image_blocks:
         compared = (part_of(features, test), [given.rows[index] for index in test])
         training = [row for row in given.rows if row.split == "train"]
-        learn_int8(given.image, heads, training, compared, given.image.framing, log).save(out)
+        learn_int8(given.image, heads, training, compared, given.image.framing, how.cache, how.log).save(out)
 
 
 def _arrays(data: Examples) -> list[torch.Tensor]:

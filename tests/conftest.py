@@ -23,6 +23,11 @@ T = TypeVar("T")
 HOW_SERVERS_WERE_GOT = pytest.StashKey[list[str]]()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first: xdist gives files out in this order, and who gets one last works alone."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Tell what this process used to the one that distributes tests, if there is one."""
     told = getattr(session.config, "workeroutput", None)

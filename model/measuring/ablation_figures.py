@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -46,14 +47,21 @@ def _best_single(right: Right, name: str, who: str, title: str) -> str | None:
 
 def _interval(rows: Floats) -> list[float]:
     """95 % interval of the mean of (S, N): seeds and rows are both drawn anew (Efron 1979)."""
-    generator = np.random.default_rng(0)
-    num_seeds, num_rows = rows.shape
-    means = np.empty(_ROUNDS)
-    for place in range(_ROUNDS):
-        seeds = rows[generator.integers(0, num_seeds, num_seeds)].mean(axis=0)
-        means[place] = seeds[generator.integers(0, num_rows, num_rows)].mean()
+    of_seeds, of_rows = _drawn(*rows.shape)
+    means = ((of_seeds @ rows) * of_rows).sum(axis=1)
     low, high = np.quantile(means, [0.025, 0.975])
     return [round(float(low), 4), round(float(high), 4)]
+
+
+@lru_cache(maxsize=1)
+def _drawn(num_seeds: int, num_rows: int) -> tuple[Floats, Floats]:
+    """By round, what share of the mean is each seed's and each row's; the same for every line of a table."""
+    generator = np.random.default_rng(0)
+    of_seeds, of_rows = np.empty((_ROUNDS, num_seeds)), np.empty((_ROUNDS, num_rows))
+    for place in range(_ROUNDS):
+        for share, count in ((of_seeds, num_seeds), (of_rows, num_rows)):
+            share[place] = np.bincount(generator.integers(0, count, count), minlength=count) / count
+    return of_seeds, of_rows
 
 
 def ablation_tables(found: Mapping[str, Any]) -> str:

@@ -18,7 +18,8 @@ from model.measuring.asked import Asked, features_of
 from model.runtime.quantise import MIN_COMPARED, NUM_PICTURES, Quantisation, measure_ranges, rounded
 from model.training.catalogue import rows_of
 from model.training.dataset import Row
-from model.training.features import Features, batches_of, look_at
+from model.training.features import Features, batches_of, cached, look_at
+from model.training.picture_files import digests_of
 from model.weights import Checkpoint, Vocabulary, load, seal
 
 _SIDES = ("fused", "image")
@@ -33,13 +34,20 @@ def learn_int8(
     seen_by: Sequence[Row],
     measured: tuple[Features, Sequence[Row]],
     framing: Framing,
+    cache: Path,
     log: Log,
 ) -> Quantisation:
-    """What int8 rounds to, from ``NUM_PICTURES`` of the rows ``seen_by``, and what it changes on those ``measured``."""
+    """What int8 rounds to, from ``NUM_PICTURES`` of the rows ``seen_by``, and what it changes on those ``measured``.
+    What ``cache`` has of the former is read from there.
+    """
     drawn = np.random.default_rng(0).permutation(len(seen_by))[:NUM_PICTURES]
-    chosen = [seen_by[index] for index in drawn]
+    chosen = [seen_by[index].image for index in drawn]
     on_cpu = tower.cpu()
-    ranges = measure_ranges(on_cpu, map(torch.from_numpy, batches_of([row.image for row in chosen], framing)))
+
+    def measure() -> Mapping[str, Floats]:
+        return measure_ranges(on_cpu, map(torch.from_numpy, batches_of(chosen, framing)))
+
+    ranges = cached(cache, "ranges", (tower, framing, *digests_of(chosen, log)), measure)
     features, rows = measured
     few = f"; of fewer than {MIN_COMPARED}, auto does not choose it" if len(rows) < MIN_COMPARED else ""
     log(f"int8: {len(chosen)} pictures measured, {len(rows)} listings compared{few}")
@@ -61,7 +69,7 @@ def learn_int8_of(folder: Path, data: Path, cache: Path, log: Log) -> Quantisati
         raise ModelError(f"{data} holds no training rows, or no titled test rows; int8 needs both to be measured")
     features = features_of(loaded, rows, "cpu", cache)
     heads = (loaded.fusion, loaded.vocabulary)
-    found = learn_int8(loaded.image, heads, training, (features, rows), loaded.image.framing, log)
+    found = learn_int8(loaded.image, heads, training, (features, rows), loaded.image.framing, cache, log)
     found.save(folder)
     seal(folder)
     return found

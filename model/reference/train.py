@@ -76,7 +76,8 @@ class _Fitting:
             {"params": fresh, "lr": config.learning_rate},
             {"params": slow, "lr": config.pretrained_learning_rate},
         ]
-        self._optimiser = torch.optim.Adam([group for group in groups if group["params"]])
+        # Fused: in one go over each parameter, where the plain one goes over it a dozen times.
+        self._optimiser = torch.optim.Adam([group for group in groups if group["params"]], fused=True)
 
     def run(self, passes: int, patience: int, meter: Meter) -> None:
         """All passes, or until ``patience`` of them gained nothing (0: never); the best one's weights stay."""

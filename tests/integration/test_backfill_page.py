@@ -19,7 +19,7 @@ from tests.integration.stream import Stream
 from tests.program import PROGRAM
 from tests.servers.base import Server
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.kafka, pytest.mark.long, pytest.mark.timeout(900)]
 
 _ENDS_OF_A_BACKFILL = ("backfill.done", "backfill.was_done_before")
 _FOLDERS = ("archive/", "s3://bucket/listings/2025/")  # of the page; here both are a folder of ours

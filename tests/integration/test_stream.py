@@ -8,7 +8,7 @@ from tests.integration.stream import Stream, WorkerProcess, host_of_samples, lis
 from tests.servers.base import Server
 from tests.servers.redis import OwnRedis
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.kafka, pytest.mark.long, pytest.mark.timeout(600)]
 
 WITHOUT_OCR = {"OCR__ENABLED": "false"}
 

@@ -25,7 +25,9 @@ from model.training.preset import Preset, load_preset
 from model.weights import load
 from tests.unit.tiny_catalogue import COLORS, TYPES, picture
 
-SMALL = {"image": "resnet18", "side": 16, "batch": 16, "hidden": 32, "widths": (32, 16), "learning_rate": 3e-3}
+pytestmark = pytest.mark.long
+
+SMALL = {"image": "resnet18", "side": 16, "batch": 32, "hidden": 32, "widths": (32, 16), "learning_rate": 3e-3}
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +80,7 @@ def trained(
     own = {"a": {"text": "lstm"}, "b": {"text": "bert", "bert": str(small_bert(folder))}}[request.param]
     heads = load_preset(request.param).reference.heads
     config = ReferenceConfig.from_table("test", {**SMALL, **own, "heads": heads, "pretrained_learning_rate": 1e-3})
-    figures = train_reference(data, folder / "out", Preset("reference", 30, 12, reference=config))
+    figures = train_reference(data, folder / "out", Preset("reference", 20, 16, reference=config))
     return folder / "out", figures
 
 

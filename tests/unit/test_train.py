@@ -28,6 +28,8 @@ from model.types import ListingInput
 from model.weights import load, seal, verify
 from tests.unit.tiny_catalogue import listings, picture, write_csv
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -107,26 +109,20 @@ def test_an_expert_that_answers_one_attribute_alone_has_a_column(trained: TrainR
 
 
 def test_a_checkpoint_remembers_what_it_was_trained_on(data: Path, trained: TrainReport) -> None:
-    """Each training row of which an answer is known, photos too; of more than there is room for, so many."""
+    """Each training row of which an answer is known, photos too."""
     answered = {"product_type", "color", "material"}
     known = [row for row in load_rows(data) if row.split == "train" and answered & set(row.labels)]
     loaded = load(trained.folder)
     assert loaded.config.memory_rows == len(known)
     assert "memory" in loaded.fusion.experts("color")
-    small = replace(load_preset("gated"), model=replace(load_preset("gated").model, memory_rows=10))
-    less = train(data, trained.folder.parent / "less", preset=small, epochs=1, cache=trained.folder.parent / "cache")
-    assert load(less.folder).config.memory_rows == 10
 
 
-def test_same_seed_same_checkpoint(data: Path, trained: TrainReport) -> None:
-    """Byte for byte: digests of all files are equal."""
-    again = train(data, trained.folder.parent / "two", epochs=4, cache=trained.folder.parent / "cache")
-    assert (again.folder / "digests.json").read_bytes() == (trained.folder / "digests.json").read_bytes()
-
-
-def test_a_killed_run_goes_on_where_it_was(data: Path, trained: TrainReport) -> None:
+def test_same_seed_same_checkpoint_also_of_a_killed_run_that_goes_on_where_it_was(
+    data: Path, trained: TrainReport
+) -> None:
     """Killed in its second fold and started again, training fits two folds of three; killed when what is fitted is
-    measured, none. It ends in the same checkpoint, in which nothing unfinished is left.
+    measured, none. So every part is fitted a second time, and the checkpoint is the same byte for byte: digests of all
+    files are equal, and nothing unfinished is left.
     """
     out, cache = trained.folder.parent / "killed", trained.folder.parent / "cache"
 
@@ -251,10 +247,14 @@ def test_a_trained_checkpoint_serves(trained: TrainReport) -> None:
 
 
 def test_other_towers_are_trained_on_by_the_same_command(data: Path, trained: TrainReport) -> None:
-    """A timm model and an LSTM of the catalogue's own titles: measured, served, and named in the card."""
+    """A timm model and an LSTM of the catalogue's own titles: measured, served, and named in the card. Of more listings
+    than the memory has room for it remembers so many.
+    """
+    usual = load_preset("gated")
     found = train(
         data,
         trained.folder.parent / "other",
+        preset=replace(usual, model=replace(usual.model, memory_rows=10)),
         epochs=4,
         cache=trained.folder.parent / "cache",
         image_tower="timm:test_vit=random,fit=letterbox,side=64",
@@ -266,6 +266,7 @@ def test_other_towers_are_trained_on_by_the_same_command(data: Path, trained: Tr
     assert "| text tower | lstm, 96 training titles" in card
     predictor = load_predictor(str(found.folder), "cpu")
     assert (predictor.info.image_side, predictor.info.text_dim) == (64, 64)
+    assert load(found.folder).config.memory_rows == 10
     pixels = np.asarray(picture("rug", "red", 1).resize((64, 64)))
     (known,) = predictor.predict([ListingInput("maker 3 rug model 3, red", (pixels,))])
     types = predictor.labels.values["product_type"]
@@ -273,7 +274,9 @@ def test_other_towers_are_trained_on_by_the_same_command(data: Path, trained: Tr
 
 
 def test_training_measures_int8(data: Path, trained: TrainReport, tmp_path: Path) -> None:
-    """A checkpoint knows its ranges and what they change; one that lacks them gets the same later, and is whole."""
+    """A checkpoint knows its ranges and what they change; one that lacks them gets the same later, measured
+    anew, and is whole.
+    """
     first = load(trained.folder).quantisation
     assert first is not None and {"category fused", "color image"} <= set(first.changes)
     older = tmp_path / "older"
@@ -281,7 +284,7 @@ def test_training_measures_int8(data: Path, trained: TrainReport, tmp_path: Path
     (older / FILE).unlink()
     seal(older)
     assert load(older).quantisation is None
-    learn_int8_of(older, data, trained.folder.parent / "cache", lambda _: None)
+    learn_int8_of(older, data, tmp_path / "empty", lambda _: None)
     again = load(older).quantisation
     assert again is not None and again.changes == first.changes
     assert verify(older) == verify(trained.folder)
