@@ -13,9 +13,12 @@ import json
 import sys
 import time
 
-from model.predictor import load_predictor
-from model.types import ListingInput
-from worker.benching.loop import fetch, open_session, pixels_of
+from worker.machine.quick_imports import quick_imports
+
+with quick_imports():  # as the worker does
+    from model.predictor import load_predictor
+    from model.types import ListingInput
+    from worker.benching.loop import fetch, open_session, pixels_of
 
 _NUM_WARM = 2
 
