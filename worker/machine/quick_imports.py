@@ -16,8 +16,8 @@ def quick_imports() -> Iterator[None]:
     """What is imported within stays for the life of the process, and is never looked at for garbage: with torch and all
     else of a worker that saves a quarter of the imports' time, and once more as much when a collection follows.
 
-    Between two layers OpenMP's threads would keep their cores busy with waiting: an eighth of the model's processor time
-    on two cores, which decoders and the event loop have use for. What the environment says of it holds.
+    Between two layers OpenMP's threads would keep their cores busy with waiting: an eighth of the model's processor
+    time on two cores, which decoders and the event loop have use for. What the environment says of it holds.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     gc.disable()
