@@ -56,9 +56,9 @@ class ClassExpert(nn.Module):
         self.table.copy_(found / found.sum(dim=1, keepdim=True))
         self.usual.fill_(unexpressed.quantile(_USUAL_SHARE))
 
-    def strangeness(self, unexpressed: torch.Tensor, has_image: torch.Tensor) -> torch.Tensor:
-        """(B,) 0 of pictures like those of training, or of none, to 1 of a picture like none of them."""
-        return torch.sigmoid((unexpressed - self.usual) / _BORDER) * has_image
+    def strangeness(self, unexpressed: torch.Tensor) -> torch.Tensor:
+        """(B,) 0 of a picture like those of training to 1 of one like none of them."""
+        return torch.sigmoid((unexpressed - self.usual) / _BORDER)
 
     def forward(self, chances: torch.Tensor, has_image: torch.Tensor) -> torch.Tensor:
         """(B, V) log-probabilities of chances of classes (B, C); all alike where there is no picture."""

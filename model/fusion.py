@@ -131,8 +131,13 @@ class FusionModel(nn.Module):
         if self.classes is None or self.memory is None or self.surroundings is None:
             return types
         scores = self.classes(self.surroundings.classes(plain.images), plain.has_image)
-        strange = self.classes.strangeness(self.memory.unexpressed(plain), plain.has_image)
-        return weighed(types, scores, strange)
+        return weighed(types, scores, self.strangeness(plain.images) * plain.has_image)
+
+    def strangeness(self, images: torch.Tensor) -> torch.Tensor:
+        """(P,) how strange pictures are by their features (P, Di): see `ClassExpert`; 0 where nobody can tell."""
+        if self.classes is None or self.memory is None:
+            return images.new_zeros(len(images))
+        return self.classes.strangeness(self.memory.unexpressed(images[:, : self._image_dim]))
 
     def similarity(self, inputs: Inputs) -> tuple[torch.Tensor, torch.Tensor]:
         """Pictures and titles in the joint space, each (B, 2 J) of length 1: their dot product says whether they
@@ -176,7 +181,8 @@ class FusionModel(nn.Module):
         """Fill the expert on classes, where there is one, from these pictures: see `ClassExpert.learn`."""
         if self.classes is not None and self.memory is not None and self.surroundings is not None:
             plain = self.own(inputs)
-            self.classes.learn(self.surroundings.classes(plain.images), self.memory.unexpressed(plain), labels, told)
+            left = self.memory.unexpressed(plain.images)
+            self.classes.learn(self.surroundings.classes(plain.images), left, labels, told)
 
     def own(self, inputs: Inputs) -> Inputs:
         """Details beside the colours, and nothing of tuned stages: these experts were not fitted on that."""

@@ -62,11 +62,11 @@ class Memory(nn.Module):
             setattr(self, f"labels_{name}", labels[name].to(torch.int16))
             setattr(self, f"common_{name}", counts / counts.sum())
 
-    def unexpressed(self, inputs: Inputs) -> torch.Tensor:
+    def unexpressed(self, images: torch.Tensor) -> torch.Tensor:
         """(B,) which share of what a picture's features differ in from the remembered ones' mean their principal
-        components leave out: much of a picture that is like none of them.
+        components leave out, by the tower's features (B, D): much of a picture that is like none of them.
         """
-        found: torch.Tensor = cast(_View, self.views["looks"]).unexpressed(normalize(inputs.images, dim=1))
+        found: torch.Tensor = cast(_View, self.views["looks"]).unexpressed(normalize(images, dim=1))
         return found
 
     def forward(self, inputs: Inputs) -> dict[str, torch.Tensor]:

@@ -126,6 +126,7 @@ class TorchPredictor:
             [_colors(one) for one in foregrounds],
             self._presence.probabilities(pictures.cpu().numpy()).tolist() if self._presence else (),
             by_listing(prompted, [len(one.images) for one in listings]),
+            self._fusion.strangeness(pictures).tolist(),
         )
         image, text = begun - started + seen - waiting, said - begun
         self.timings = Timings({"image": image, "text": text, "heads": time.perf_counter() - started - image - text})
@@ -232,6 +233,7 @@ class _Found:
     colors: Sequence[tuple[ColorArea, ...]]
     has_text: Sequence[float]  # picture by picture; empty where the checkpoint does not say
     prompted: Sequence[Mapping[str, Vector]]  # what answers prompts, by attribute
+    strangeness: Sequence[float]  # picture by picture
 
 
 def _on_host(found: Sequence[torch.Tensor]) -> list[Vector]:
@@ -254,7 +256,8 @@ def _to_predictions(listings: Sequence[ListingInput], found: _Found) -> list[Pre
     predictions = []
     at = 0
     for row, one in enumerate(listings):
-        own, texts = found.scenes[at : at + len(one.images)], tuple(found.has_text[at : at + len(one.images)])
+        mine = slice(at, at + len(one.images))
+        own, texts, strange = found.scenes[mine], tuple(found.has_text[mine]), tuple(found.strangeness[mine])
         at += len(one.images)
         has_image, has_title = bool(one.images), found.has_title[row]
         predictions.append(
@@ -267,6 +270,7 @@ def _to_predictions(listings: Sequence[ListingInput], found: _Found) -> list[Pre
                 found.colors[row],
                 found.titles[row],
                 texts,
+                strange,
             )
         )
     return predictions

@@ -45,6 +45,7 @@ _DIGITS = 4
 _SCALE: int = 10**_DIGITS
 _BELONGS = 0.05  # probability that picture and title belong together; below, neither proves anything of the listing
 _RULED_OUT = 0.5  # probability of categories to which an attribute does not apply
+_STRANGE = 0.5  # of a picture: beyond, no promise of those like training's holds for what it shows
 _WHOLE_PICTURE = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
 _NEVER = Threshold(None, None, None)
 
@@ -103,10 +104,10 @@ class Tagging:
                 else self._attribute(name, prediction, words.get(name, SILENT), given)
                 for name in self._taxonomy.attributes
             },
-            scene=self._scene(prediction.scene, given.regions, reading.pages),
+            scene=self._scene(prediction.scene, given.regions, reading.pages, prediction.strangeness),
             image_scenes=tuple(
-                self._scene(scores, given.regions[place : place + 1], reading.pages)
-                for place, scores in enumerate(prediction.image_scenes)
+                self._scene(scores, given.regions[at : at + 1], reading.pages, prediction.strangeness[at : at + 1])
+                for at, scores in enumerate(prediction.image_scenes)
             ),
             association=prediction.association,
         )
@@ -289,18 +290,21 @@ class Tagging:
 
     # ---- scenes -------------------------------------------------------------------------------------------------
 
-    def _scene(self, scores: Vector | None, regions: tuple[ImageRegion, ...], pages: frozenset[int]) -> Decision:
-        """A page of print shows no place, nor a product before a backdrop, whatever it looks like."""
+    def _scene(
+        self, scores: Vector | None, regions: Sequence[ImageRegion], pages: frozenset[int], strangeness: Sequence[float]
+    ) -> Decision:
+        """A page of print shows no place, whatever it looks like; of strange pictures no threshold was bought."""
         if scores is None:
             return _decision("abstained", (), "unknown")
         threshold = self._labels.thresholds.get("scene", _NEVER)
         values = self._values("scene", best_of(self._labels.values["scene"], scores, MAX_VALUES))
         is_proven = not values or values[0].value not in self._labels.unproven_scenes
         is_printed = bool(regions) and all(one.image in pages for one in regions)
-        status = _status(values, threshold.fused if is_proven and not is_printed else None)
+        is_strange = sum(strangeness) > _STRANGE * len(strangeness)
+        status = _status(values, threshold.fused if is_proven and not is_printed and not is_strange else None)
         is_sure = status == "accepted"
         return Decision(
-            status, values, "image_only" if is_sure else "unknown", None, None, None, regions if is_sure else ()
+            status, values, "image_only" if is_sure else "unknown", None, None, None, tuple(regions) if is_sure else ()
         )
 
 

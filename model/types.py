@@ -62,6 +62,7 @@ class Prediction:
     colors: tuple[ColorArea, ...]  # foreground colours over all pictures, largest share first
     title_vector: Vector | None  # (D,), whether given or computed; None without a title
     text_presence: tuple[float, ...] = ()  # 0-1 per picture: does it hold text; () when the model cannot tell
+    strangeness: tuple[float, ...] = ()  # 0-1 per picture: unlike those of training; () when the model cannot tell
 
 
 @dataclass(frozen=True, slots=True)

@@ -470,6 +470,16 @@ def test_a_page_of_print_is_no_scene() -> None:
     assert tag(prediction(), texts=(leaflet,)).scene.status == "suggested"
 
 
+def test_a_scene_of_strange_pictures_is_at_most_suggested() -> None:
+    """Of two pictures one may be strange, as long as they are not so together."""
+    found = [
+        tag(replace(prediction(images=2), strangeness=strange)) for strange in ((), (0.9, 0.0), (0.9, 0.3), (0.9, 0.9))
+    ]
+    assert [one.scene.status for one in found] == ["accepted", "accepted", "suggested", "suggested"]
+    assert [one.status for one in found[1].image_scenes] == ["suggested", "accepted"]
+    assert {tops(one.scene)[0] for one in found} == {"studio"}
+
+
 def test_a_scene_that_no_calibration_row_showed_is_never_accepted() -> None:
     """However sure the model is; the others are as ever."""
     tagging = Tagging(replace(LABELS, unproven_scenes=frozenset({"studio"})), TAXONOMY)
