@@ -28,6 +28,7 @@ CATCH_ALL = frozenset(
 )  # fmt: skip
 
 WORDS = "words"  # beside sides: one value stated outright, and nothing else known
+STRANGE = 0.5  # strangeness beyond which no promise bought on pictures like those of training holds
 DEFAULT_STATED = 4.0
 DEFAULT_DOUBT = 0.05
 

@@ -17,7 +17,7 @@ from operator import itemgetter
 from typing import Literal
 
 from model.honesty import honest, honest_leader
-from model.labels import FOUND_IN_TITLES, Labels, Side, Threshold
+from model.labels import FOUND_IN_TITLES, STRANGE, Labels, Side, Threshold
 from model.mentions import SILENT, Reading, Words, sureness, words_by_attribute
 from model.ranking import Leader, Ranking, best_of, first_of, leader_of
 from model.taxonomy import Taxonomy
@@ -45,7 +45,6 @@ _DIGITS = 4
 _SCALE: int = 10**_DIGITS
 _BELONGS = 0.05  # probability that picture and title belong together; below, neither proves anything of the listing
 _RULED_OUT = 0.5  # probability of categories to which an attribute does not apply
-_STRANGE = 0.5  # of a picture: beyond, no promise of those like training's holds for what it shows
 _WHOLE_PICTURE = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
 _NEVER = Threshold(None, None, None)
 
@@ -300,7 +299,7 @@ class Tagging:
         values = self._values("scene", best_of(self._labels.values["scene"], scores, MAX_VALUES))
         is_proven = not values or values[0].value not in self._labels.unproven_scenes
         is_printed = bool(regions) and all(one.image in pages for one in regions)
-        is_strange = sum(strangeness) > _STRANGE * len(strangeness)
+        is_strange = sum(strangeness) > STRANGE * len(strangeness)
         status = _status(values, threshold.fused if is_proven and not is_printed and not is_strange else None)
         is_sure = status == "accepted"
         return Decision(

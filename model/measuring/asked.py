@@ -21,7 +21,7 @@ from model.calibrate import Outcomes, thresholds_of
 from model.fusion import ATTRIBUTES, FusionModel, Logits
 from model.honesty import curve_of, honest_rows
 from model.inputs import Inputs, bag_tensors
-from model.labels import DEFAULT_DOUBT, Side
+from model.labels import DEFAULT_DOUBT, STRANGE, Side
 from model.measuring.catch_all import apart
 from model.measuring.chosen_rows import choose_rows
 from model.measuring.evidence_check import evidence_figures
@@ -166,11 +166,13 @@ class Asked:
         known = rows[truth >= 0]
         if not len(known):
             return {}
-        logits = self._fusion.scenes(*self._features.scene_inputs(known))
+        images, grounds = self._features.scene_inputs(known)
+        logits = self._fusion.scenes(images, grounds)
         scores = torch.softmax(logits / self._vocabulary.scene_temperature, dim=1).numpy()
         target = self.target("scene")
         bars = bars_of(calibration, "fused", np.zeros(len(known), np.bool_), target)
-        bars[scores.argmax(axis=1) >= self._fusion.num_taught_scenes] = np.inf  # these are never accepted
+        bars[scores.argmax(axis=1) >= self._fusion.num_taught_scenes] = np.inf  # these are never accepted,
+        bars[self._fusion.strangeness(images).numpy() > STRANGE] = np.inf  # nor are those of strange pictures
         return {"scene": {"fused": figures_of(scores, truth[truth >= 0], self._families[known], target, bars)}}
 
     def target(self, attribute: str) -> float:
