@@ -104,7 +104,7 @@ def fit_pool(rows: Fitting, masked: Fitting | None = None, before: Pool | None =
 
     Pictures and words alone are asked of listings whose titles the experts cannot read, seldom those of this catalogue.
     How it names things is not known to them, nor can one weight say it: rows whose label is another name for what is
-    stated would teach mistrust of all words, so they are left out there.
+    stated would teach mistrust of all words, so they are left out there, if others are left.
 
     A set of weights with fewer than ``MIN_POOL_ROWS`` rows stays as it was ``before``.
     """

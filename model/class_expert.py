@@ -5,9 +5,9 @@ look. ``class_types.csv`` says which product types or categories their things ar
 listings correct it: each class counts `_PRIOR_ROWS` listings of what the table says, and those that were taken for it.
 
 Within the catalogue of training this expert is the weakest, and on strange pictures the best: networks and memory know
-one catalogue's look and believe in it. So all are weighed by how strange a picture is: how much of its features the
-principal components of training pictures cannot express (as Wang et al. 2022, "ViM", tell what no class is). The
-weights at both ends were chosen on pictures of other shops, not fitted.
+one catalogue's look and believe in it. So those that see pictures alone are weighed by how strange a picture is: how
+much of its features the principal components of training pictures cannot express (as Wang et al. 2022, "ViM", tell what
+no class is). What they count for at the strange end was chosen on pictures of other shops, not fitted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from torch.nn.functional import one_hot
 
 from model.config import ModelConfig
 from model.scenes.image_classes import NUM_KEPT, kept_classes
@@ -26,6 +25,7 @@ from model.taxonomy import Taxonomy
 
 TABLE = Path(__file__).parent / "class_types.csv"
 MIN_TYPES = 10  # that the table knows by name or by category; with fewer, it has nothing to say of a catalogue
+MIN_ROWS = 2000  # that are remembered: components express the few of a small catalogue, and all else would be strange
 
 _PRIOR_ROWS = 100.0
 _USUAL_SHARE = 0.95  # of the training pictures are not strange
@@ -51,8 +51,8 @@ class ClassExpert(nn.Module):
         """
         num_types = told.shape[1]
         prior = torch.where(told.any(dim=1, keepdim=True), told, 1 / num_types)
-        counts = chances.T @ one_hot(labels, num_types).to(chances.dtype)
-        found = _PRIOR_ROWS * prior.to(chances.device) + counts
+        counts = chances.new_zeros(num_types, chances.shape[1]).index_add_(0, labels, chances)
+        found = _PRIOR_ROWS * prior.to(chances.device) + counts.T
         self.table.copy_(found / found.sum(dim=1, keepdim=True))
         self.usual.fill_(unexpressed.quantile(_USUAL_SHARE))
 

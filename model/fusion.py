@@ -7,7 +7,8 @@ named in the configuration's ``fusions`` see picture and title at once (`model.f
 vector; training drops sides at random, so that they know how to do without. ``words`` is linear, the others are small
 networks. What is published is a pool of them (see `model.pool`): on small data that beats any single one, and the
 single-sided experts are needed anyway, to say what a tag would be without picture or title. ``memory`` asks the
-training listings that look most alike (`model.memory`), where the configuration has one.
+training listings that look most alike (`model.memory`), ``classes`` the image tower's own classifier, for product types
+alone (`model.class_expert`), where the configuration has them.
 """
 
 from __future__ import annotations
@@ -77,7 +78,8 @@ class FusionModel(nn.Module):
         self.tuned = nn.ModuleDict(_tuned_heads(config, {name: sizes[name] for name in ATTRIBUTES}))
         self.joint = JointSpace(config)
         self.memory = Memory(config, sizes) if config.memory_rows else None
-        self.classes = ClassExpert(config, sizes["product_type"]) if config.class_types else None
+        has_classes = config.class_types and self.memory is not None and self.surroundings is not None
+        self.classes = ClassExpert(config, sizes["product_type"]) if has_classes else None
         self.idf: torch.Tensor
         self.word_bits: torch.Tensor
         self.detail_mean: torch.Tensor
@@ -177,7 +179,7 @@ class FusionModel(nn.Module):
         if self.memory is not None:
             self.memory.learn(self.own(inputs), labels)
 
-    def know_classes(self, inputs: Inputs, labels: torch.Tensor, told: torch.Tensor) -> None:
+    def learn_class_types(self, inputs: Inputs, labels: torch.Tensor, told: torch.Tensor) -> None:
         """Fill the expert on classes, where there is one, from these pictures: see `ClassExpert.learn`."""
         if self.classes is not None and self.memory is not None and self.surroundings is not None:
             plain = self.own(inputs)

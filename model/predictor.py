@@ -126,7 +126,7 @@ class TorchPredictor:
             [_colors(one) for one in foregrounds],
             self._presence.probabilities(pictures.cpu().numpy()).tolist() if self._presence else (),
             by_listing(prompted, [len(one.images) for one in listings]),
-            self._fusion.strangeness(pictures).tolist(),
+            self._fusion.strangeness(pictures).tolist() if self._fusion.classes is not None else (),
         )
         image, text = begun - started + seen - waiting, said - begun
         self.timings = Timings({"image": image, "text": text, "heads": time.perf_counter() - started - image - text})

@@ -21,7 +21,7 @@ import torch
 
 from model.association import sides_of
 from model.calibrate import Outcomes, fit_pool, honest_outcomes
-from model.class_expert import are_told
+from model.class_expert import MIN_ROWS, are_told
 from model.config import ModelConfig
 from model.doubts import doubt_of, fit_association
 from model.errors import ModelError
@@ -203,7 +203,8 @@ def _prepare(
     features = all_features(rows, titles, towers, config, how.cache, how.log)
     examples = examples_of(rows, features, values)
     known = worth_remembering(_rows_of(rows, "train"), examples.labels)
-    config = replace(config, memory_rows=min(config.memory_rows, len(known)))
+    memory_rows = min(config.memory_rows, len(known))
+    config = replace(config, memory_rows=memory_rows, class_types=config.class_types and memory_rows >= MIN_ROWS)
     config.save(out / "config.json")
     sizes = {name: len(one) for name, one in values.items()}
     tuning = Tuning(config, towers, examples, sizes, how.cache, how.seed, how.log)

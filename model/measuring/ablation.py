@@ -31,7 +31,16 @@ from model.train import published_types, vocabularies, with_untaught
 from model.training.catalogue import rows_of
 from model.training.dataset import Row
 from model.training.features import Features
-from model.training.fit import Examples, Length, examples_of, fit_memory, fit_network, fit_words
+from model.training.fit import (
+    Examples,
+    Length,
+    examples_of,
+    fit_classes,
+    fit_memory,
+    fit_network,
+    fit_surroundings,
+    fit_words,
+)
 from model.training.folds import fold_of_rows
 from model.training.progress import Meter, ShowProgress, silent
 from model.weights import SHIPPED, load_towers
@@ -77,7 +86,9 @@ def ablate(
                 fit_words(fusion, bench.data, bench.fitted)
                 words = fusion.words.state_dict()
             fusion.words.load_state_dict(words)
+            fit_surroundings(one, fusion, bench.data, bench.fitted)
             fit_memory(one, fusion, bench.data, bench.fitted)
+            fit_classes(fusion, bench.data, bench.fitted)
             with torch.inference_mode():
                 asked = {key: bench.ask(fusion, *how) for key, how in _QUESTIONS.items()}
             _note(right, bench, name, asked, is_first=name == fusions[0])

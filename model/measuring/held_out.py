@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,7 @@ def hold_out(
     loaded = load(checkpoint)
     # What was tuned has seen every group.
     values, config = with_untaught(vocabularies(rows), loaded.config.untuned())
+    config = replace(config, class_types=config.class_types and loaded.config.class_types)  # pools are the checkpoint's
     features = features_by(rows, config, checkpoint, device, cache, log)
     training = np.array([row.split == "train" for row in rows])
     titled = training & np.array([bool(row.title) for row in rows])
@@ -85,7 +86,9 @@ def hold_out(
     meter = Meter((NUM_FOLDS + len(largest) + len(scenes)) * epochs, progress)
     how = _How(Length(epochs), seed, log, meter)
     scorer = Scorer.of(values, published_types(rows), load_taxonomy())
-    bench = _Bench(rows, training, examples_of(rows, features, values), values, _pools(loaded), scorer, config, how)
+    bench = _Bench(
+        rows, training, examples_of(rows, features, values), values, _pools(loaded, config), scorer, config, how
+    )
     right: Right = {}
     for fold in range(NUM_FOLDS):
         left = folds == fold
@@ -98,12 +101,16 @@ def hold_out(
     }
 
 
-def _pools(checkpoint: Checkpoint) -> Mapping[str, Pool]:
-    """The checkpoint's, without weights of tuned experts: these are not fitted here."""
+def _pools(checkpoint: Checkpoint, config: ModelConfig) -> Mapping[str, Pool]:
+    """The checkpoint's, without weights of experts that are not fitted here: tuned ones, and those that ``config`` has
+    not, as the data gives them nothing to say.
+    """
+    lacking = () if config.class_types else ("classes",)
     found = {}
     for name, pool in checkpoint.vocabulary.pools.items():
         every = checkpoint.fusion.experts(name)
-        found[name] = pool.of([one for one in every if not one.startswith("tuned_")], every)
+        kept = [one for one in every if not one.startswith("tuned_") and one not in lacking]
+        found[name] = pool.of(kept, every)
     return found
 
 

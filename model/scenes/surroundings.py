@@ -28,7 +28,7 @@ _GROUND_OF = {"studio": PLAIN, "texture_swatch": FILLED}
 _HEAD_WEIGHT, _GROUND_WEIGHT, _CLASSES_WEIGHT = 0.75, 1.0, 1.0
 _LEAST_MASS = 0.02  # of a scene's classes together: below it they say nothing
 _LEAST_CHANCE = 0.02  # of a ground
-_STRANGE = 1.0  # how much the logarithm of an untaught value is lowered
+_UNTAUGHT = 1.0  # how much the logarithm of an untaught value is lowered
 _DECAY = 1e-3
 
 
@@ -101,7 +101,7 @@ class Surroundings(nn.Module):
         scores = scores + _GROUND_WEIGHT * self.by_ground(grounds)[:, self.value_grounds]
         if len(self.class_bias):
             scores = scores + _CLASSES_WEIGHT * self._by_classes(images)
-        scores[:, self._num_taught :] -= _STRANGE
+        scores[:, self._num_taught :] -= _UNTAUGHT
         return scores
 
     def by_ground(self, measures: torch.Tensor) -> torch.Tensor:
@@ -118,12 +118,12 @@ class Surroundings(nn.Module):
 
     def _by_head(self, taught: torch.Tensor) -> torch.Tensor:
         """(P, V): a place that the head does not know looks to it like the place that it resembles most."""
-        num_strange = len(self.value_grounds) - self._num_taught
-        if not num_strange:
+        num_untaught = len(self.value_grounds) - self._num_taught
+        if not num_untaught:
             return taught
         is_place = self.value_grounds[: self._num_taught] == PLACE
         strange = taught[:, is_place].amax(dim=1, keepdim=True)
-        return torch.cat([taught, strange.expand(-1, num_strange)], dim=1)
+        return torch.cat([taught, strange.expand(-1, num_untaught)], dim=1)
 
     def _by_classes(self, images: torch.Tensor) -> torch.Tensor:
         """(P, V) logarithms of what the classes of each scene have together; their mean, where a scene has none; the

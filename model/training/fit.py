@@ -170,7 +170,7 @@ def fit_experts(
     after_pass: AfterPass = lambda: None,
 ) -> FusionModel:
     """All experts, the linear one included, fitted on ``rows``. Raises ModelError when scikit-learn is missing, or the
-    package of a tower whose classes scenes ask.
+    package of a tower whose classes are asked.
     """
     fusion = fit_network(config, data, rows, sizes, length, log, after_pass)
     fit_words(fusion, data, rows)
@@ -196,7 +196,7 @@ def fit_classes(fusion: FusionModel, data: Examples, rows: torch.Tensor) -> None
     """The expert on the image tower's classes, where the configuration has it."""
     known = rows[data.labels["product_type"][rows] >= 0]
     if data.told is not None and len(known):
-        fusion.know_classes(data.inputs(known), data.labels["product_type"][known], data.told)
+        fusion.learn_class_types(data.inputs(known), data.labels["product_type"][known], data.told)
 
 
 def worth_remembering(rows: torch.Tensor, labels: Mapping[str, torch.Tensor]) -> torch.Tensor:

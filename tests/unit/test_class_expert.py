@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import cast
 
+import numpy as np
 import pytest
 import torch
 from torch.nn.functional import normalize, one_hot
 
 from model.class_expert import MIN_TYPES, TABLE, ClassExpert, are_told, told_types, weighed
 from model.config import ModelConfig
-from model.fusion import FusionModel
+from model.fusion import ATTRIBUTES, FusionModel
+from model.inputs import Inputs, bag_tensors
 from model.memory import _View
+from model.ngrams import NUM_COLUMNS, bags
+from model.pool import experts_of
 from model.scenes.ground import NUM_MEASURES
 from model.scenes.image_classes import NUM_KEPT, kept_classes
 from model.taxonomy import load_taxonomy
@@ -79,6 +83,40 @@ def test_a_catalogue_of_other_things_does_without(types: tuple[str, ...], memory
     config = ModelConfig(image_classes=NUM_KEPT, ground_dim=NUM_MEASURES, memory_rows=memory_rows)
     _, found = with_untaught({"product_type": types, "scene": ("indoor", "studio")}, config)
     assert (found.class_types, found.image_classes) == (has_types, NUM_KEPT)
+
+
+def test_experts_are_named_in_the_order_of_their_scores() -> None:
+    """Pools go by it. What was learned counts: of strange pictures the classes, which only types are told by."""
+    types = ("chair", "sofa", "table")
+    config = ModelConfig(
+        image_dim=24, color_dim=10, text_dim=16, hidden_dim=8, joint_dim=4, ground_dim=NUM_MEASURES,
+        image_classes=NUM_KEPT, class_types=True, memory_rows=40,
+    )  # fmt: skip
+    fusion = FusionModel(config, SIZES).eval()
+    labels = torch.arange(40) % 3
+    drawn = torch.Generator().manual_seed(0)
+    few = torch.randn(4, 24, generator=drawn)
+    remembered = _pictures(torch.rand(40, 4, generator=drawn) @ few)
+    assert fusion.surroundings is not None
+    fusion.surroundings.know_classes(torch.randn(NUM_KEPT, 24, generator=drawn), torch.zeros(NUM_KEPT), [-1] * NUM_KEPT)
+    with torch.no_grad():
+        fusion.remember(remembered, dict.fromkeys(ATTRIBUTES, labels))
+        before = fusion(remembered)["product_type"]["classes"]
+        fusion.learn_class_types(remembered, labels, told_types(types, TAXONOMY))
+        found = fusion(remembered)
+    assert {name: tuple(one) for name, one in found.items()} == {name: fusion.experts(name) for name in ATTRIBUTES}
+    assert "classes" in experts_of("image", found["product_type"])
+    assert "classes" not in found["color"]
+    assert not torch.equal(before, found["product_type"]["classes"])
+    strange = fusion.strangeness(torch.cat([remembered.images, torch.randn(20, 24, generator=drawn)]))
+    assert strange[40:].min() > strange[:40].median()
+
+
+def _pictures(features: torch.Tensor) -> Inputs:
+    count = len(features)
+    titles = bag_tensors(bags([""] * count, np.ones(NUM_COLUMNS, np.float32)))
+    there = torch.ones(count, dtype=torch.bool)
+    return Inputs(features, torch.zeros(count, 10), torch.zeros(count, 16), *titles, there, there)
 
 
 @torch.inference_mode()

@@ -155,13 +155,16 @@ def test_tables_that_were_written_plainly_are_read() -> None:
     assert torch.equal(found["words.color.table.weight"], table.half().float())
 
 
-def test_the_format_before_is_read_and_others_are_named(tmp_path: Path) -> None:
+def test_the_formats_before_are_read_and_others_are_named(tmp_path: Path) -> None:
     """Who trained a checkpoint last month keeps it."""
     path = tmp_path / "config.json"
     CONFIG.save(path)
-    found = json.loads(path.read_text()) | {"format": 3}
-    del found["memory_rows"]
+    found = json.loads(path.read_text()) | {"format": 4}
+    del found["class_types"]
     path.write_text(json.dumps(found))
+    assert (ModelConfig.load(path).memory_rows, ModelConfig.load(path).class_types) == (ROWS, False)
+    del found["memory_rows"]
+    path.write_text(json.dumps(found | {"format": 3}))
     assert ModelConfig.load(path).memory_rows == 0
     path.write_text(json.dumps(found | {"format": 2}))
     with pytest.raises(CheckpointError, match=r"has format 2.*this program reads formats 3 to 5"):

@@ -203,7 +203,7 @@ def test_a_material_that_nobody_states_is_the_pictures_alone(images: int, expect
     """All titles of training state one, so their experts see one in any."""
     image = ("wood", 0.6) if images else None
     seen = prediction(images=images, material=scores("material", "glass", 0.9, image, ("glass", 0.9)))
-    assert tops(tag(seen, "protein powder").attributes["material"])[:1] == expected
+    assert tops(tag(seen, "wonder thing").attributes["material"])[:1] == expected
 
 
 def test_a_titles_size_comes_before_a_descriptions() -> None:
