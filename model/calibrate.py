@@ -118,8 +118,9 @@ def fit_pool(rows: Fitting, masked: Fitting | None = None, before: Pool | None =
         quiet = dict(before.silent)
     if len(stated.labels) >= MIN_POOL_ROWS:
         plain = stated.chosen(~stated.renamed)
-        by_side = {"image": plain} if len(plain.labels) >= MIN_POOL_ROWS else {}
-        return Pool(quiet, {side: _fit_side(by_side.get(side, stated), side, with_stated=True) for side in SIDES})
+        beside = plain if len(plain.labels) >= MIN_POOL_ROWS else stated
+        rows_of = {side: beside if side == "image" else stated for side in SIDES}
+        return Pool(quiet, {side: _fit_side(one, side, with_stated=True) for side, one in rows_of.items()})
     unfitted = {side: Weights(one.experts, _UNFITTED_STATED) for side, one in quiet.items()}
     return Pool(quiet, before.stated if before is not None else unfitted)
 

@@ -12,7 +12,6 @@ no class is). What they count for at the strange end was chosen on pictures of o
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -20,7 +19,7 @@ import torch
 from torch import nn
 
 from model.config import ModelConfig
-from model.scenes.image_classes import NUM_KEPT, kept_classes
+from model.scenes.image_classes import NUM_KEPT, kept_classes, told_of_classes
 from model.taxonomy import Taxonomy
 
 TABLE = Path(__file__).parent / "class_types.csv"
@@ -84,10 +83,9 @@ def told_types(types: Sequence[str], taxonomy: Taxonomy, table: Path = TABLE) ->
     """
     places = {name: place for place, name in enumerate(types)}
     found = torch.zeros(NUM_KEPT, len(types))
-    with table.open(encoding="utf-8", newline="") as file:
-        said = {int(row["class"]): row["types"].split("|") for row in csv.DictReader(file)}
+    said = told_of_classes(table, "types")
     for row, number in enumerate(kept_classes()):
-        for name in said.get(number, ()):
+        for name in said[number].split("|") if number in said else ():
             place = places.get(name, places.get(taxonomy.category_of(name) or ""))
             if place is not None:
                 found[row, place] += 1.0

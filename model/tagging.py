@@ -290,7 +290,7 @@ class Tagging:
     # ---- scenes -------------------------------------------------------------------------------------------------
 
     def _scene(
-        self, scores: Vector | None, regions: Sequence[ImageRegion], pages: frozenset[int], strangeness: Sequence[float]
+        self, scores: Vector | None, regions: tuple[ImageRegion, ...], pages: frozenset[int], strange: Sequence[float]
     ) -> Decision:
         """A page of print shows no place, whatever it looks like; of strange pictures no threshold was bought."""
         if scores is None:
@@ -299,11 +299,11 @@ class Tagging:
         values = self._values("scene", best_of(self._labels.values["scene"], scores, MAX_VALUES))
         is_proven = not values or values[0].value not in self._labels.unproven_scenes
         is_printed = bool(regions) and all(one.image in pages for one in regions)
-        is_strange = sum(strangeness) > STRANGE * len(strangeness)
+        is_strange = sum(strange) > STRANGE * len(strange)
         status = _status(values, threshold.fused if is_proven and not is_printed and not is_strange else None)
         is_sure = status == "accepted"
         return Decision(
-            status, values, "image_only" if is_sure else "unknown", None, None, None, tuple(regions) if is_sure else ()
+            status, values, "image_only" if is_sure else "unknown", None, None, None, regions if is_sure else ()
         )
 
 

@@ -82,5 +82,10 @@ def untaught_scenes(taught: Sequence[str], legal: Sequence[str]) -> tuple[str, .
 
 def scenes_of_classes(table: Path = TABLE) -> dict[int, str]:
     """Scene by class, as the table has them."""
+    return told_of_classes(table, "scene")
+
+
+def told_of_classes(table: Path, column: str) -> dict[int, str]:
+    """What a table has in a column, by class."""
     with table.open(encoding="utf-8", newline="") as file:
-        return {int(row["class"]): row["scene"] for row in csv.DictReader(file)}
+        return {int(row["class"]): row[column] for row in csv.DictReader(file)}

@@ -73,8 +73,8 @@ def test_a_denial_of_something_else_takes_nothing_away(title: str, value: str) -
             for one in ("Bezug für Sofa", "Griff für den Schrank", "Lacets pour chaussures", "Patas para mesa")
         ),
         *((one, []) for one in ("Étui à lunettes", "Funda de la silla", "Copertura del divano")),
-        *((one, []) for one in ("Pied de canapé", "Collier de serrage", "Bureau de tabac")),
-        *((one, []) for one in ("鞋带", "沙发套", "耳机线", "果汁机", "适用于耳机")),
+        *((one, []) for one in ("Tapis de souris", "Pied de canapé", "Collier de serrage", "Bureau de tabac")),
+        *((one, []) for one in ("鞋带", "沙发套", "耳机线", "餐桌布", "果汁机", "适用于耳机")),
         ("Kissen für Stuhl", ["pillow"]),
         ("Shoes for women", ["shoes"]),
         ("for women: shoes", ["shoes"]),
@@ -108,12 +108,17 @@ def test_only_the_head_of_a_phrase_is_the_thing(title: str, values: list[str]) -
         ("Téléviseur 4K LED 50 pouces", ["television"]),
         ("Sèche-cheveux pliable", ["hair_dryer"]),
         *((one, []) for one in ("Kettle corn 200 g", "Air fryer liners", "Smartphone holder", "Smart TV box")),
-        *((one, []) for one in ("Stool cover", "Smart watch strap", "Keyboard tray", "Cat hammock")),
+        *(
+            (one, [])
+            for one in ("Stool cover", "Smart watch strap", "Gaming mouse pad", "Keyboard tray", "Cat hammock")
+        ),
         *((one, ["shorts"]) for one in ("Running Short, navy", "Kurze Hosen", "Pantalón corto")),
         *((one, ["outdoor_recreation_product"]) for one in ("2 person tent", "Tente 2 places", "Namiot", "帐篷")),
         *((one, ["furniture_cover"]) for one in ("Housse de canapé", "Sofahoes")),
         *((one, ["home_bed_and_bath"]) for one in ("Cushion cover, 50x50 cm", "Kissenhülle", "Bedlinen set", "Dekbed")),
         ("Silla de coche bebé", ["baby_product"]),
+        ("鞋架 五层", ["shelf"]),
+        ("戒指盒", ["jewelry_storage"]),
         ("Bicicleta camera bag", ["sporting_goods", "camera_bags_and_cases"]),
         ("Canopy tent", ["freestanding_shelter"]),
         ("Platform bed frame", ["bed_frame"]),
