@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil, log
+from math import ceil, exp, lgamma, log, log1p
 
 import numpy as np
 import numpy.typing as npt
@@ -270,10 +270,22 @@ def is_shown(wrong: int, count: int, target: float, error: float = _ERROR) -> bo
     expected = 1 - target
     if wrong >= expected * count:
         return False
+    # Loading asks thousands of times. The last term alone, and the most that falling terms can add up to, settle most.
+    last = _log_chance(wrong, count, expected)
+    if last > log(error):
+        return False
+    if exp(last) <= error * (1 - wrong * target / ((count - wrong + 1) * expected)):
+        return True
     ks = np.arange(wrong + 1)
     steps = np.log((count - ks[1:] + 1) / ks[1:]) + log(expected) - log(target)
     logs = count * log(target) + np.concatenate([[0.0], np.cumsum(steps)])
     return bool(np.exp(logs).sum() <= error)
+
+
+def _log_chance(wrong: int, count: int, expected: float) -> float:
+    """Logarithm of the binomial probability of just so many."""
+    ways = lgamma(count + 1) - lgamma(wrong + 1) - lgamma(count - wrong + 1)
+    return ways + wrong * log(expected) + (count - wrong) * log1p(-expected)
 
 
 def thresholds_of(outcomes: Mapping[str, Outcomes], target: float) -> Threshold:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import comb
+
 import numpy as np
 import pytest
 import torch
@@ -59,6 +61,15 @@ def test_more_errors_never_show_more(wrong: int, count: int, target: float) -> N
     if wrong < count and is_shown(wrong + 1, count, target):
         assert is_shown(wrong, count, target)
     assert not is_shown(count, count, target)
+
+
+@given(wrong=st.integers(0, 40), count=st.integers(1, 400), hundredths=st.integers(50, 99))
+def test_the_test_is_exact(wrong: int, count: int, hundredths: int) -> None:
+    """Against the sum of the binomial's terms in whole numbers."""
+    if wrong < count:
+        ways = sum(comb(count, k) * (100 - hundredths) ** k * hundredths ** (count - k) for k in range(wrong + 1))
+        is_rarer = 20 * ways <= 100**count and 100 * wrong < (100 - hundredths) * count
+        assert is_shown(wrong, count, hundredths / 100) == is_rarer
 
 
 def test_too_few_rows_show_nothing() -> None:
