@@ -5,6 +5,7 @@ from __future__ import annotations
 from worker.item import Headers, Origin, Record
 from worker.offsets import CLEAN, PartitionLedger
 from worker.partitions.backlogs import Backlogs
+from worker.partitions.fair_queue import RUN
 from worker.partitions.intake_policy import IntakePolicy
 from worker.partitions.partition import Partition
 from worker.partitions.quarantine import Quarantine
@@ -50,13 +51,35 @@ def _partition(number: int) -> Partition:
 
 
 def test_a_busy_partition_does_not_starve_the_others() -> None:
-    """Partitions that have records take turns, however many each has."""
+    """Partitions that have records take turns, a run of records each, however many each has."""
     world = World(4, IntakePolicy())
-    world.send(0, 5)
-    world.send(2, 2)
+    world.send(0, 2 * RUN + 1)
+    world.send(2, RUN + 2)
     world.send(3, 1)
-    assert world.start(8) == [0, 2, 3, 0, 2, 0, 0, 0]
+    assert world.start(3 * RUN + 4) == [0] * RUN + [2] * RUN + [3] + [0] * RUN + [2, 2] + [0]
     assert world.backlogs.next_ready() is None
+
+
+def test_records_of_a_partition_that_had_none_wait_for_no_runs_of_those_that_lag() -> None:
+    """They start next, and the run that they broke into goes on."""
+    world = World(4, IntakePolicy())
+    for number in range(3):
+        world.send(number, 3 * RUN)
+    assert world.start(3 * RUN) == [0] * RUN + [1] * RUN + [2] * RUN
+    assert world.start(2) == [0, 0]
+    world.send(3, 2)
+    assert world.start(5) == [3, 3, 0, 0, 0]
+
+
+def test_partitions_that_a_record_comes_to_all_the_time_starve_nobody() -> None:
+    """As many records come as start, and each is the first of its partition: those that lag get their share."""
+    world = World(3, IntakePolicy())
+    world.send(0, 30 * RUN)
+    started = []
+    for number in range(30 * RUN):
+        world.send(1 + number % 2, 1)
+        started += world.start(1)
+    assert all(started.count(partition) >= 9 * RUN for partition in range(3))
 
 
 def test_a_partition_that_may_not_start_keeps_its_turn_for_later() -> None:
@@ -77,7 +100,7 @@ def test_a_full_partition_rests_until_half_of_it_has_started() -> None:
     world.send(0, 10)
     world.send(1, 1)
     assert world.paused == {0}
-    world.start(5)  # one of them of the other partition
+    world.start(4)
     assert world.paused == {0}
     world.start(1)
     assert world.paused == set()

@@ -6,10 +6,10 @@ partition's being full is looked at when records come to it or leave it. Owner: 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable
 
 from worker.item import Origin, Record
+from worker.partitions.fair_queue import FairQueue
 from worker.partitions.intake_policy import IntakePolicy
 from worker.partitions.ordering import Turn
 from worker.partitions.partition import Partition
@@ -22,7 +22,7 @@ class Backlogs:
         self._policy = policy
         self._pause = pause
         self._num_bytes = 0
-        self._turns: deque[Partition] = deque()  # round robin, so that a busy partition does not starve the others
+        self._queue = FairQueue()
         self._paused: set[Partition] = set()
         self._is_heavy = False  # the bytes have reached their limit, and are not yet at half of it
         self.is_closed = False  # nothing is resumed any more
@@ -31,9 +31,7 @@ class Backlogs:
         """A record came. `came` has to follow."""
         partition.backlog.append((record, origin, turn))
         self._num_bytes += record.num_bytes
-        if not partition.has_turn:
-            partition.has_turn = True
-            self._turns.append(partition)
+        self._queue.enter(partition)
 
     def came(self, fed: Iterable[Partition], assigned: Iterable[Partition]) -> None:
         """Pause what is full. ``fed``: where records came just now; only these can have become full by themselves."""
@@ -47,14 +45,7 @@ class Backlogs:
 
     def next_ready(self) -> Partition | None:
         """The partition whose turn it is."""
-        for _ in range(len(self._turns)):
-            partition = self._turns.popleft()
-            partition.has_turn = bool(partition.backlog)
-            if partition.has_turn:
-                self._turns.append(partition)
-                if partition.is_ready:
-                    return partition
-        return None
+        return self._queue.first_ready()
 
     def take(self, partition: Partition) -> tuple[Record, Origin, Turn]:
         """Its next record leaves."""
@@ -72,9 +63,7 @@ class Backlogs:
         """It is ours no longer."""
         self.clear(partition)
         self._paused.discard(partition)
-        if partition.has_turn:
-            self._turns.remove(partition)
-            partition.has_turn = False
+        self._queue.leave(partition)
 
     def resume(self, drained: Iterable[Partition] | None = None) -> None:
         """Resume what has room again, with hysteresis. ``drained``: where records left just now; unless bytes held all

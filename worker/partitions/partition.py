@@ -44,7 +44,7 @@ class Partition:
     journeys: set[Journey] = field(default_factory=set)
     num_uncommitted: int = 0  # journeys under way, and results not yet committed
     is_paused: bool = False
-    has_turn: bool = False  # it stands in the queue for the next record to start
+    has_turn: bool = False  # it stands in the queue for its next record to start
     idle: asyncio.Event = field(default_factory=asyncio.Event)
     marks_wanted: int = 1
     marks_written: int = 0

@@ -28,7 +28,7 @@ class Starts:
         self.num_passed_over = 0  # records superseded by a later one of their key, or not meant
 
     async def next(self) -> Journey:
-        """The next record to start on, fair over partitions; waits for one."""
+        """The next record to start on, as `Backlogs` says; waits for one."""
         while True:
             if self._passes_over:
                 for partition in self._partitions:
