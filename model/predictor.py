@@ -295,11 +295,14 @@ def load_predictor(
 ) -> TorchPredictor:
     """Load onto ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; engines: `choose_engine`. Raises CheckpointError."""
     place = choose_device(device)
-    if num_threads:
-        torch.set_num_threads(num_threads)
-    found = load(locate(checkpoint))
-    choice = choose_engine(place, engine, precision, num_threads, found.quantisation)
-    return TorchPredictor(found, place, precision_targets or {}, choice, taxonomy)
+    num_torch_threads = num_threads or torch.get_num_threads()
+    torch.set_num_threads(1)  # many small steps: on a busy machine two threads wait for each other at each of them
+    try:
+        found = load(locate(checkpoint))
+        choice = choose_engine(place, engine, precision, num_threads, found.quantisation)
+        return TorchPredictor(found, place, precision_targets or {}, choice, taxonomy)
+    finally:
+        torch.set_num_threads(num_torch_threads)
 
 
 def choose_device(device: str) -> torch.device:

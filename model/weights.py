@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -23,6 +23,7 @@ import torch
 from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
+from torch.overrides import TorchFunctionMode
 
 from model.calibrate import Outcomes
 from model.config import ModelConfig
@@ -58,6 +59,7 @@ TUNED_FILES = {"tuned_image": "towers/image_tuned.safetensors", "tuned_text": "t
 _READABLE = (".json", ".safetensors", ".md", ".txt")  # no format that can carry code
 _TOWER_NAME = re.compile(r"(torchvision:)?[a-z0-9_]+")  # timm would download what begins with hf-hub:
 _CODE_NAMES = ("auto_map", "attn_implementation", "_attn_implementation", "custom_pipelines", "trust_remote_code")
+_RANDOM = (torch.Tensor.normal_, torch.Tensor.uniform_)
 _DESCRIPTIONS = ("towers/image/config.json", "towers/text/config.json", "towers/pair/config.json")
 
 
@@ -217,7 +219,7 @@ def load(folder: Path) -> Checkpoint:
     with reading("labels.json"):
         vocabulary = Vocabulary.from_json(json.loads((folder / "labels.json").read_text(encoding="utf-8")))
     _check_towers(folder, config)
-    with reading("config.json"):
+    with reading("config.json"), _NoStart():
         fusion = FusionModel(config, {name: len(values) for name, values in vocabulary.values.items()})
     _fill(fusion, folder / "heads.safetensors")
     with reading("calibration.safetensors"):
@@ -228,6 +230,17 @@ def load(folder: Path) -> Checkpoint:
         quantisation = load_quantisation(folder)
     pair = _load_pair(folder, config) if config.pair else None
     return Checkpoint(folder, config, vocabulary, fusion.eval(), outcomes, digests, presence, pair, quantisation)
+
+
+class _NoStart(TorchFunctionMode):
+    """Modules are made without the random numbers that training begins with: what they hold is read next."""
+
+    def __torch_function__(
+        self, function: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if function in _RANDOM:
+            return args[0]
+        return function(*args, **(kwargs or {}))
 
 
 def _load_pair(folder: Path, config: ModelConfig) -> Pair:

@@ -8,8 +8,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from model.errors import CheckpointError
+from model.predictor import load_predictor
 from model.weights import SHIPPED, locate, seal, verify
 
 
@@ -125,3 +127,15 @@ def test_a_damaged_manifest_is_refused(folder: Path) -> None:
         (folder / "digests.json").write_text(nonsense)
         with pytest.raises(CheckpointError, match=r"digests\.json"):
             verify(folder)
+
+
+def test_loading_leaves_the_callers_threads_alone() -> None:
+    """Loading itself uses one; with none asked for, torch's are as before, else as asked for."""
+    before = torch.get_num_threads()
+    try:
+        load_predictor("", "cpu")
+        assert torch.get_num_threads() == before
+        load_predictor("", "cpu", num_threads=before + 1)
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
