@@ -1,10 +1,12 @@
 """The least that the stream itself costs: ``python -m tests.bench.floor``.
 
 Reads one JSON object from standard input: ``servers``, the ``input`` and ``outputs`` topics, ``group``, how many
-records to take (``count``), sizes of the ``values`` to produce for each, and how many decoder processes (``decoders``).
+records to take (``count``), sizes of the ``values`` to produce for each, how many decoder processes (``decoders``), and
+for how long each picture waits for its device (``device_seconds``).
 Each record: read in chunks, its picture fetched by aiohttp, hashed, handed to a decoder process and its pixels copied
 back; then one event per output topic, in transactions with the offsets. Nothing is checked, tagged,
-measured, ordered or limited. Prints this process's processor seconds as JSON: decoders are not in it.
+measured, ordered or limited. Says ``ready`` once it has partitions. Prints this process's processor seconds as JSON:
+decoders are not in it.
 """
 
 from __future__ import annotations
@@ -67,7 +69,7 @@ class Floor:
         reads = {"group.id": self._told["group"], "enable.auto.commit": False, "auto.offset.reset": "earliest"}
         self._consumer = Consumer({**servers, **reads, "isolation.level": "read_committed"})
         self._membership: object = None
-        self._consumer.subscribe([self._told["input"]])
+        self._consumer.subscribe([self._told["input"]], on_assign=lambda *_: print("ready", flush=True))  # noqa: T201
         self._session = aiohttp.ClientSession(headers={"Accept-Encoding": "identity"})
 
     async def run(self) -> None:
@@ -107,6 +109,8 @@ class Floor:
         cell = await self._cells.get()
         await cell.ask(FetchedImage(url, body, hashlib.sha256(body).hexdigest()))
         self._cells.put_nowait(cell)
+        if self._told["device_seconds"]:
+            await asyncio.sleep(self._told["device_seconds"])
         self._done.put_nowait(message)
         room.release()
 

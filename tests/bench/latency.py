@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import random
 import re
 import statistics
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -14,7 +17,7 @@ import aiohttp
 from confluent_kafka import Consumer, Producer
 
 from model.stand_in import Pace
-from tests.bench.driven import COMMAND, SETTINGS, drive, letters
+from tests.bench.driven import COMMAND, SETTINGS, drive, floor_order, letters
 from tests.bench.figure import Bench, Figure
 from tests.bench.goods import photos
 from tests.bench.worker import device_environment
@@ -30,7 +33,9 @@ _FETCHING = re.compile(r'^hangtag_stage_seconds_(sum|count)\{stage="fetch"\} (\S
 
 
 async def run(bench: Bench) -> list[Figure]:
-    """See the module. What is judged is without the mean time of a fetch, which the worker itself tells."""
+    """See the module. What is judged is without the mean time of a fetch, which the worker itself tells. Beside it: a
+    loop that fetches, decodes, waits for the device and publishes in transactions, and does nothing else.
+    """
     async with ImageHost(photos(800)) as host:
         capacity = (
             await drive(Stream(bench.kafka().address, 8), host, bench.size(short=1500, full=4000), PACE, {})
@@ -43,13 +48,15 @@ async def run(bench: Bench) -> list[Figure]:
             late, fetching = await _latencies(Stream(bench.kafka().address, 8), host, rate, count)
             figures += _figures(load, late, fetching)
             bench.say(f"  load {load:.0%}: p50 {statistics.median(late):.3f} s of {len(late)}, fetch {fetching:.3f} s")
+            if load == _JUDGED:
+                least = await _least_latencies(Stream(bench.kafka().address, 8), host, rate, count)
+                figures += _floor_figures(load, least)
     return figures
 
 
 def _figures(load: float, late: Sequence[float], fetching: float) -> list[Figure]:
-    ordered = sorted(late)
-    p50, p99 = statistics.median(ordered), ordered[int(0.99 * len(ordered))]
-    note = f"{len(ordered):,} listings, seen by a read_committed reader; fetching from this machine included"
+    p50, p99 = statistics.median(late), _p99(late)
+    note = f"{len(late):,} listings, seen by a read_committed reader; fetching from this machine included"
     figures = [
         Figure(f"p50 at {load:.0%} load", round(1000 * p50, 1), "ms", None, note),
         Figure(f"p99 at {load:.0%} load", round(1000 * p99, 1), "ms", None, note),
@@ -64,6 +71,18 @@ def _figures(load: float, late: Sequence[float], fetching: float) -> list[Figure
     return figures
 
 
+def _floor_figures(load: float, least: Sequence[float]) -> list[Figure]:
+    note = f"{len(least):,} listings; GET, decoder, device and transactions, and nothing else"
+    return [
+        Figure(f"floor, p50 at {load:.0%} load", round(1000 * statistics.median(least), 1), "ms", None, note),
+        Figure(f"floor, p99 at {load:.0%} load", round(1000 * _p99(least), 1), "ms", None, note),
+    ]
+
+
+def _p99(late: Sequence[float]) -> float:
+    return sorted(late)[int(0.99 * len(late))]
+
+
 async def _latencies(stream: Stream, host: ImageHost, rate: float, count: int) -> tuple[list[float], float]:
     """Seconds from a record's time to when a reader of committed results has its event; a fetch's mean seconds."""
     stream.create()
@@ -72,16 +91,42 @@ async def _latencies(stream: Stream, host: ImageHost, rate: float, count: int) -
     worker = await WorkerProcess.start({**environment, **device_environment(PACE)}, COMMAND)
     try:
         await worker.until("worker.started")
-        reader = Reader(stream, count)
-        await asyncio.to_thread(reader.wait_ready)
-        await asyncio.to_thread(_send, stream, letters(host, count), rate, reader.sent)
-        await asyncio.to_thread(reader.wait_done)
+        late = await _send_and_see(stream, host, rate, count)
         fetching = await _mean_fetch(port)
         await worker.stop()
     finally:
         await worker.kill()
+    return late, fetching
+
+
+async def _least_latencies(stream: Stream, host: ImageHost, rate: float, count: int) -> list[float]:
+    """The same through `tests.bench.floor`."""
+    stream.create()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.bench.floor", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdin is not None and process.stdout is not None
+    try:
+        order = floor_order(stream, count, PACE.fixed_seconds + PACE.item_seconds)
+        process.stdin.write(json.dumps(order).encode())
+        process.stdin.write_eof()
+        if await process.stdout.readline() != b"ready\n":
+            raise RuntimeError(f"the floor of the stream ended with exit code {await process.wait()}")
+        late = await _send_and_see(stream, host, rate, count)
+        await process.wait()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+    return late
+
+
+async def _send_and_see(stream: Stream, host: ImageHost, rate: float, count: int) -> list[float]:
+    reader = Reader(stream, count)
+    await asyncio.to_thread(reader.wait_ready)
+    await asyncio.to_thread(_send, stream, letters(host, count), rate, reader.sent)
+    await asyncio.to_thread(reader.wait_done)
     warm = count // 5  # the first join the group, open connections, fill caches
-    return [reader.seen[key] - at for key, at in list(reader.sent.items())[warm:] if key in reader.seen], fetching
+    return [reader.seen[key] - at for key, at in list(reader.sent.items())[warm:] if key in reader.seen]
 
 
 async def _mean_fetch(port: int) -> float:
