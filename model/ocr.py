@@ -84,7 +84,7 @@ class RapidReader:
         """The lines of each picture, and prices that are found where they hint at some. Most hint at none."""
         crops: list[_Crop] = []
         for index, (lines, picture) in enumerate(zip(placed, pictures, strict=True)):
-            look = closer_look(lines, *picture.shape[:2], SIDE)
+            look = closer_look(lines, picture.shape[0], picture.shape[1], SIDE)
             if look is not None:
                 boxes = joined(self._detector.find_in(picture, look.places, look.side, MAX_SIDE))
                 room = max(0, self._max_lines - len(lines))
