@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from model.reading.beside import PlacedLine, with_lone_signs
+from model.reading.close_look import CLOSE_VERSION, closer_look, with_prices, worth_reading
 from model.reading.detect import Corners, Detector, TextBox
 from model.reading.engine import bundled_files, files_digest
 from model.reading.frame import Frame
@@ -73,17 +74,34 @@ class RapidReader:
             truncated.append(len(boxes) > self._max_lines)
             kept = boxes[: self._max_lines]
             crops += (_Crop(index, *crop_of(picture, box.corners), box.is_faint) for box in kept)
-        lines = self._read(crops, pictures)
+        placed = self._with_closer_look(self._read(crops, pictures), pictures)
+        lines = [_kept(with_lone_signs(found), picture) for found, picture in zip(placed, pictures, strict=True)]
         return [ReadText(assign_roles(found), cut) for found, cut in zip(lines, truncated, strict=True)]
 
-    def _read(self, crops: Sequence[_Crop], pictures: Sequence[Pixels]) -> list[list[TextLine]]:
+    def _with_closer_look(
+        self, placed: list[list[PlacedLine]], pictures: Sequence[Pixels]
+    ) -> Sequence[Sequence[PlacedLine]]:
+        """The lines of each picture, and prices that are found where they hint at some. Most hint at none."""
+        crops: list[_Crop] = []
+        for index, (lines, picture) in enumerate(zip(placed, pictures, strict=True)):
+            look = closer_look(lines, picture.shape[0], picture.shape[1], SIDE)
+            if look is not None:
+                boxes = joined(self._detector.find_in(picture, look.places, look.side, MAX_SIDE))
+                room = max(0, self._max_lines - len(lines))
+                crops += (_Crop(index, *crop_of(picture, box.corners)) for box in worth_reading(boxes, lines)[:room])
+        if not crops:
+            return placed
+        found = self._read(crops, pictures)
+        return [with_prices(lines, more) for lines, more in zip(placed, found, strict=True)]
+
+    def _read(self, crops: Sequence[_Crop], pictures: Sequence[Pixels]) -> list[list[PlacedLine]]:
         upright, found = self._whole(*self._upright(crops), pictures)
         self._widen(upright, found, pictures)
         seen = look_again([crop.pixels for crop in upright], found, self._recogniser.read)
         placed: list[list[PlacedLine]] = [[] for _ in pictures]
         for crop, line in zip(upright, map(stripped, seen), strict=True):
             placed[crop.picture].append(PlacedLine(line, crop.corners))
-        return [_kept(with_lone_signs(lines), picture) for lines, picture in zip(placed, pictures, strict=True)]
+        return placed
 
     def _whole(
         self, crops: list[_Crop], found: list[ReadLine], pictures: Sequence[Pixels]
@@ -153,7 +171,7 @@ def open_reader(
     cv2.setNumThreads(num_threads)  # it would take every core it sees, beside the networks
     networks = open_networks(files, chosen, num_threads)
     recogniser = Recogniser(networks.recogniser, networks.classifier, networks.alphabet)
-    versions = f"{ROLES_VERSION} {LOOK_VERSION} {SCOUT_VERSION}"
+    versions = f"{ROLES_VERSION} {LOOK_VERSION} {CLOSE_VERSION} {SCOUT_VERSION}"
     rules = f"{files_digest(files)} {SIDE} {MAX_SIDE} {_MIN_SCORE} {max_lines} {versions} {chosen}"
     revision = hashlib.sha256(rules.encode()).hexdigest()[:16]
     scout = Scout(networks.scout, thresholds) if networks.scout is not None and thresholds is not None else None

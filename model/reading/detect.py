@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from model.reading.engine import Floats, Network
-from model.reading.scout import Part, Scout
+from model.reading.scout import Part, Scout, merged
 from model.types import Pixels
 
 Corners = npt.NDArray[np.float32]
@@ -37,6 +38,21 @@ class TextBox:
         return self.score < _BOX_LEVEL
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A level rectangle of a picture, in pixels."""
+
+    left: float
+    top: float
+    right: float
+    foot: float
+
+    @property
+    def area(self) -> float:
+        """Pixels."""
+        return (self.right - self.left) * (self.foot - self.top)
+
+
 class Detector:
     """Finds lines of text. Without a ``scout`` it looks everywhere."""
 
@@ -58,6 +74,22 @@ class Detector:
         boxes = boxes_in(self._probabilities(batch, parts), height, width) if parts else []
         size = np.array([width, height], np.float32)
         return [box for box in boxes if self._scout.is_text(heat, box.corners / size)]
+
+    def find_in(self, picture: Pixels, places: Sequence[Place], side: int, max_side: int) -> list[TextBox]:
+        """The same in ``places`` alone, and whatever the scout would say of them."""
+        height, width = picture.shape[:2]
+        batch = _resized(picture, *grid_size(height, width, side, max_side))
+        rows, columns = batch.shape[2:]
+        down, along = rows / height, columns / width
+        parts = merged(
+            (
+                Part(int(one.top * down), int(one.left * along), ceil(one.foot * down), ceil(one.right * along))
+                for one in places
+            ),
+            rows,
+            columns,
+        )
+        return boxes_in(self._probabilities(batch, parts), height, width)
 
     def _probabilities(self, batch: Floats, parts: Sequence[Part]) -> Floats:
         """Text probability (H, W) of one picture (1, 3, H, W); outside of ``parts`` 0."""

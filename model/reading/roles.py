@@ -15,7 +15,7 @@ from model.types import Role, TextLine
 from model.wording.price_forms import has_price
 from model.wording.units import find_sizes
 
-ROLES_VERSION = "2"
+ROLES_VERSION = "3"
 
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _LETTER = re.compile(r"[^\W\d_]")

@@ -79,7 +79,7 @@ class Scout:
         if float(heat.max()) < self._thresholds.look:
             return []
         height, width = (CELL * length for length in heat.shape)
-        found = _merged(_around(heat >= self._thresholds.read), height, width)
+        found = merged(_around(heat >= self._thresholds.read), height, width)
         if sum(part.area for part in found) > _MOST * height * width:
             return [Part(0, 0, height, width)]
         return found
@@ -113,6 +113,7 @@ def _stepped(part: Part, height: int, width: int) -> Part:
 
 
 def _side(start: int, end: int, length: int) -> tuple[int, int]:
+    start, end = max(0, start), min(length, end)
     step = CELL * _STEP
     wanted = -(-(end - start) // step) * step
     if wanted >= length:
@@ -121,7 +122,7 @@ def _side(start: int, end: int, length: int) -> tuple[int, int]:
     return start, start + wanted
 
 
-def _merged(parts: Iterable[Part], height: int, width: int) -> list[Part]:
+def merged(parts: Iterable[Part], height: int, width: int) -> list[Part]:
     """The parts, sides in whole steps; those that share pixels made one, again and again until none do."""
     found: list[Part] = []
     for one_part in parts:

@@ -44,7 +44,7 @@ _PRICE_WORD = (
 )
 _BARE = re.compile(
     rf"^\s*(?:{_PRICE_WORD}[:\s]?\s*){{0,2}}"  # "UVP7.49": blanks are lost in reading
-    rf"(?P<number>\d{{1,6}}(?:[.,'’]\d{{3}}){{0,2}}(?:[.,]\d{{2}}|[.,]?[{RAISED}]{{2}}))\s*$",
+    rf"(?P<number>\d{{1,6}}(?:[.,'’]\d{{3}}){{0,2}}(?:[.,]\d{{2}}|[.,]?[{RAISED}]{{2}}))\s?\*{{0,2}}\s*$",
     re.IGNORECASE,
 )
 _LOOSE = re.compile(r"(?<![\d.,])\d{1,3}(?:(?:[.,'’]\d{3})+|\d{0,3})[.,]\d{2}(?![\d%])")

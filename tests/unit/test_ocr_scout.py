@@ -17,7 +17,7 @@ from model.ocr import open_reader
 from model.presence.scout_data import NO_TEXT, TEXT, UNTOLD, Line, Picture
 from model.presence.scout_network import InUse, ScoutNetwork
 from model.presence.scout_train import Heat, export, fit_scout, scout_figures, thresholds_for
-from model.reading.detect import Detector, as_input
+from model.reading.detect import Detector, Place, as_input
 from model.reading.engine import SCOUT_FILE, Floats
 from model.reading.networks import choose_engine
 from model.reading.onnx import OnnxNetwork
@@ -86,6 +86,15 @@ def test_what_is_cold_in_a_part_is_not_read() -> None:
 
     (box,) = Detector(network, scout).find(picture, 480, 1536)
     assert 240 < box.corners[:, 1].mean() < 256
+
+
+def test_named_places_are_looked_through_whatever_the_scout_sees() -> None:
+    """At the size asked for; a place that reaches out of the picture is looked at as far as there is picture."""
+    network, picture = Asked(), np.zeros((480, 480, 3), np.uint8)
+    places = [Place(10, 20, 50, 40), Place(400, 430, 600, 620), Place(-50, 440, 20, 470)]
+    found = Detector(network, _hot()).find_in(picture, places, 960, 1536)
+    assert network.sizes == [(64, 128), (128, 192), (64, 64)]
+    assert all(box.corners.min() >= 0 and box.corners.max() < 480 for box in found)
 
 
 @given(

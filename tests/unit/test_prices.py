@@ -259,6 +259,20 @@ def test_words_before_a_price_without_a_sign(text: str) -> None:
     assert (price.amount, price.struck_out) == ("7.49", True)
 
 
+@pytest.mark.parametrize("text", ["0.69*", "0,69 *", "ab 0.69**", "0⁶⁹*"])
+def test_a_star_behind_a_price_without_a_sign_points_to_a_footnote(text: str) -> None:
+    """It makes no more of the number, and no less."""
+    (price,) = read(text)
+    assert (price.amount, price.currency) == ("0.69", None)
+    assert price.score <= 0.5
+
+
+@pytest.mark.parametrize("text", ["0.69***", "69*", "0.69*2", "0.69* kg", '0.69"', "*0.69", "0.69'"])
+def test_other_marks_beside_a_number_make_no_price_of_it(text: str) -> None:
+    """Inches, feet, products and ratings."""
+    assert read(text) == []
+
+
 def test_long_numbers_without_a_point_are_doubted() -> None:
     """``$29990`` may have lost its point, so it is never sure, and the other reading is kept."""
     (price,) = read("$29990")
