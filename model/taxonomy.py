@@ -105,6 +105,11 @@ class Taxonomy:
         """The category path of a product type, None for one that the file does not place."""
         return self._category_of.get(product_type)
 
+    @property
+    def product_types(self) -> frozenset[str]:
+        """All that the file places."""
+        return frozenset(self._category_of)
+
     def categories_of(self, product_types: Iterable[str]) -> frozenset[str]:
         """The category paths of those that the file places."""
         return frozenset(path for one in product_types if (path := self.category_of(one)) is not None)
