@@ -35,6 +35,19 @@ def test_sources_win_in_order(tmp_path: Path) -> None:
         ({"HANGTAG_KAFKA__START_AT": "yesterday"}, "kafka.start_at"),
         ({"HANGTAG_KAFKA__CLIENT": "{broken"}, "not JSON"),
         ({"HANGTAG_FOO": "1"}, "no such setting"),
+        (
+            {"HANGTAG_MODEL__PRECISION_TARGETS": "color: 0.97"},
+            r"it is an object; write .*={.color.: 0.97}",
+        ),
+        ({"HANGTAG_MODEL__PRECISION_TARGETS": '{"color": "high"}'}, r"precision_targets.color='high': .*valid number"),
+        (
+            {"HANGTAG_MODEL__PRECISION_TARGETS__COLOR": "0.97"},
+            r"__COLOR: .* is set as a whole; write",
+        ),
+        (
+            {"HANGTAG_KAFKA__CLIENT__SASL_PASSWORD": "pw"},
+            r'set as a whole; write .*"sasl_password": "…"',
+        ),
         ({"HANGTAG_HTTP_PORT": "1"}, "http.port"),
         ({"HANGTAG_KAFKA__INPUT_TOPIC": "listings.texts"}, "feed itself"),
         ({"HANGTAG_KAFKA__PRODUCER": '{"acks": "0"}'}, "belongs to hangtag"),
