@@ -61,7 +61,7 @@ def masked(settings: Settings) -> dict[str, Any]:
 
 def _from_file(path: Path) -> dict[str, Any]:
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        found = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors put a mark in front
     except OSError as error:
         raise SettingsError(f"--config {path}: {error.strerror}; give a TOML file that can be read") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

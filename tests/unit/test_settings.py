@@ -164,3 +164,10 @@ def test_a_time_to_live_has_an_end() -> None:
     """What no clock can hold is refused here, not by Redis at the first batch."""
     with pytest.raises(SettingsError, match=r"cache\.ttl_days='1e300': .*3650"):
         load_settings(overrides=["cache.ttl_days=1e300"], environ={})
+
+
+def test_a_file_may_begin_with_a_mark(tmp_path: Path) -> None:
+    """As some editors write it."""
+    file = tmp_path / "hangtag.toml"
+    file.write_text("[model.precision_targets]\ncolor = 0.97\n", encoding="utf-8-sig")
+    assert load_settings(config=file, environ={}).model.precision_targets == {"color": 0.97}

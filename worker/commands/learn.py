@@ -256,10 +256,10 @@ def _tagger(
     from model.place import SHIPPED
 
     figures = measure(checkpoint, data, warn=_say, **asked)
+    if report is not None:  # first, as listings that measure may be too few to calibrate
+        write_report(report, figures, "hangtag-base" if checkpoint == SHIPPED else checkpoint.resolve().name)
     if recalibrate is not None:
         _recalibrate(checkpoint, data, asked["device"], recalibrate)
-    if report is not None:
-        write_report(report, figures, "hangtag-base" if checkpoint == SHIPPED else checkpoint.resolve().name)
     return figures, figures_tables(figures)
 
 

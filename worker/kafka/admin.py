@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from schemas.deadletter import asked_millis_of
-from worker.errors import FatalError
+from worker.errors import FatalError, UsageError
 from worker.kafka.broker_check import settings_in_force
 from worker.kafka.config import client_config
 from worker.kafka.topic_state import FoundTopic, PlannedTopic, Shortfall, compare
@@ -62,7 +62,7 @@ def parse_partitions(text: str) -> list[int] | None:
     try:
         return [int(one) for one in text.split(",")]
     except ValueError:
-        raise FatalError(f"--partitions {text!r}: give numbers separated by commas, such as 0,3") from None
+        raise UsageError(f"--partitions {text!r}: give numbers separated by commas, such as 0,3") from None
 
 
 class Admin:
@@ -141,11 +141,11 @@ class Admin:
         try:
             moment = datetime.fromisoformat(to)
         except ValueError:
-            raise FatalError(
+            raise UsageError(
                 f"--to {to!r}: give earliest, latest, an offset, or a time such as 2026-01-31T12:00:00Z"
             ) from None
         if moment.tzinfo is None:
-            raise FatalError(f"--to {to!r}: the time has no zone; write 2026-01-31T12:00:00Z")
+            raise UsageError(f"--to {to!r}: the time has no zone; write 2026-01-31T12:00:00Z")
         wanted = TopicPartition(self._kafka.input_topic, number, asked_millis_of(moment))
         found = consumer.offsets_for_times([wanted], timeout=_SECONDS)[0].offset
         return int(found) if found >= 0 else high
