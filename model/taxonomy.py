@@ -15,6 +15,7 @@ from typing import Any
 
 from model.prompts import Prompted, read_prompts
 from model.taxonomy_checks import EVERY, HEADS, TaxonomyError, check
+from model.taxonomy_shape import once
 
 _FILE = Path(__file__).parent / "taxonomy.json"
 
@@ -149,7 +150,7 @@ def load_taxonomy(path: Path = _FILE) -> Taxonomy:
 @lru_cache(maxsize=2)
 def _checked(text: bytes) -> Taxonomy:
     """Kept, as whoever asks about titles loads it for itself, and checking takes longer than most that they do."""
-    found = json.loads(text)
+    found = json.loads(text, object_pairs_hook=once)
     check(found)
     return _read(found, hashlib.sha256(text).hexdigest()[:16])
 
