@@ -22,7 +22,7 @@ from worker.kafka.admin import Admin, parse_partitions, planned_topics
 from worker.kafka.config import client_config, producer_config
 from worker.kafka.topic_state import PlannedTopic
 from worker.replays.backfill import Backfill
-from worker.replays.bounds import parse_bound
+from worker.replays.bounds import EARLIEST, LATEST, check_order, parse_bound
 from worker.replays.bulk import BulkInput
 from worker.replays.bulk_load import BulkLoad, BulkTopic, Loaded
 from worker.replays.left_out import LeftOut
@@ -71,9 +71,9 @@ def check_words(name: str, request: Request) -> None:
     """Whatever can be seen before anything is read or written. Raises UsageError."""
     if not _NAME.fullmatch(name):
         raise UsageError(f"--name {name!r}: give 1 to 100 letters, digits, dots, dashes and underscores")
-    for text, option in ((request.start, "--from"), (request.end, "--to")):
-        if text is not None:
-            parse_bound(text, option, datetime.now(UTC))
+    now = datetime.now(UTC)
+    start, end = request.start or EARLIEST, request.end or LATEST
+    check_order(parse_bound(start, "--from", now), parse_bound(end, "--to", now), now)
     parse_partitions(request.partitions or "")
 
 

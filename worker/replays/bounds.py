@@ -74,6 +74,18 @@ def _moment(text: str, option: str, now: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
+def check_order(start: Bound, end: Bound, now: datetime) -> None:
+    """Two times may both lie before or behind all that a topic holds, and would then be one offset: an empty replay,
+    which is done at once. Raises UsageError for those that no topic could fill.
+    """
+    if start.moment is not None and start.moment > now:
+        raise UsageError(f"--from {rfc3339(start.moment)} lies ahead: nothing is there yet")
+    if start.moment is not None and end.moment is not None and end.moment < start.moment:
+        raise UsageError(f"--from is {rfc3339(start.moment)}, --to is {rfc3339(end.moment)}, which is before it")
+    if (start.edge, end.edge) == (LATEST, EARLIEST):
+        raise UsageError("--from is latest, --to is earliest, which is before it")
+
+
 def choose_partitions(start: Bound, end: Bound, wanted: list[int] | None, there: Mapping[int, Log]) -> list[int]:
     """The partitions that a plan is about. Raises FatalError where the options contradict each other or the topic."""
     named = [sorted(bound.offsets) for bound in (start, end) if bound.offsets is not None]
