@@ -60,7 +60,7 @@ def parse_partitions(text: str) -> list[int] | None:
     if not text:
         return None
     try:
-        return [int(one) for one in text.split(",")]
+        return list(dict.fromkeys(int(one) for one in text.split(",")))
     except ValueError:
         raise UsageError(f"--partitions {text!r}: give numbers separated by commas, such as 0,3") from None
 
@@ -109,9 +109,13 @@ class Admin:
     def reset(self, to: str, partitions: Sequence[int] | None, *, is_dry: bool) -> list[PartitionLag]:
         """Commit new offsets. Raises FatalError while the group has members, or for a place that is not in the log."""
         self._refuse_if_active()
+        there = list(self._partitions())
+        if unknown := [number for number in partitions or () if number not in there]:
+            told = ", ".join(map(str, unknown))
+            raise FatalError(f"--partitions: the topic has partitions {min(there)} to {max(there)}, not {told}")
         consumer = self._consumer()
         try:
-            targets = self._targets(consumer, to, self._partitions() if partitions is None else partitions)
+            targets = self._targets(consumer, to, there if partitions is None else partitions)
             if not is_dry:
                 consumer.commit(offsets=targets, asynchronous=False)
             return [self._place(consumer, target) for target in targets]
