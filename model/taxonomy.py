@@ -15,6 +15,7 @@ from typing import Any
 
 from model.prompts import Prompted, read_prompts
 from model.taxonomy_checks import EVERY, HEADS, TaxonomyError, check
+from model.taxonomy_shape import once
 
 _FILE = Path(__file__).parent / "taxonomy.json"
 
@@ -105,6 +106,11 @@ class Taxonomy:
         """The category path of a product type, None for one that the file does not place."""
         return self._category_of.get(product_type)
 
+    @property
+    def product_types(self) -> frozenset[str]:
+        """All that the file places."""
+        return frozenset(self._category_of)
+
     def categories_of(self, product_types: Iterable[str]) -> frozenset[str]:
         """The category paths of those that the file places."""
         return frozenset(path for one in product_types if (path := self.category_of(one)) is not None)
@@ -144,7 +150,7 @@ def load_taxonomy(path: Path = _FILE) -> Taxonomy:
 @lru_cache(maxsize=2)
 def _checked(text: bytes) -> Taxonomy:
     """Kept, as whoever asks about titles loads it for itself, and checking takes longer than most that they do."""
-    found = json.loads(text)
+    found = json.loads(text, object_pairs_hook=once)
     check(found)
     return _read(found, hashlib.sha256(text).hexdigest()[:16])
 

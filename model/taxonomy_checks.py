@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from model.errors import ModelError
+from model.taxonomy_shape import TaxonomyError as TaxonomyError  # part of this file's face
+from model.taxonomy_shape import check_shape
 
 EVERY = "*"  # in ``context``: words that count for every attribute
 _OPTIONAL = ("context", "looks", "compounds", "silenced_by", "needs_company", "languages", "prompts")
@@ -27,17 +28,12 @@ _WORD = re.compile(r"[^\W_]+")
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
 
 
-class TaxonomyError(ModelError):
-    """The taxonomy file contradicts itself. The message names the entry."""
-
-
 def check(found: Mapping[str, Any]) -> None:
     """Raises TaxonomyError, or what Python raises for a file of another form."""
-    unknown = sorted(set(found) - _ENTRIES)
+    unknown = sorted(set(found) - _ENTRIES) if isinstance(found, dict) else []
     if unknown:
         raise TaxonomyError(f"unknown entry {unknown[0]!r}; the entries are {', '.join(sorted(_ENTRIES))}")
-    for name in sorted({one for one in found["attributes"] if found["attributes"].count(one) > 1}):
-        raise TaxonomyError(f"attributes names {name!r} twice; keep one")
+    check_shape(found)
     _check_categories(found["categories"])
     _check_attributes(found)
     _check_not_applicable(found["not_applicable"], found["categories"])

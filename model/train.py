@@ -128,7 +128,7 @@ def train(
     preset = replace(preset, image_tower=image_tower or preset.image_tower, text_tower=text_tower or preset.text_tower)
     how = _How(seed, epochs, choose_device(device), cache, log, progress)
     _refuse(seed, out)
-    rows = rows_of(data)
+    rows = rows_of(data, log)
     given = _prepare(rows, vocabularies(rows), out, preset, how)
     recipe = given.recipe
     folds = _folds(given)

@@ -4,6 +4,7 @@
     ├── RetryableError   can heal by itself: try again, within the stage's deadline
     ├── RejectedError    this record or picture can never work: dead letter
     └── FatalError       the process cannot go on: stop, say why, exit 1
+        └── UsageError   what was asked for cannot be meant, and never will be: exit 2
 
 Library errors are mapped once, at the edge where they appear, with ``raise ... from``.
 Messages name the value, the limit and the remedy.
@@ -28,6 +29,12 @@ class RetryableError(HangtagError):
 
 class FatalError(HangtagError):
     """The process cannot go on. The message is for the operator: what happened and what to do."""
+
+
+class UsageError(FatalError):
+    """An option that says nothing that can be done, whatever the broker holds. A Job that ends with its exit code is
+    not started again.
+    """
 
 
 class RejectedError(HangtagError):

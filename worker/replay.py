@@ -17,11 +17,12 @@ from typing import Any
 import structlog
 
 from worker.app import Worker, run_until
-from worker.errors import FatalError, RetryableError
+from worker.errors import FatalError, RetryableError, UsageError
 from worker.kafka.admin import Admin, parse_partitions, planned_topics
 from worker.kafka.config import client_config, producer_config
 from worker.kafka.topic_state import PlannedTopic
 from worker.replays.backfill import Backfill
+from worker.replays.bounds import EARLIEST, LATEST, check_order, parse_bound
 from worker.replays.bulk import BulkInput
 from worker.replays.bulk_load import BulkLoad, BulkTopic, Loaded
 from worker.replays.left_out import LeftOut
@@ -48,8 +49,7 @@ def find_plan(
     `load_input` filled. Raises FatalError.
     """
     kafka = settings.kafka
-    if not _NAME.fullmatch(name):
-        raise FatalError(f"--name {name!r}: give 1 to 100 letters, digits, dots, dashes and underscores")
+    check_words(name, request)
     store = plan_store(settings)
     plans = store.read().plans if _has_home(settings, is_dry=is_dry or must_exist) else {}
     plan = plans.get(name)
@@ -65,6 +65,16 @@ def find_plan(
         raise FatalError(f"the name {name!r} is taken by a replay of {plan.topic} for the group {plan.live_group}")
     request.check_same(name, plan.request)
     return plan
+
+
+def check_words(name: str, request: Request) -> None:
+    """Whatever can be seen before anything is read or written. Raises UsageError."""
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"--name {name!r}: give 1 to 100 letters, digits, dots, dashes and underscores")
+    now = datetime.now(UTC)
+    start, end = request.start or EARLIEST, request.end or LATEST
+    check_order(parse_bound(start, "--from", now), parse_bound(end, "--to", now), now)
+    parse_partitions(request.partitions or "")
 
 
 def load_input(settings: Settings, name: str, source: BulkInput, show: Callable[[Loaded], None]) -> Loaded:

@@ -13,7 +13,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import structlog
 from pydantic import SecretStr, ValidationError
@@ -61,7 +61,7 @@ def masked(settings: Settings) -> dict[str, Any]:
 
 def _from_file(path: Path) -> dict[str, Any]:
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        found = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors put a mark in front
     except OSError as error:
         raise SettingsError(f"--config {path}: {error.strerror}; give a TOML file that can be read") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -143,6 +143,10 @@ def _check_known(key: str, shown: str | None = None) -> None:
     known = keys()
     if key in known:
         return
+    whole = next((name for name in known if _is_object(name) and key.replace("__", ".").startswith(f"{name}.")), None)
+    if whole is not None:
+        entry = key[len(whole) :].strip("._")
+        raise SettingsError(f"{shown or key}: {whole} is set as a whole; {_object_form(whole, entry)}")
     near = difflib.get_close_matches(key, known, n=1)
     hint = f"did you mean {near[0]}?" if near else "'hangtag config show' lists all keys"
     raise SettingsError(f"{shown or key}: no such setting; {hint}")
@@ -155,7 +159,22 @@ def _describe(error: Any) -> str:
     key, value = ".".join(place[:2]), error["input"]
     if key not in keys():
         return str(message)
+    if _is_object(key) and error["type"] == "dict_type":
+        message = f"it is an object; {_object_form(key)}"
     if keys()[key].annotation is SecretStr:
         value = SecretStr(str(value))
     shown = MASK if any(map(is_secret, place)) else mask(key, value)
-    return f"{key}={shown!r}: {message}"
+    entry = ".".join(["", *place[2:3]]) if _is_object(key) else ""
+    return f"{key}{entry}={shown!r}: {message}"
+
+
+def _is_object(key: str) -> bool:
+    return get_origin(keys()[key].annotation) is dict
+
+
+def _object_form(key: str, entry: str = "") -> str:
+    if key == "model.precision_targets":
+        example = f'{{"{entry or "color"}": 0.97}}'
+    else:
+        example = f'{{"{entry or "security.protocol"}": "…"}}'
+    return f"write {key}={example}, a JSON object, or in a file [{key}] above its entries"

@@ -68,7 +68,9 @@ def ablate(
 
     Raises ModelError when data is missing.
     """
-    rows = rows_of(data)
+    if strange := [name for name in fusions if name not in FUSIONS]:  # not after the first ones were trained
+        raise ModelError(f"{strange[0]!r} is no fusion; choose among {', '.join(sorted(FUSIONS))}")
+    rows = rows_of(data, log)
     config = replace(ModelConfig.load(checkpoint / "config.json").untuned(), fusions=tuple(fusions))
     values, config = with_untaught(vocabularies(rows), config)
     features = features_by(rows, config, checkpoint, device, cache, log)

@@ -69,7 +69,7 @@ def hold_out(
 
     Raises ModelError when data is missing, or holds nothing to leave out.
     """
-    rows = rows_of(data)
+    rows = rows_of(data, log)
     loaded = load(checkpoint)
     # What was tuned has seen every group.
     values, config = with_untaught(vocabularies(rows), loaded.config.untuned())

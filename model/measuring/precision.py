@@ -62,7 +62,7 @@ def learn_int8_of(folder: Path, data: Path, cache: Path, log: Log) -> Quantisati
     also those of a file that leaves it to training which these are. Raises ModelError.
     """
     loaded = load(folder)
-    everything = rows_of(data)
+    everything = rows_of(data, log)
     training = [row for row in everything if row.split == "train"]
     rows = [row for row in everything if row.split == "test" and row.title]
     if not training or not rows:

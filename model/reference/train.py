@@ -41,7 +41,7 @@ def train_reference(
     """Write a reference model to the folder ``out``, and give its figures. Raises ModelError when data is missing."""
     refuse_taken(out)
     config = preset.reference
-    rows = rows_of(data)
+    rows = rows_of(data, log)
     groups = hand_out(config.heads, [row for row in rows if row.split == "train" and row.title])
     used = labelled_rows(rows, groups, "train", config.max_rows)
     watched = is_watched(used)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from model.errors import CheckpointError
 
@@ -22,8 +23,17 @@ SHORT_TEXTS = ("all-MiniLM-L6-v2",)
 RANDOM = "random"
 DEFAULT_IMAGE, DEFAULT_TEXT = SHORT_IMAGES[0], SHORT_TEXTS[0]
 
+_Options = Mapping[str, type[int | str | float]]
+
 _IMAGE_OPTIONS = {"side": int, "fit": str, "crop_share": float, "interpolation": str, "pooling": str}
 _TEXT_OPTIONS = {"pooling": str, "prefix": str, "max_tokens": int, "dim": int, "epochs": int}
+_IDLE = {  # options that a kind would take and not follow
+    **dict.fromkeys((*SHORT_IMAGES, "timm", "torchvision"), ("pooling",)),
+    "lstm": ("pooling", "prefix"),
+    **dict.fromkeys((*SHORT_TEXTS, "transformers"), ("dim", "epochs")),
+}
+_LIMITS = {"max_tokens": (4, 8192), "dim": (2, 4096), "epochs": (1, 1000)}
+_MINILM = {"max_tokens": (4, 512), "pooling": ("mean", "cls")}  # its places; its package holds no pooler
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -71,12 +81,11 @@ def parse_source(text: str) -> Source:
     return Source(text)
 
 
-def _parse(
-    text: str, what: str, short: tuple[str, ...], kinds: tuple[str, ...], known: Mapping[str, type[int | str | float]]
-) -> TowerSpec:
+def _parse(text: str, what: str, short: tuple[str, ...], kinds: tuple[str, ...], known: _Options) -> TowerSpec:
     head, *rest = text.split(",")
-    options = _options(rest, what, known)
     kind, colon, where = head.partition(":")
+    options = _options(rest, what, {name: type_ for name, type_ in known.items() if name not in _IDLE.get(kind, ())})
+    _check_limits(options, f"{what} {kind}", _LIMITS | (_MINILM if head == DEFAULT_TEXT else {}))
     if head in short or (head == "lstm" and head in kinds):
         return TowerSpec(head, options=options)
     if kind not in kinds or not colon or not where:
@@ -91,14 +100,32 @@ def _parse(
     return TowerSpec(kind, name, parse_source(source), options)
 
 
-def _options(given: list[str], what: str, known: Mapping[str, type[int | str | float]]) -> dict[str, str | int | float]:
+def _options(given: list[str], what: str, known: _Options) -> dict[str, str | int | float]:
     options: dict[str, str | int | float] = {}
     for one in given:
         name, _, value = one.partition("=")
         if name not in known:
             raise CheckpointError(f"{what}: option {name!r} is none; the options are {', '.join(known)}")
+        if name in options:
+            raise CheckpointError(f"{what}: option {name!r} stands there twice; leave one out")
         try:
             options[name] = known[name](value)
         except ValueError as error:
             raise CheckpointError(f"{what}: {name}={value!r} is no {known[name].__name__}") from error
     return options
+
+
+def _check_limits(options: Mapping[str, Any], what: str, limits: Mapping[str, tuple[Any, ...]]) -> None:
+    """Raise CheckpointError for what a tower could be built with and not learn or serve with."""
+    for name, value in options.items():
+        if name not in limits:
+            continue
+        if isinstance(value, str):
+            if value not in limits[name]:
+                raise CheckpointError(f"{what}: {name} is {value!r}; it is one of {', '.join(limits[name])}")
+            continue
+        least, most = limits[name]
+        if not least <= value <= most:
+            raise CheckpointError(f"{what}: {name} is {value:,}; it is {least:,} to {most:,}")
+        if name == "dim" and value % 2:
+            raise CheckpointError(f"{what}: dim is {value}; half of it reads each way, so give an even number")

@@ -3,7 +3,7 @@
 One line per listing: ``image`` (a path, relative to the file and below its folder), ``title`` (may be empty) and
 whatever is known of ``product_type``, ``color``, ``material``, ``scene`` and the attributes that prompts declare.
 Optional: ``split`` (``train`` or ``test``; else that of the family, else every tenth family is tested on) and
-``family`` (variants of one thing; else the first words of the title).
+``family`` (variants of one thing; else the first words of the title, else the picture).
 """
 
 from __future__ import annotations
@@ -11,26 +11,33 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from model.errors import ModelError
 from model.taxonomy import load_taxonomy
 from model.training.catalogue_lines import PASSED_OVER, SEPARATED, Line, lines_of
-from model.training.dataset import FAMILY_WORDS, Row, Split, family_share, load_rows
+from model.training.dataset import FAMILY_WORDS, Row, Split, load_rows
+from model.training.label_words import tell_of_strange_labels
+from model.training.sides import placed
 
 LABELS = ("product_type", "color", "material", "scene")
 MAX_FAULTS = 20
 _KNOWN = {"image", "title", "split", "family"}
-_TEST_SHARE = 0.1
+_UNKNOWN = frozenset({"null", "none", "nan", "n/a", "#n/a", "<na>"})  # what programs write into a cell for nothing
 _SHOWN_LINES = 3
 
 Log = Callable[[str], None]
 
 
 def rows_of(data: Path, warn: Log = lambda _: None) -> list[Row]:
-    """What ``--data`` names: a folder with the training data, or a team's own file. Raises ModelError."""
-    return load_catalogue(data, warn=warn) if is_catalogue(data) else load_rows(data)
+    """What ``--data`` names, to be trained on: a folder with the training data, or a team's own file. ``warn`` hears of
+    listings that stand there twice, and of labels that the taxonomy writes otherwise. Raises ModelError.
+    """
+    if not is_catalogue(data):
+        return load_rows(data)
+    rows = load_catalogue(data, warn=warn)
+    tell_of_strange_labels(rows, LABELS, load_taxonomy(), lambda line: warn(f"{data.name}: {line}"))
+    return rows
 
 
 def is_catalogue(path: Path) -> bool:
@@ -47,7 +54,7 @@ def load_catalogue(path: Path, prompted: Iterable[str] | None = None, warn: Log 
     names = (*LABELS, *(load_taxonomy().prompts if prompted is None else prompted))
     if not path.is_file():
         raise ModelError(
-            f"{path} is no file; --data must name listings as .jsonl or .csv, or a folder of training data"
+            f"{path} is no file; --data must name listings as .jsonl, .csv or .tsv, or a folder of training data"
         )
     reader = _Reader(path, names)
     for line in lines_of(path):
@@ -60,7 +67,7 @@ def load_catalogue(path: Path, prompted: Iterable[str] | None = None, warn: Log 
     if not reader.rows:
         raise ModelError(f"{path} holds no listing; write one JSON object or CSV row per line")
     _tell_of_twins(path, reader, warn)
-    return reader.placed_rows()
+    return placed(reader.rows, lambda line: warn(f"{path.name}: {line}"))
 
 
 class _Reader:
@@ -79,28 +86,20 @@ class _Reader:
     def take(self, line: Line) -> None:
         """Add a line's row, or its fault."""
         told = {name: value.strip() for name, value in line.fields.items()}
+        for name in told.keys() - {"title", "image"}:
+            if told[name].casefold() in _UNKNOWN:
+                told[name] = ""
         if fault := line.fault or self._fault_in(line.number, told):
             self.faults.append(f"{self._path.name}, line {line.number}: {fault}")
             return
         self.numbers.append(line.number)
         self.rows.append(self._row(told))
 
-    def placed_rows(self) -> list[Row]:
-        """All rows. One without a split of its own follows its family's."""
-        return [
-            row if row.is_split_given else replace(row, split="train" if self._is_train(row.family) else "test")
-            for row in self.rows
-        ]
-
-    def _is_train(self, family: str) -> bool:
-        if family in self._sides:
-            return self._sides[family][1] == "train"
-        return family_share(family) >= _TEST_SHARE
-
     def _fault_in(self, number: int, fields: Mapping[str, str]) -> str:
         if unknown := sorted(set(fields) - {*self._known, *self._strange}):
             self._strange.update(unknown)
-            told = f"unknown field {unknown[0]!r}; the fields are {', '.join(self._known)}"
+            more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+            told = f"unknown field {unknown[0]!r}{more}; the fields are {', '.join(self._known)}"
             return f"{told}; {', '.join(PASSED_OVER)} are passed over"
         if fault := _fault_of_image(self._path, fields.get("image", "")):
             return fault
@@ -117,7 +116,7 @@ class _Reader:
     def _row(self, told: Mapping[str, str]) -> Row:
         image, title = self._path.parent / told["image"], told.get("title", "")
         words = " ".join(re.findall(r"[^\W\d_]+", title.casefold())[:FAMILY_WORDS])
-        family = told.get("family") or words or image.name
+        family = told.get("family") or words or Path(told["image"]).as_posix()
         labels = {name: told[name] for name in self._names if told.get(name)}
         split = told.get("split", "")
         side: Split = "test" if split == "test" else "train"
@@ -133,7 +132,14 @@ def _fault_of_image(path: Path, image: str) -> str:
         is_there = (path.parent / image).is_file()
     except OSError:  # a name that no file can have
         is_there = False
-    return "" if is_there else f"image {image[:100]!r} is no file beside {path.name}"
+    if is_there:
+        return ""
+    remedy = ""
+    if "://" in image:
+        remedy = "; download it, and give its path"
+    elif "\\" in image:
+        remedy = "; write / between folders"
+    return f"image {image[:100]!r} is no file beside {path.name}{remedy}"
 
 
 def _tell_of_twins(path: Path, reader: _Reader, warn: Log) -> None:

@@ -34,7 +34,7 @@ class Line:
 def lines_of(path: Path) -> Iterator[Line]:
     """All lines that hold something. Raises ModelError."""
     text = _text(path)
-    return _cells(path, text) if path.suffix.lower() in SEPARATED else _objects(text)
+    return _cells(path, text) if path.suffix.lower() in SEPARATED else _objects(path, text)
 
 
 def _text(path: Path) -> str:
@@ -58,7 +58,11 @@ def _text(path: Path) -> str:
 # ---- JSON lines -----------------------------------------------------------------------------------------------------
 
 
-def _objects(text: str) -> Iterator[Line]:
+def _objects(path: Path, text: str) -> Iterator[Line]:
+    if path.suffix.lower() != ".jsonl" and not text.lstrip().startswith(("{", "[")):
+        raise ModelError(
+            f"{path.name} is read as JSON lines, and does not begin as they do; name it .csv or .tsv if it holds cells"
+        )
     for number, line in enumerate(io.StringIO(text), 1):
         if line.strip():
             yield _object(number, line)
@@ -110,6 +114,12 @@ def _cells(path: Path, text: str) -> Iterator[Line]:
     first = text.partition("\n")[0]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count), strict=True)
     head = [name.strip() for name in next(_records(reader), _Record(1, [])).cells]
+    if head and "image" not in head:
+        shown = ", ".join(map(repr, head))[:200]
+        raise ModelError(
+            f"{path.name}, line 1: no column 'image' among {shown}; the first line names the columns, apart by commas, "
+            "semicolons or tabs"
+        )
     if twice := [name for place, name in enumerate(head) if name in head[:place]]:
         raise ModelError(f"{path.name}, line 1: column {twice[0]!r} stands there twice; leave one out")
     for record in _records(reader):

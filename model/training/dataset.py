@@ -60,7 +60,11 @@ def load_rows(data: Path) -> list[Row]:
     """All rows below ``data`` in a fixed order. Raises ModelError naming the file that is missing."""
     for name in ("abo/listings.csv", "abo/scene.csv", "clothing.csv", "grocery.csv"):
         if not (data / name).is_file():
-            raise ModelError(f"{data / name} is missing; --data must name the folder with the training data")
+            own = sorted(path.name for path in data.glob("*") if path.suffix.lower() in (".jsonl", ".csv", ".tsv"))
+            hint = (
+                f"; of your own listings give the file: --data {data / own[0]}" if own and name != "grocery.csv" else ""
+            )
+            raise ModelError(f"{data / name} is missing; --data must name the folder with the training data{hint}")
     return [*_listings(data), *_clothing(data), *_grocery(data)]
 
 

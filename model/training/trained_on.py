@@ -64,8 +64,8 @@ def _digest_of_listing(row: Row) -> int:
 
 
 def _families(rows: Iterable[Row]) -> Iterator[int]:
-    """A picture's file name, which stands for a family where there is no title, means nothing in another catalogue."""
-    return (_short(row.family.encode()) for row in rows if row.family != row.image.name)
+    """A picture's path, which stands for a family where there is no title, means nothing in another catalogue."""
+    return (_short(row.family.encode()) for row in rows if not f"/{row.image.as_posix()}".endswith(f"/{row.family}"))
 
 
 def _short(told: bytes) -> int:

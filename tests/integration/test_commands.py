@@ -113,6 +113,9 @@ def test_topics_are_created_once_and_offsets_reset(kafka: Server) -> None:
     refused = hangtag("offsets", "reset", "--to", "999", **settings)
     assert refused.returncode == 1
     assert "not in the log" in refused.stderr
+    refused = hangtag("offsets", "reset", "--to", "latest", "--partitions", "0,7", **settings)
+    assert refused.returncode == 1
+    assert "the topic has partitions 0 to 2, not 7" in refused.stderr
 
 
 @pytest.mark.kafka

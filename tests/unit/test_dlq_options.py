@@ -12,6 +12,6 @@ from worker.cli import app
     "arguments", [("ls", "--since", "-999999d"), ("ls", "--until", "yesterday"), ("show", "0:²"), ("show", "7")]
 )
 def test_what_is_none_is_refused_before_anybody_is_asked(arguments: tuple[str, ...]) -> None:
-    """As an error of the operator's, whatever number stands in it."""
+    """As wrong usage, whatever number stands in it."""
     done = CliRunner().invoke(app, ["dlq", *arguments])
-    assert done.exit_code == 1 and isinstance(done.exception, SystemExit)
+    assert done.exit_code == 2 and isinstance(done.exception, SystemExit)

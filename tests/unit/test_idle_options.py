@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,8 @@ from worker.commands.idle_options import BESIDE
         ("evaluate --held-out --seeds 2", "--seeds does nothing with --held-out"),
         ("evaluate --epochs 2", "--epochs does nothing without --ablation or --held-out"),
         ("evaluate --recalibrate there", "there exists; name a new folder"),
+        ("evaluate --ablation --fusions ,", "--fusions: ',' names none; leave it out to compare all"),
+        ("train --out new --text-tower=", "--text-tower is empty; name a tower"),
     ],
 )
 def test_an_option_that_would_do_nothing_is_refused(
@@ -49,3 +52,24 @@ def test_every_option_in_the_table_is_there() -> None:
     """What is spelled differently would never be refused."""
     known = {name for command in (learn.train, learn.evaluate) for name in inspect.signature(command).parameters}
     assert {name for names in BESIDE.values() for name in names} <= known
+
+
+def test_what_is_no_checkpoint_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a folder that is not there no file is named that nobody has heard of, nor is the data asked for first."""
+    monkeypatch.chdir(tmp_path)
+    for command in ("evaluate --checkpoint nosuch", "train --quantise nosuch"):
+        told = failure_of([*command.split(), "--data", "none"])
+        assert "'nosuch' is not a checkpoint" in told and "that 'hangtag train' wrote" in told
+
+
+def test_a_fusion_that_is_none_is_told_before_others_are_trained(tmp_path: Path) -> None:
+    """With those that there are; the data, which is not there, was never asked for."""
+    told = failure_of(["evaluate", "--ablation", "--fusions", "gated,gatd", "--data", str(tmp_path / "none.jsonl")])
+    assert told == "'gatd' is no fusion; choose among concatenation, cross_attention, gated, residual"
+
+
+def failure_of(command: Sequence[str]) -> str:
+    """What a command that ends with exit code 1 complains of."""
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 1 and done.exception is not None and done.exception.__context__ is not None
+    return str(done.exception.__context__.__cause__)

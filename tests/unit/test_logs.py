@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 import structlog
+import typer
 
+from worker.commands.shared import plain_errors
 from worker.settings import Settings
 from worker.telemetry.logs import configure_logging
 
@@ -154,3 +156,29 @@ def test_a_terminal_gets_words_without_secrets(stream: io.StringIO) -> None:
     text = stream.getvalue()
     assert "consumer.died" in text and "ValueError" in text
     assert SECRET not in text and "sofa" not in text
+
+
+def test_what_librdkafka_says_again_and_again_is_written_once(stream: io.StringIO) -> None:
+    """While a broker is away it says so twenty times a second; after ten seconds it is heard again, with the count."""
+    configure_logging("info", "json", stream=stream)
+    logger = logging.getLogger("librdkafka")
+    for second in (0.0, 0.05, 0.1, 9.9, 10.1):
+        words = f"FAIL [consumer-1] refused (after {second * 1000:.0f}ms in state CONNECT)"
+        record = logger.makeRecord(logger.name, logging.ERROR, "rdkafka", 1, "%s", (words,), None)
+        record.created = 1e9 + second
+        logger.handle(record)
+    logger.error("another line")
+    logging.getLogger("aiohttp").error("twice")
+    logging.getLogger("aiohttp").error("twice")
+    told = [json.loads(line)["event"] for line in stream.getvalue().splitlines()]
+    assert len(told) == 5
+    assert told[1].endswith("in state CONNECT) (and 3 times more before)")
+    assert told[2:] == ["another line", "twice", "twice"]
+
+
+def test_a_file_that_is_not_there_is_told_without_numbers(stream: io.StringIO) -> None:
+    """Its name and what is wrong with it; a code of the operating system tells an operator nothing."""
+    with pytest.raises(typer.Exit) as raised, plain_errors():
+        raise FileNotFoundError(2, "No such file or directory", "none.jsonl")
+    assert raised.value.exit_code == 1
+    assert json.loads(stream.getvalue())["error"] == "none.jsonl: No such file or directory"

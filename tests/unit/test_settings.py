@@ -35,6 +35,19 @@ def test_sources_win_in_order(tmp_path: Path) -> None:
         ({"HANGTAG_KAFKA__START_AT": "yesterday"}, "kafka.start_at"),
         ({"HANGTAG_KAFKA__CLIENT": "{broken"}, "not JSON"),
         ({"HANGTAG_FOO": "1"}, "no such setting"),
+        (
+            {"HANGTAG_MODEL__PRECISION_TARGETS": "color: 0.97"},
+            r"it is an object; write .*={.color.: 0.97}",
+        ),
+        ({"HANGTAG_MODEL__PRECISION_TARGETS": '{"color": "high"}'}, r"precision_targets.color='high': .*valid number"),
+        (
+            {"HANGTAG_MODEL__PRECISION_TARGETS__COLOR": "0.97"},
+            r"__COLOR: .* is set as a whole; write",
+        ),
+        (
+            {"HANGTAG_KAFKA__CLIENT__SASL_PASSWORD": "pw"},
+            r'set as a whole; write .*"sasl_password": "…"',
+        ),
         ({"HANGTAG_HTTP_PORT": "1"}, "http.port"),
         ({"HANGTAG_KAFKA__INPUT_TOPIC": "listings.texts"}, "feed itself"),
         ({"HANGTAG_KAFKA__PRODUCER": '{"acks": "0"}'}, "belongs to hangtag"),
@@ -151,3 +164,10 @@ def test_a_time_to_live_has_an_end() -> None:
     """What no clock can hold is refused here, not by Redis at the first batch."""
     with pytest.raises(SettingsError, match=r"cache\.ttl_days='1e300': .*3650"):
         load_settings(overrides=["cache.ttl_days=1e300"], environ={})
+
+
+def test_a_file_may_begin_with_a_mark(tmp_path: Path) -> None:
+    """As some editors write it."""
+    file = tmp_path / "hangtag.toml"
+    file.write_text("[model.precision_targets]\ncolor = 0.97\n", encoding="utf-8-sig")
+    assert load_settings(config=file, environ={}).model.precision_targets == {"color": 0.97}

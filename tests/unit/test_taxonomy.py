@@ -167,3 +167,40 @@ def test_every_product_type_of_the_synonyms_has_a_category() -> None:
     """A word that states a type states its category as well."""
     taxonomy = load_taxonomy()
     assert all(taxonomy.category_of(name) for name in taxonomy.synonyms("product_type"))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        ("labels.color", {"red": 3}, "labels.color.red is 3; write a name for people"),
+        ("labels.colour", {"red": "Red"}, "labels names 'colour', which is not in attributes"),
+        ("scenes", "studio", "scenes is 'studio'; write a list of words"),
+        ("scenes", ["studio", "studio"], "scenes names 'studio' twice"),
+        ("attributes", ["product_type", "category"], "attributes names 'category', which every event has beside them"),
+        ("attributes", ["product_type", " "], "attributes holds an empty name"),
+        ("categories.New > Thing", "newthing", "categories.New > Thing is 'newthing'; write a list of words"),
+        ("categories.New>Thing", ["newthing"], "categories names 'New>Thing'; a path is written 'Furniture > Chairs'"),
+        ("not_applicable.size", "Furniture", "not_applicable.size is 'Furniture'; write a list of words"),
+        ("synonyms.color.red", None, "synonyms.color.red is None; write a list of words"),
+        ("synonyms.color.", ["xyz"], "synonyms.color has a value without a name"),
+        ("hex", ["#ffffff"], r"hex is \['#ffffff'\]; write an object"),
+    ],
+)
+def test_an_entry_of_another_form_is_named(tmp_path: Path, path: str, value: object, told: str) -> None:
+    """Where a list is wanted a string would be read letter by letter, and a number for a label break every event."""
+    found = shipped()
+    *outer, last = path.split(".")
+    place = found
+    for name in outer:
+        place = place[name]
+    place[last] = value
+    with pytest.raises(TaxonomyError, match=told):
+        load_taxonomy(write(tmp_path, found))
+
+
+def test_an_entry_that_stands_there_twice_is_refused(tmp_path: Path) -> None:
+    """Of two lists of words for one value the first would be gone without a word."""
+    text = json.dumps(shipped()).replace('"color": {"beige": [', '"color": {"beige": ["sandy"], "beige": [', 1)
+    (tmp_path / "taxonomy.json").write_text(text, "utf-8")
+    with pytest.raises(TaxonomyError, match=r"entry 'beige' stands there twice"):
+        load_taxonomy(tmp_path / "taxonomy.json")

@@ -22,11 +22,15 @@ def compare(
     """Per tag: same, changed, gained, lost. Reads live and shadow topics whole; changes nothing."""
     settings = kafka_settings_of(context)
     with plain_errors():
-        from worker.errors import FatalError
+        from worker.errors import FatalError, UsageError
         from worker.kafka.config import client_config
         from worker.shadow.page import to_page
         from worker.shadow.topics import compare_topics
 
+        if not prefix:
+            raise UsageError("--prefix is empty: live results would be held against themselves")
+        if out is not None and not out.parent.is_dir():  # not after both sides' topics were read
+            raise UsageError(f"--out {out}: there is no folder {out.parent}; make it, or name another")
         names = settings.kafka.topics
         pairs = {live: prefix + live for live in (names.attributes, names.scenes, names.texts)}
         found = compare_topics(client_config(settings.kafka), pairs, examples)

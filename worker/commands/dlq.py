@@ -18,7 +18,7 @@ from rich.table import Table
 
 from schemas.deadletter import Reason, Stage
 from worker.commands.shared import is_terminal, kafka_settings_of, plain_errors
-from worker.errors import FatalError
+from worker.errors import FatalError, UsageError
 from worker.kafka.config import client_config, producer_config
 from worker.kafka.topic_reader import Range, TopicReader
 from worker.replays.dead_letters import DeadLetter, Filter, to_letter
@@ -124,16 +124,16 @@ def _time(text: str | None) -> datetime | None:
             return datetime.now(UTC) - timedelta(**{_UNITS[found[2]]: int(found[1])})
         moment = datetime.fromisoformat(text)
     except (ValueError, OverflowError):
-        raise FatalError(f"{text!r} is no time: write 2026-01-31T12:00:00Z, or -2h for two hours ago") from None
+        raise UsageError(f"{text!r} is no time: write 2026-01-31T12:00:00Z, or -2h for two hours ago") from None
     if moment.tzinfo is None:
-        raise FatalError(f"{text!r} has no zone: write 2026-01-31T12:00:00Z")
+        raise UsageError(f"{text!r} has no zone: write 2026-01-31T12:00:00Z")
     return moment
 
 
 def _place(text: str) -> tuple[int, int]:
     partition, _, offset = text.partition(":")
     if not (text.isascii() and partition.isdigit() and offset.isdigit()):
-        raise FatalError(f"{text!r} is no place: write PARTITION:OFFSET, such as 3:1042")
+        raise UsageError(f"{text!r} is no place: write PARTITION:OFFSET, such as 3:1042")
     return int(partition), int(offset)
 
 

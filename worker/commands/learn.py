@@ -54,6 +54,9 @@ def train(
     settings_of(context)
     if (out is None) == (quantise is None):
         raise typer.BadParameter("name a folder: --out for a new checkpoint, or --quantise for one that is there")
+    for name, tower in (("--image-tower", image_tower), ("--text-tower", text_tower)):
+        if tower == "":  # of a script's variable that is not set: the preset's would be trained with unseen
+            raise typer.BadParameter(f"{name} is empty; name a tower, or leave it out for the preset's")
     if quantise is not None:
         refuse_idle(context, "with --quantise")
     with plain_errors(), shown_progress() as (log, progress):
@@ -167,7 +170,7 @@ def evaluate(
         device = settings.model.device if device == "auto" else device
         measures_reference = is_reference(folder)
         refuse_idle(context, _way(ablation=ablation, held_out=held_out, of_reference=measures_reference))
-        _check_folders(report, recalibrate)
+        _check_folders(folder, report, recalibrate)
         if ablation:
             how = {"device": device, "num_seeds": seeds, "epochs": epochs}
             figures, table = _ablation(folder, data, fusions, how, report)
@@ -183,14 +186,19 @@ def evaluate(
         _show(table, figures, as_json=as_json or not is_terminal())
 
 
-def _check_folders(report: Path | None, recalibrate: Path | None) -> None:
-    """Before any work: what is measured would be lost where it cannot be written. Raises BadParameter, OSError."""
+def _check_folders(checkpoint: Path, report: Path | None, recalibrate: Path | None) -> None:
+    """Before any work: what is measured would be lost where it cannot be written. Raises BadParameter, OSError,
+    CheckpointError.
+    """
+    from model.place import locate
+
     if recalibrate is not None and recalibrate.exists():
         raise typer.BadParameter(f"--recalibrate: {recalibrate} exists; name a new folder")
     if report is not None and report.exists() and not report.is_dir():
         raise typer.BadParameter(f"--report: {report} is a file; name a folder")
     if report is not None:
         report.mkdir(parents=True, exist_ok=True)
+    locate(str(checkpoint))
 
 
 def _way(*, ablation: bool, held_out: bool, of_reference: bool) -> str:
@@ -206,7 +214,9 @@ def _ablation(checkpoint: Path, data: Path, fusions: str, how: Mapping[str, Any]
     from model.measuring.ablation import ablate
     from model.measuring.ablation_figures import ablation_tables
 
-    asked = tuple(name.strip() for name in fusions.split(",") if name.strip())
+    asked = tuple(dict.fromkeys(name.strip() for name in fusions.split(",") if name.strip()))
+    if fusions and not asked:
+        raise typer.BadParameter(f"--fusions: {fusions!r} names none; leave it out to compare all")
     chosen = {**how, "fusions": asked} if asked else how
     with shown_progress() as (log, progress):
         figures = ablate(data, checkpoint=checkpoint, log=log, progress=progress, **chosen)
@@ -246,10 +256,10 @@ def _tagger(
     from model.place import SHIPPED
 
     figures = measure(checkpoint, data, warn=_say, **asked)
+    if report is not None:  # first, as listings that measure may be too few to calibrate
+        write_report(report, figures, "hangtag-base" if checkpoint == SHIPPED else checkpoint.resolve().name)
     if recalibrate is not None:
         _recalibrate(checkpoint, data, asked["device"], recalibrate)
-    if report is not None:
-        write_report(report, figures, "hangtag-base" if checkpoint == SHIPPED else checkpoint.resolve().name)
     return figures, figures_tables(figures)
 
 
@@ -259,8 +269,9 @@ def _say(line: str) -> None:
 
 def _quantise(folder: Path, data: Path) -> None:
     from model.measuring.precision import learn_int8_of
+    from model.place import locate
 
-    found = learn_int8_of(folder, data, Path(".cache/features"), lambda line: typer.echo(line, err=True))
+    found = learn_int8_of(locate(str(folder)), data, Path(".cache/features"), lambda line: typer.echo(line, err=True))
     compared = {"listings_compared": found.compared, "chosen_by_auto": found.is_harmless}
     report = {"points_changed": found.changes, **compared}
     typer.echo(json.dumps(report))

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from worker.commands.shared import is_terminal, kafka_settings_of, plain_errors
-from worker.errors import FatalError
+from worker.errors import UsageError
 from worker.machine.quick_imports import quick_imports
 from worker.replays.plan import Plan, Request, check_only
 from worker.replays.where import canonical
@@ -52,16 +52,19 @@ def replay(
     settings = kafka_settings_of(context)
     with plain_errors():
         from worker.commands.replay_view import show_plan, show_standings
-        from worker.replay import find_plan, standings
+        from worker.replay import check_words, find_plan, standings
 
         if status:
             show_standings(standings(settings))
             return
         if source and (start or end or partitions):
-            raise FatalError("--input takes all that lies there: leave --from, --to and --partitions away")
+            raise UsageError("--input takes all that lies there: leave --from, --to and --partitions away")
         start = "earliest" if source else start
         request = Request(start, end, partitions, check_only(only), output_prefix, include_superseded, canonical(where))
+        if not name and start is None:
+            raise UsageError("say --from to plan a replay, or --name to go on with one; --status shows those known")
         name = name or _name_of(request, source)
+        check_words(name, request)
         if source:
             _load(settings, name, source, is_dry=dry_run)
             if dry_run:

@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 import typer
 
-from worker.errors import HangtagError
+from worker.errors import HangtagError, UsageError
 from worker.settings import Settings
 from worker.sources import SettingsError, load_settings
 from worker.telemetry.logs import configure_logging
@@ -60,18 +60,22 @@ def kafka_settings_of(context: typer.Context, *more: str) -> Settings:
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Trouble of the operator's making ends the program with exit code 1 and one line, never a traceback."""
+    """Trouble of the operator's making ends the program with one line, never a traceback: exit code 2 where options
+    say nothing that can be done, else 1.
+    """
     from model.errors import ModelError
 
     try:
         yield
     except (HangtagError, ModelError, OSError) as error:
         _complain(error)
-        raise typer.Exit(1) from error
+        raise typer.Exit(2 if isinstance(error, UsageError) else 1) from error
 
 
-def _complain(error: Exception) -> None:
+def _complain(error: Exception | str) -> None:
     """One line of text on a terminal; on a pipe a JSON line, masked like all others, whatever ``log.level`` says."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        error = f"{error.filename}: {error.strerror}"  # without the number, which tells an operator nothing
     if sys.stderr.isatty():
         typer.echo(f"hangtag: {error}", err=True)
         return

@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from schemas.deadletter import asked_millis_of
-from worker.errors import FatalError
+from worker.errors import FatalError, UsageError
 from worker.kafka.broker_check import settings_in_force
 from worker.kafka.config import client_config
 from worker.kafka.topic_state import FoundTopic, PlannedTopic, Shortfall, compare
@@ -60,9 +60,9 @@ def parse_partitions(text: str) -> list[int] | None:
     if not text:
         return None
     try:
-        return [int(one) for one in text.split(",")]
+        return list(dict.fromkeys(int(one) for one in text.split(",")))
     except ValueError:
-        raise FatalError(f"--partitions {text!r}: give numbers separated by commas, such as 0,3") from None
+        raise UsageError(f"--partitions {text!r}: give numbers separated by commas, such as 0,3") from None
 
 
 class Admin:
@@ -109,9 +109,13 @@ class Admin:
     def reset(self, to: str, partitions: Sequence[int] | None, *, is_dry: bool) -> list[PartitionLag]:
         """Commit new offsets. Raises FatalError while the group has members, or for a place that is not in the log."""
         self._refuse_if_active()
+        there = list(self._partitions())
+        if unknown := [number for number in partitions or () if number not in there]:
+            told = ", ".join(map(str, unknown))
+            raise FatalError(f"--partitions: the topic has partitions {min(there)} to {max(there)}, not {told}")
         consumer = self._consumer()
         try:
-            targets = self._targets(consumer, to, self._partitions() if partitions is None else partitions)
+            targets = self._targets(consumer, to, there if partitions is None else partitions)
             if not is_dry:
                 consumer.commit(offsets=targets, asynchronous=False)
             return [self._place(consumer, target) for target in targets]
@@ -141,11 +145,11 @@ class Admin:
         try:
             moment = datetime.fromisoformat(to)
         except ValueError:
-            raise FatalError(
+            raise UsageError(
                 f"--to {to!r}: give earliest, latest, an offset, or a time such as 2026-01-31T12:00:00Z"
             ) from None
         if moment.tzinfo is None:
-            raise FatalError(f"--to {to!r}: the time has no zone; write 2026-01-31T12:00:00Z")
+            raise UsageError(f"--to {to!r}: the time has no zone; write 2026-01-31T12:00:00Z")
         wanted = TopicPartition(self._kafka.input_topic, number, asked_millis_of(moment))
         found = consumer.offsets_for_times([wanted], timeout=_SECONDS)[0].offset
         return int(found) if found >= 0 else high

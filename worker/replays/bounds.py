@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from schemas.deadletter import millis_of, rfc3339, time_of
-from worker.errors import FatalError
+from worker.errors import FatalError, UsageError
 from worker.kafka.topic_reader import Range
 
 EARLIEST, LATEST = "earliest", "latest"
@@ -55,14 +55,14 @@ def parse_bound(text: str, option: str, now: datetime) -> Bound:
         pairs = [one.partition(":") for one in text.split(",")]
         offsets = {int(partition): int(offset) for partition, _, offset in pairs}
         if len(offsets) < len(pairs):
-            raise FatalError(f"{option} {text}: names a partition twice")
+            raise UsageError(f"{option} {text}: names a partition twice")
         return Bound(offsets=offsets)
     try:
         return Bound(moment=_moment(text, option, now))
     except ValueError:
-        raise FatalError(f"{option} {text!r} is no place in a topic: {_FORMS}") from None
+        raise UsageError(f"{option} {text!r} is no place in a topic: {_FORMS}") from None
     except OverflowError:
-        raise FatalError(f"{option} {text!r} lies outside of the years 1 to 9999: {_FORMS}") from None
+        raise UsageError(f"{option} {text!r} lies outside of the years 1 to 9999: {_FORMS}") from None
 
 
 def _moment(text: str, option: str, now: datetime) -> datetime:
@@ -70,8 +70,20 @@ def _moment(text: str, option: str, now: datetime) -> datetime:
         return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
-        raise FatalError(f"{option} {text!r} has no zone: write 2026-01-31T12:00:00Z")
+        raise UsageError(f"{option} {text!r} has no zone: write 2026-01-31T12:00:00Z")
     return moment.astimezone(UTC)
+
+
+def check_order(start: Bound, end: Bound, now: datetime) -> None:
+    """Two times may both lie before or behind all that a topic holds, and would then be one offset: an empty replay,
+    which is done at once. Raises UsageError for those that no topic could fill.
+    """
+    if start.moment is not None and start.moment > now:
+        raise UsageError(f"--from {rfc3339(start.moment)} lies ahead: nothing is there yet")
+    if start.moment is not None and end.moment is not None and end.moment < start.moment:
+        raise UsageError(f"--from is {rfc3339(start.moment)}, --to is {rfc3339(end.moment)}, which is before it")
+    if (start.edge, end.edge) == (LATEST, EARLIEST):
+        raise UsageError("--from is latest, --to is earliest, which is before it")
 
 
 def choose_partitions(start: Bound, end: Bound, wanted: list[int] | None, there: Mapping[int, Log]) -> list[int]:
@@ -80,7 +92,7 @@ def choose_partitions(start: Bound, end: Bound, wanted: list[int] | None, there:
     named += [sorted(set(wanted))] if wanted is not None else []
     chosen = named[0] if named else sorted(there)
     if any(one != chosen for one in named):
-        raise FatalError(f"--from, --to and --partitions name different partitions: {' and '.join(map(str, named))}")
+        raise UsageError(f"--from, --to and --partitions name different partitions: {' and '.join(map(str, named))}")
     if unknown := [number for number in chosen if number not in there]:
         raise FatalError(f"the topic has partitions 0 to {max(there)}, not {', '.join(map(str, unknown))}")
     return chosen

@@ -10,7 +10,7 @@ from typing import Any
 
 from schemas.deadletter import rfc3339
 from schemas.topics import EVENT_KINDS
-from worker.errors import FatalError
+from worker.errors import FatalError, UsageError
 from worker.kafka.topic_reader import Range
 from worker.replays.where import Where, parse_where
 
@@ -37,7 +37,7 @@ class Request:
     def completed(self) -> Request:
         """With the defaults of what was not said. Raises FatalError without a start."""
         if self.start is None:
-            raise FatalError("there is no plan of this name yet; say --from to make one")
+            raise UsageError("there is no plan of this name yet; say --from to make one")
         return Request(
             self.start, self.end or "latest", self.partitions or "", self.only or "", self.output_prefix or "",
             bool(self.include_superseded), self.where or "",
@@ -49,7 +49,7 @@ class Request:
         for option, field in zip(options, fields(self), strict=True):
             asked, kept = getattr(self, field.name), getattr(frozen, field.name)
             if asked is not None and asked != kept:
-                raise FatalError(
+                raise UsageError(
                     f"the replay {name!r} was planned with {option} {_word(kept)}, not {_word(asked)}; a plan is "
                     f"frozen: leave {option} away to go on with it, or choose another --name"
                 )
@@ -134,7 +134,7 @@ def check_only(text: str | None) -> str | None:
         return None
     asked = {one.strip() for one in text.split(",")}
     if unknown := asked - set(EVENT_KINDS):
-        raise FatalError(f"--only {', '.join(sorted(unknown))}: give one or more of {', '.join(EVENT_KINDS)}")
+        raise UsageError(f"--only {', '.join(sorted(unknown))}: give one or more of {', '.join(EVENT_KINDS)}")
     return "" if asked == set(EVENT_KINDS) else ",".join(kind for kind in EVENT_KINDS if kind in asked)
 
 

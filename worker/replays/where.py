@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from worker.errors import FatalError
+from worker.errors import UsageError
 from worker.partitions.offset_set import OffsetSet
 
 _FORMS = "title~WORDS, type=VALUE, untagged=REVISION"
@@ -51,7 +51,7 @@ def parse_where(texts: Iterable[str]) -> Where:
     for text in texts:
         mark = next((mark for mark in found if text.startswith(mark)), "")
         if not mark or not text.removeprefix(mark).strip():
-            raise FatalError(f"--where {text!r}: give one of {_FORMS}")
+            raise UsageError(f"--where {text!r}: give one of {_FORMS}")
         found[mark].append(text.removeprefix(mark).strip())
     titles, types, revisions = map(tuple, found.values())
     return Where(tuple(one.casefold() for one in titles), types, revisions)

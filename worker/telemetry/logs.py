@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import threading
 from collections.abc import Iterable
@@ -21,6 +22,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from worker.telemetry.redact import Redactor, describe, without_held_error
 
 _OUR_LOGGERS = ("worker", "model", "schemas")
+_QUIET_SECONDS = 10.0
+_MAX_SAID = 256  # different lines that are remembered
 log = structlog.get_logger(__name__)
 
 
@@ -43,6 +46,7 @@ def configure_logging(
         _Masking(redactor),
     ]
     handler = _LineHandler(stream)
+    handler.addFilter(_SaidBefore())
     handler.setFormatter(_formatter(told, is_console=is_console))
     _attach(handler, logging.getLevelName(level.upper()))
     structlog.configure(
@@ -75,6 +79,33 @@ class _Masking:
         if record is not None:
             masked.update(_record=record, _from_structlog=from_structlog)
         return masked
+
+
+class _SaidBefore(logging.Filter):
+    """Lets each of librdkafka's lines through once in ten seconds: while a broker is away it says the same twenty times
+    a second, and what a command has to say would stand below all of it. The next one tells how many there were.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[str, tuple[float, int]] = {}  # when it was let through, and how often it was not since
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Is the record to be written?"""
+        if record.name != "librdkafka":
+            return True
+        words = record.getMessage()
+        key = re.sub(r"\d+", "0", words)  # times and ports differ
+        when, num_more = self._said.get(key, (-_QUIET_SECONDS, 0))
+        if record.created - when < _QUIET_SECONDS:
+            self._said[key] = (when, num_more + 1)
+            return False
+        if len(self._said) >= _MAX_SAID:
+            self._said.clear()
+        self._said[key] = (record.created, 0)
+        if num_more:
+            record.msg, record.args = f"{words} (and {num_more:,} times more before)", ()
+        return True
 
 
 class _LineHandler(logging.StreamHandler[TextIO]):
