@@ -120,9 +120,12 @@ def fit_pool(rows: Fitting, masked: Fitting | None = None, before: Pool | None =
         plain = stated.chosen(~stated.renamed)
         beside = plain if len(plain.labels) >= MIN_POOL_ROWS else stated
         rows_of = {side: beside if side == "image" else stated for side in SIDES}
-        return Pool(quiet, {side: _fit_side(one, side, with_stated=True) for side, one in rows_of.items()})
-    unfitted = {side: Weights(one.experts, _UNFITTED_STATED) for side, one in quiet.items()}
-    return Pool(quiet, before.stated if before is not None else unfitted)
+        told = {side: _fit_side(one, side, with_stated=True) for side, one in rows_of.items()}
+    elif before is not None:
+        told = dict(before.stated)
+    else:
+        told = {side: Weights(one.experts, _UNFITTED_STATED) for side, one in quiet.items()}
+    return Pool(quiet, told, before.beyond if before is not None else 1.0)
 
 
 def _fit_side(rows: Fitting, side: Side, *, with_stated: bool) -> Weights:

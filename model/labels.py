@@ -84,7 +84,8 @@ class Labels:
     the weight of a value that words state outright, in the exponent; ``doubts[attribute]``: what is said conflicts with
     the pictures where they alone give it a lower probability than this; ``curves[attribute]``: see ``curve``, by side,
     for listings whose words state a value with ``_stated`` behind it. ``unproven_scenes``: those that too
-    few calibration rows showed to say how often they are right: they are never accepted.
+    few calibration rows showed to say how often they are right: they are never accepted. ``beyond``: as
+    `model.beyond` has it.
     """
 
     values: Mapping[str, tuple[str, ...]]
@@ -94,6 +95,7 @@ class Labels:
     curves: Mapping[str, Mapping[str, Curve]] = field(default_factory=dict)
     bought: Mapping[str, Bought] = field(default_factory=dict)
     unproven_scenes: frozenset[str] = frozenset()
+    beyond: float = 1.0
 
     def curve(self, attribute: str, side: Side, *, stated: bool) -> Curve:
         """What makes the top value's score honest; the score itself where nobody measured it."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch.nn.functional import log_softmax
@@ -33,10 +33,13 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """One attribute's weights by side: where nothing is stated, and where something is."""
+    """One attribute's weights by side: where nothing is stated, and where something is. ``beyond``: of product types
+    alone, see `model.beyond`.
+    """
 
     silent: Mapping[Side, Weights]
     stated: Mapping[Side, Weights]
+    beyond: float = 1.0
 
     def scores(self, logits: Logits, side: Side, *, stated: bool) -> torch.Tensor:
         """(B, V) probabilities of one side's experts; what is stated is not yet in them."""
@@ -51,17 +54,17 @@ class Pool:
             return Weights(tuple(weight for name, weight in own if name in kept), weights.stated)
 
         silent, stated = ({side: only(side, one) for side, one in own.items()} for own in (self.silent, self.stated))
-        return Pool(silent, stated)
+        return Pool(silent, stated, self.beyond)
 
     @classmethod
-    def from_json(cls, found: Mapping[str, Mapping[Side, Mapping[str, list[float] | float]]]) -> Pool:
+    def from_json(cls, found: Mapping[str, Any]) -> Pool:
         """What ``dataclasses.asdict`` gave, through JSON."""
 
         def weights(one: Mapping[str, list[float] | float]) -> Weights:
             return Weights(tuple(cast(list[float], one["experts"])), cast(float, one["stated"]))
 
         silent, stated = ({side: weights(one) for side, one in found[part].items()} for part in ("silent", "stated"))
-        return cls(silent, stated)
+        return cls(silent, stated, found.get("beyond", 1.0))
 
 
 def experts_of(side: Side, logits: Collection[str]) -> tuple[str, ...]:

@@ -346,7 +346,8 @@ def labels_of(
     bought = {name: bought_of(*one, thresholds[name]) for name, one in asked.items() if one[0]}
     doubts = {**vocabulary.doubts, **dict.fromkeys(prompts, 0.0)}  # how sure they are nobody measured: no conflicts
     unproven = frozenset(checkpoint.config.untaught_scenes)
-    return Labels(values, thresholds, stated, doubts, vocabulary.curves, bought, unproven)
+    beyond = vocabulary.pools["product_type"].beyond
+    return Labels(values, thresholds, stated, doubts, vocabulary.curves, bought, unproven, beyond)
 
 
 def _info(

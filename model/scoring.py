@@ -68,23 +68,25 @@ def _with_words(
     asked: _Asked, stated: torch.Tensor, pool: Pool, beyond: torch.Tensor | None = None
 ) -> dict[str, Floats]:
     """Probabilities by side, with what the words state. ``worded``: the picture's, with what the words state.
-    ``beyond`` (N, V): 1 where a stated value counts as the best, as `model.tagging` has it.
+    ``beyond`` (N, V): see ``raised``.
     """
     is_stated = stated.amax(dim=1) > 0
     found: dict[str, Floats] = {}
     for side, (quiet, told) in asked.items():
-        raised = _raised(told, stated, pool.stated[side].stated, beyond)
-        found[side] = torch.where(is_stated[:, None] & (side != "image"), raised, quiet).numpy()
+        worded = raised(told, stated, pool.stated[side].stated, beyond)
+        found[side] = torch.where(is_stated[:, None] & (side != "image"), worded, quiet).numpy()
         if side == "image":
-            found["worded"] = raised.numpy()
+            found["worded"] = worded.numpy()
     return found
 
 
-def _raised(scores: torch.Tensor, stated: torch.Tensor, weight: float, beyond: torch.Tensor | None) -> torch.Tensor:
-    """As `model.tagging` does it: what the scores lack of 1, types without a category, stays lacking."""
-    known = scores if beyond is None else torch.where(beyond > 0, scores.amax(dim=1, keepdim=True), scores)
-    raised = known * torch.exp(weight * stated)
-    return raised / (1 + (raised - scores).sum(dim=1, keepdim=True))
+def raised(scores: torch.Tensor, stated: torch.Tensor, weight: float, beyond: torch.Tensor | None) -> torch.Tensor:
+    """As `model.tagging` does it: what the scores lack of 1, types without a category, stays lacking. ``beyond``
+    (N, V): above 0 where a stated value that the heads know nothing of counts as that share of their best.
+    """
+    known = scores if beyond is None else torch.where(beyond > 0, beyond * scores.amax(dim=1, keepdim=True), scores)
+    found = known * torch.exp(weight * stated)
+    return found / (1 + (found - scores).sum(dim=1, keepdim=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +188,8 @@ def score_all(
     scores["product_type"] = {side: one[:, published] for side, one in scores["product_type"].items()}
     sums = torch.from_numpy(to_category)
     by_category = {side: (quiet @ sums, told @ sums) for side, (quiet, told) in asked["product_type"].items()}
-    scores["category"] = _with_words(by_category, stated["category"], pools["product_type"], stated[BEYOND])
+    own = pools["product_type"]
+    scores["category"] = _with_words(by_category, stated["category"], own, own.beyond * stated[BEYOND])
     wanted = truth["product_type"]
     place = np.full(len(to_category) + 1, -2, np.int64)
     place[list(published)] = np.arange(len(published))

@@ -210,7 +210,7 @@ class Tagging:
         said = dict(sorted(said.items(), key=lambda one: taught.get(one[0], len(taught))))
         known = self._scores_of(name, own.fused, said)
         before = sum(known[value] for value in said if value in taught)
-        known |= dict.fromkeys(beyond & said.keys(), float(own.fused.max(initial=0.0)))
+        known |= dict.fromkeys(beyond & said.keys(), self._labels.beyond * float(own.fused.max(initial=0.0)))
         raised = {value: known[value] * exp(weight * sure) for value, sure in said.items()}
         total = 1.0 + sum(raised.values()) - before
         return honest({value: score / total for value, score in {**best, **raised}.items()}, curve)

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from model.association import sides_of
+from model.beyond import with_beyond
 from model.calibrate import Outcomes, fit_pool, honest_outcomes
 from model.class_expert import MIN_ROWS, are_told
 from model.config import ModelConfig
@@ -381,6 +382,7 @@ def _calibrate(
     pools = {name: _fit_pool(scorer, found, name, labels[name], stated[name]) for name in ATTRIBUTES}
     truth = {name: one.numpy() for name, one in labels.items()}
     families = family_numbers([rows[index] for index in found.rows.tolist()])
+    pools["product_type"] = with_beyond(scorer, pools, found.logits, labels, stated, families)
     scored = replace(scorer.score(pools, found.logits, stated, truth), families=families)
     curves, outcomes = honest_outcomes(scored.judged())
     num_taught = len(values["scene"]) - len(recipe.config.untaught_scenes)

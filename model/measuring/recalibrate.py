@@ -227,8 +227,10 @@ class _Renewal:
             new_curves[name] = _exchanged(new_curves.get(name, {}), curves[name], stated=one.stated)
             outcomes[name] = _exchanged(outcomes.get(name, {}), fresh[name], stated=one.stated)
             if name in pools:
-                part = {"stated": pools[name].stated} if one.stated else {"silent": pools[name].silent}
-                new_pools[name] = replace(new_pools[name], **part)
+                old_pool, fitted = new_pools[name], pools[name]
+                new_pools[name] = (
+                    replace(old_pool, stated=fitted.stated) if one.stated else replace(old_pool, silent=fitted.silent)
+                )
         raw = replace(before, pools=new_pools, curves={})
         renewed = {one.attribute for one in changes if not one.is_kept}
         return _Renewed(replace(self._doubted(raw, every, renewed), curves=new_curves), outcomes, tuple(changes))
@@ -266,7 +268,7 @@ class _Renewal:
         before = self.checkpoint.vocabulary.pools[name]
         silent = before.silent if any(one[name].silent == before.silent for one in fitted) else pool.silent
         stated = before.stated if any(one[name].stated == before.stated for one in fitted) else pool.stated
-        return Pool(silent, stated)
+        return Pool(silent, stated, before.beyond)
 
     def _doubted(self, raw: Vocabulary, rows: Ints, names: Collection[str]) -> Vocabulary:
         """With what counts as a conflict, and as a pair, by the new pools."""

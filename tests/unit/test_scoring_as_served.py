@@ -58,7 +58,7 @@ def pools(random: np.random.Generator) -> dict[str, Pool]:
             for side, count in counts.items()
         }
 
-    return {name: Pool(weights(False), weights(True)) for name in ATTRIBUTES}
+    return {name: Pool(weights(False), weights(True), float(random.choice([1.0, 0.1]))) for name in ATTRIBUTES}
 
 
 def labels(found: Mapping[str, Pool]) -> Labels:
@@ -66,7 +66,8 @@ def labels(found: Mapping[str, Pool]) -> Labels:
         name: {side: one.stated for side, one in pool.stated.items()} for name, pool in found.items()
     }
     values = {**VALUES, "product_type": tuple(TYPES[place] for place in PUBLISHED), "category": CATEGORIES}
-    return Labels(values, {}, {**stated, "category": stated["product_type"]}, curves=CURVES)
+    beyond = found["product_type"].beyond
+    return Labels(values, {}, {**stated, "category": stated["product_type"]}, curves=CURVES, beyond=beyond)
 
 
 def served(found: Mapping[str, Pool], logits: Mapping[str, Logits], sides: tuple[Side, ...]) -> dict[str, Scores]:
