@@ -89,12 +89,26 @@ def test_a_record_now_and_then_waits_for_no_runs_of_those_that_lag() -> None:
     world = World(8, IntakePolicy())
     for number in range(7):
         world.send(number, 100 * RUN)
-    world.start(7 * RUN)
+    world.start(14 * RUN)
     for _ in range(30 * RUN):
         world.send(7, 1)
         started = world.start(8)
         assert started.index(7) == 0
         assert started.count(7) == 1
+
+
+def test_where_none_lags_records_wait_for_their_turn_in_runs() -> None:
+    """As many come as start, a few for each partition in a round: a dozen of them touches few partitions."""
+    world = World(32, IntakePolicy())
+    for number in range(32):
+        world.send(number, 8)
+    touched = []
+    for place in range(400):
+        started = world.start(12)
+        touched.append(len(set(started)))
+        for number in range(12):
+            world.send((12 * place + number) % 32, 1)
+    assert sum(touched[100:]) / len(touched[100:]) < 4
 
 
 def test_partitions_that_a_record_comes_to_all_the_time_starve_nobody() -> None:

@@ -6,8 +6,9 @@ results over 64 partitions touched as many: the broker spent 7 CPU-ms on a listi
 
 A run is short, so that a busy partition does not starve the others, and one to which records come that had none goes
 first, as only a new one would wait for the runs of all who lag: deficit round robin (Shreedhar and Varghese, 1995) with
-the two lists of FQ-CoDel (RFC 8290). Unlike there one may go first more than once before its turn comes, for as many
-records as a run has: a listing now and then is live each time. Owner: the event loop.
+the two lists of FQ-CoDel (RFC 8290). Unlike there, while partitions lag one may go first again before its turn comes,
+for as many records as a run has: a listing now and then is live each time. Where none lags a turn comes soon, and
+waiting for it makes runs longer. Owner: the event loop.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class FairQueue:
     def __init__(self) -> None:
         self._turns: deque[Partition] = deque()  # all, each once
         self._left = RUN  # of the run of the first one
+        self._some_lag = False  # was the last run used up?
         self._fresh: deque[Partition] = deque()  # of them those that had none, each once: they go first
 
     def enter(self, partition: Partition) -> None:
@@ -54,6 +56,8 @@ class FairQueue:
                 first.ahead_left -= 1
                 return first
             self._fresh.popleft()
+            if not self._some_lag:
+                first.ahead_left = 0
         for _ in range(len(self._turns) + 1):  # the first one again, where its run is over and no other may start
             if not self._turns:
                 break
@@ -68,6 +72,8 @@ class FairQueue:
         those that a record comes to now and then could starve the others.
         """
         partition = self._turns.popleft()
+        if self._left < RUN:
+            self._some_lag = not self._left
         self._left = partition.ahead_left = RUN
         partition.has_turn = bool(partition.backlog)
         if partition.has_turn:
