@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil, exp, lgamma, log, log1p
+from math import ceil, exp, lgamma, log
 
 import numpy as np
 import numpy.typing as npt
@@ -274,7 +274,7 @@ def is_shown(wrong: int, count: int, target: float, error: float = _ERROR) -> bo
     if wrong >= expected * count:
         return False
     # Loading asks thousands of times. The last term alone, and the most that falling terms can add up to, settle most.
-    last = _log_chance(wrong, count, expected)
+    last = _log_chance(wrong, count, target)
     if last > log(error):
         return False
     if exp(last) <= error * (1 - wrong * target / ((count - wrong + 1) * expected)):
@@ -285,10 +285,10 @@ def is_shown(wrong: int, count: int, target: float, error: float = _ERROR) -> bo
     return bool(np.exp(logs).sum() <= error)
 
 
-def _log_chance(wrong: int, count: int, expected: float) -> float:
-    """Logarithm of the binomial probability of just so many."""
+def _log_chance(wrong: int, count: int, target: float) -> float:
+    """Logarithm of the binomial probability of just so many, at a precision of ``target``."""
     ways = lgamma(count + 1) - lgamma(wrong + 1) - lgamma(count - wrong + 1)
-    return ways + wrong * log(expected) + (count - wrong) * log1p(-expected)
+    return ways + wrong * log(1 - target) + (count - wrong) * log(target)
 
 
 def thresholds_of(outcomes: Mapping[str, Outcomes], target: float) -> Threshold:

@@ -84,10 +84,10 @@ class RapidReader:
         """The lines of each picture, and prices that are found where they hint at some. Most hint at none."""
         crops: list[_Crop] = []
         for index, (lines, picture) in enumerate(zip(placed, pictures, strict=True)):
-            look = closer_look(lines, picture.shape[0], picture.shape[1], SIDE)
+            room, (height, width) = self._max_lines - len(lines), picture.shape[:2]
+            look = closer_look(lines, height, width, SIDE, MAX_SIDE) if room > 0 else None
             if look is not None:
                 boxes = joined(self._detector.find_in(picture, look.places, look.side, MAX_SIDE))
-                room = max(0, self._max_lines - len(lines))
                 crops += (_Crop(index, *crop_of(picture, box.corners)) for box in worth_reading(boxes, lines)[:room])
         if not crops:
             return placed

@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from model.reading.beside import PlacedLine
 from model.reading.detect import Corners, Place, TextBox, in_reading_order
 from model.reading.frame import Frame
 from model.wording.price_forms import has_price
 
-CLOSE_VERSION = "1"
+CLOSE_VERSION = "2"
 CLOSE_SIDE = 960  # shorter side of the closer look
 _ENLARGED = 1.5  # at most, of the picture itself: more shows nothing more
 _LEAST_CLOSER = 1.25  # of the first look's side: less finds what that found
@@ -45,12 +46,17 @@ class Look:
     places: tuple[Place, ...]
 
 
-def closer_look(lines: Sequence[PlacedLine], height: int, width: int, side: int) -> Look | None:
-    """For a picture of ``height`` by ``width``, first seen at ``side``; None if nothing hints at more prices."""
-    closer = min(CLOSE_SIDE, int(_ENLARGED * min(height, width)))
-    if closer < _LEAST_CLOSER * side:
+def closer_look(lines: Sequence[PlacedLine], height: int, width: int, side: int, max_side: int) -> Look | None:
+    """For a picture of ``height`` by ``width``, first seen at ``side``; None if nothing hints at more prices.
+
+    Neither look has its longer side above ``max_side``.
+    """
+    shorter = min(height, width)
+    closer = min(CLOSE_SIDE, int(_ENLARGED * shorter))
+    most = max_side * shorter / max(1, height, width)
+    if min(closer, most) < _LEAST_CLOSER * min(side, most):
         return None
-    prices = [line.corners for line in lines if has_price(line.line.text)]
+    prices = [_Spot.of(line.corners) for line in lines if has_price(line.line.text)]
     hints = [place for line in lines if _is_hint(line) and (place := _around_price(line.corners, prices)) is not None]
     if not hints:
         return None
@@ -61,12 +67,10 @@ def closer_look(lines: Sequence[PlacedLine], height: int, width: int, side: int)
 
 def worth_reading(boxes: Sequence[TextBox], lines: Sequence[PlacedLine]) -> list[TextBox]:
     """The boxes shaped like a price where nothing but cents was read, the highest if there are too many."""
-    known = [_around(line.corners) for line in lines if line.line.score >= _SURE and not _may_be_part(line.line.text)]
-    wanted = [
-        box
-        for box in boxes
-        if _is_shaped(box) and not any(_share(_around(box.corners), one) >= _COVERED for one in known)
-    ]
+    shaped = [box for box in boxes if _is_shaped(box)]
+    known = [line.corners for line in lines if line.line.score >= _SURE and not _may_be_part(line.line.text)]
+    covered = _are_covered([box.corners for box in shaped], known)
+    wanted = [box for box, is_covered in zip(shaped, covered, strict=True) if not is_covered]
     wanted.sort(key=lambda box: -_height(box.corners))
     return wanted[:_MOST]
 
@@ -76,13 +80,21 @@ def with_prices(lines: Sequence[PlacedLine], found: Sequence[PlacedLine]) -> lis
     prices = [one for one in found if one.line.score >= _SURE and has_price(one.line.text)]
     if not prices:
         return list(lines)
-    places = [_around(one.corners) for one in prices]
-    kept = [
-        line
-        for line in lines
-        if _is_word(line.line.text) or not any(_share(_around(line.corners), place) >= _COVERED for place in places)
-    ]
+    covered = _are_covered([line.corners for line in lines], [one.corners for one in prices])
+    kept = [line for line, is_covered in zip(lines, covered, strict=True) if _is_word(line.line.text) or not is_covered]
     return _in_order([*kept, *prices])
+
+
+@dataclass(frozen=True, slots=True)
+class _Spot:
+    """A line's place, and its height in pixels."""
+
+    place: Place
+    height: float
+
+    @classmethod
+    def of(cls, corners: Corners) -> _Spot:
+        return cls(_around(corners), _height(corners))
 
 
 def _is_hint(line: PlacedLine) -> bool:
@@ -91,10 +103,10 @@ def _is_hint(line: PlacedLine) -> bool:
     return line.line.score >= _LEAST_HINT and bool(is_cents or _REDUCED.fullmatch(text))
 
 
-def _around_price(hint: Corners, prices: Sequence[Corners]) -> Place | None:
+def _around_price(hint: Corners, prices: Sequence[_Spot]) -> Place | None:
     """Where the price of a hint may be; None if one was read there."""
     place, least = _beyond(hint), _AS_HIGH * _height(hint)
-    is_read = any(_height(price) >= least and _share(_around(price), place) >= _COVERED for price in prices)
+    is_read = any(price.height >= least and _share(price.place, place) >= _COVERED for price in prices)
     return None if is_read else place
 
 
@@ -115,6 +127,21 @@ def _share(one: Place, other: Place) -> float:
     wide = min(one.right, other.right) - max(one.left, other.left)
     tall = min(one.foot, other.foot) - max(one.top, other.top)
     return max(0.0, wide) * max(0.0, tall) / max(1.0, one.area)
+
+
+def _are_covered(boxes: Sequence[Corners], places: Sequence[Corners]) -> list[bool]:
+    """Which boxes lie in one of the places, by `_share`. All at once: a texture has a thousand boxes."""
+    own, other = _edges(boxes)[:, None], _edges(places)[None]
+    sides = np.minimum(own[..., 2:], other[..., 2:]) - np.maximum(own[..., :2], other[..., :2])
+    areas = np.maximum(1.0, (own[..., 2:] - own[..., :2]).prod(axis=-1))
+    found: list[bool] = (np.maximum(0.0, sides).prod(axis=-1) >= _COVERED * areas).any(axis=1).tolist()
+    return found
+
+
+def _edges(boxes: Sequence[Corners]) -> npt.NDArray[np.float64]:
+    """(N, 4): left, top, right, foot."""
+    corners = np.array(boxes, np.float64).reshape(-1, 4, 2)
+    return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
 
 
 def _height(corners: Corners) -> float:

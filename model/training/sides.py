@@ -67,9 +67,11 @@ class _Kin:
 
     def root(self, family: str) -> str:
         """The name of a family's kin."""
-        found = family
+        found, way = family, []
         while found in self._parents:
+            way.append(found)
             found = self._parents[found]
+        self._parents.update(dict.fromkeys(way, found))  # of a chain of families each would walk it to its end
         return family if found in self._large else found
 
     def _join(self, families: Collection[str]) -> None:

@@ -110,13 +110,16 @@ async def _least_latencies(stream: Stream, host: ImageHost, rate: float, count: 
         order = floor_order(stream, count, PACE.fixed_seconds + PACE.item_seconds)
         process.stdin.write(json.dumps(order).encode())
         process.stdin.write_eof()
-        if await process.stdout.readline() != b"ready\n":
-            raise RuntimeError(f"the floor of the stream ended with exit code {await process.wait()}")
+        async with asyncio.timeout(60):
+            said = await process.stdout.readline()
+        if said != b"ready\n":
+            raise RuntimeError(f"the floor of the stream said {said!r}, not that it is ready")
         late = await _send_and_see(stream, host, rate, count)
         await process.wait()
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
+        await process.wait()
     return late
 
 

@@ -71,6 +71,46 @@ def test_records_of_a_partition_that_had_none_wait_for_no_runs_of_those_that_lag
     assert world.start(5) == [3, 3, 0, 0, 0]
 
 
+def test_a_run_that_is_just_over_costs_the_next_partition_nothing() -> None:
+    """Wherever the run of one that lags stands, records that come to a partition that had none start next, all of a
+    run's.
+    """
+    for place in range(RUN + 1):
+        world = World(4, IntakePolicy())
+        for number in range(3):
+            world.send(number, 3 * RUN)
+        world.start(3 * RUN + place)
+        world.send(3, RUN)
+        assert world.start(RUN + 1)[:-1] == [3] * RUN
+
+
+def test_a_record_now_and_then_waits_for_no_runs_of_those_that_lag() -> None:
+    """Not the first alone: as many of one partition as a run has go first in one round of the others."""
+    world = World(8, IntakePolicy())
+    for number in range(7):
+        world.send(number, 100 * RUN)
+    world.start(14 * RUN)
+    for _ in range(30 * RUN):
+        world.send(7, 1)
+        started = world.start(8)
+        assert started.index(7) == 0
+        assert started.count(7) == 1
+
+
+def test_where_none_lags_records_wait_for_their_turn_in_runs() -> None:
+    """As many come as start, a few for each partition in a round: a dozen of them touches few partitions."""
+    world = World(32, IntakePolicy())
+    for number in range(32):
+        world.send(number, 8)
+    touched = []
+    for place in range(400):
+        started = world.start(12)
+        touched.append(len(set(started)))
+        for number in range(12):
+            world.send((12 * place + number) % 32, 1)
+    assert sum(touched[100:]) / len(touched[100:]) < 4
+
+
 def test_partitions_that_a_record_comes_to_all_the_time_starve_nobody() -> None:
     """As many records come as start, and each is the first of its partition: those that lag get their share."""
     world = World(3, IntakePolicy())

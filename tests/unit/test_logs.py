@@ -161,19 +161,42 @@ def test_a_terminal_gets_words_without_secrets(stream: io.StringIO) -> None:
 def test_what_librdkafka_says_again_and_again_is_written_once(stream: io.StringIO) -> None:
     """While a broker is away it says so twenty times a second; after ten seconds it is heard again, with the count."""
     configure_logging("info", "json", stream=stream)
-    logger = logging.getLogger("librdkafka")
     for second in (0.0, 0.05, 0.1, 9.9, 10.1):
-        words = f"FAIL [consumer-1] refused (after {second * 1000:.0f}ms in state CONNECT)"
-        record = logger.makeRecord(logger.name, logging.ERROR, "rdkafka", 1, "%s", (words,), None)
-        record.created = 1e9 + second
-        logger.handle(record)
-    logger.error("another line")
+        _say(f"FAIL [consumer-1] refused (after {second * 1000:.0f}ms in state CONNECT)", 1e9 + second)
+    logging.getLogger("librdkafka").error("another line")
     logging.getLogger("aiohttp").error("twice")
     logging.getLogger("aiohttp").error("twice")
     told = [json.loads(line)["event"] for line in stream.getvalue().splitlines()]
     assert len(told) == 5
     assert told[1].endswith("in state CONNECT) (and 3 times more before)")
     assert told[2:] == ["another line", "twice", "twice"]
+
+
+def test_each_broker_that_is_away_is_named(stream: io.StringIO) -> None:
+    """However many fail in the same words: an operator has to know which, and how often does not matter."""
+    configure_logging("info", "json", stream=stream)
+    for second in range(20):
+        for number in range(3):
+            at = f"kafka-{number}.kafka:9092/{number}"
+            _say(f"FAIL [thrd:{at}]: {at}: refused (after {second}ms in state CONNECT)", 1e9 + second)
+    told = [json.loads(line)["event"] for line in stream.getvalue().splitlines()]
+    assert [line.split(":")[1] for line in told] == ["kafka-0.kafka", "kafka-1.kafka", "kafka-2.kafka"] * 2
+
+
+def test_a_clock_that_is_set_back_silences_nothing(stream: io.StringIO) -> None:
+    """What was said an hour ahead was not said just now."""
+    configure_logging("info", "json", stream=stream)
+    for at in (2e9, 2e9 - 3600, 2e9 - 3599):
+        _say("SSL handshake failed", at)
+    assert len(stream.getvalue().splitlines()) == 2
+
+
+def _say(words: str, at: float) -> None:
+    """A line of librdkafka's at this time."""
+    logger = logging.getLogger("librdkafka")
+    record = logger.makeRecord(logger.name, logging.ERROR, "rdkafka", 1, "%s", (words,), None)
+    record.created = at
+    logger.handle(record)
 
 
 def test_a_file_that_is_not_there_is_told_without_numbers(stream: io.StringIO) -> None:

@@ -72,6 +72,14 @@ def test_the_test_is_exact(wrong: int, count: int, hundredths: int) -> None:
         assert is_shown(wrong, count, hundredths / 100) == is_rarer
 
 
+@pytest.mark.parametrize("target", [5e-324, 1e-17, 1 - 1e-16])
+def test_targets_at_both_ends_can_be_asked_for(target: float) -> None:
+    """A setting may be any number above 0: 1 less so little is 1."""
+    assert is_shown(0, 1, target) == (target < 0.5)
+    assert is_shown(9, 10, target) == (target < 0.5)
+    assert not is_shown(1, 10**6, 1 - 1e-16)
+
+
 def test_too_few_rows_show_nothing() -> None:
     """For 0.95, 58 right ones in a row could be luck; 59 are enough."""
     assert not is_shown(0, 58, 0.95)

@@ -36,7 +36,7 @@ def _box(left: float, top: float, right: float, foot: float) -> TextBox:
 @pytest.mark.parametrize("hint", ["79", "49*", "99°", "90", '29"', "27”0", "-33%", "–20 %", "-55%*"])
 def test_cents_alone_and_prices_taken_down_hint_at_a_price(hint: str) -> None:
     """The look is closer, and goes as far as the big digit to the left and the price below."""
-    look = closer_look([_placed("Kaffee", (10, 10, 200, 40)), _placed(hint)], *PAGE, 480)
+    look = closer_look([_placed("Kaffee", (10, 10, 200, 40)), _placed(hint)], *PAGE, 480, 1536)
     assert look is not None
     assert look.side == 960
     (place,) = look.places
@@ -50,35 +50,55 @@ def test_cents_alone_and_prices_taken_down_hint_at_a_price(hint: str) -> None:
 )
 def test_what_hints_at_no_price_costs_no_second_look(text: str) -> None:
     """Numbers, counts, sizes, shares and words; and prices that were read."""
-    assert closer_look([_placed(text)], *PAGE, 480) is None
+    assert closer_look([_placed(text)], *PAGE, 480, 1536) is None
 
 
 def test_an_unsure_hint_and_one_beside_a_price_are_none() -> None:
     """Texture is read as digits; and beside a price that was read, what else is there is no other."""
-    assert closer_look([_placed("79", score=0.6)], *PAGE, 480) is None
-    assert closer_look([_placed("-33%"), _placed("2.79 €", (500, 140, 600, 180))], *PAGE, 480) is None
-    assert closer_look([_placed("-33%"), _placed("2.79 €", (500, 900, 600, 940))], *PAGE, 480) is not None
-    assert closer_look([_placed("-33%"), _placed("UVP 2.79", (500, 140, 580, 155))], *PAGE, 480) is not None
+    assert closer_look([_placed("79", score=0.6)], *PAGE, 480, 1536) is None
+    assert closer_look([_placed("-33%"), _placed("2.79 €", (500, 140, 600, 180))], *PAGE, 480, 1536) is None
+    assert closer_look([_placed("-33%"), _placed("2.79 €", (500, 900, 600, 940))], *PAGE, 480, 1536) is not None
+    assert closer_look([_placed("-33%"), _placed("UVP 2.79", (500, 140, 580, 155))], *PAGE, 480, 1536) is not None
 
 
 def test_a_page_of_hints_is_looked_at_everywhere() -> None:
     """Where many prices lost their digit, others left no trace."""
     hints = [_placed("79", (100, 200 * row + 10, 160, 200 * row + 40)) for row in range(4)]
-    few, many = closer_look(hints[:3], *PAGE, 480), closer_look(hints, *PAGE, 480)
+    few, many = closer_look(hints[:3], *PAGE, 480, 1536), closer_look(hints, *PAGE, 480, 1536)
     assert few is not None
     assert len(few.places) == 3
     assert many is not None
     assert many.places == (Place(0, 0, 990, 1400),)
     prices = [_placed("2,79 €", (700, 200 * row + 10, 800, 200 * row + 40)) for row in range(4)]
-    assert closer_look([*prices, hints[0]], *PAGE, 480) == many
-    assert closer_look(prices, *PAGE, 480) is None
+    assert closer_look([*prices, hints[0]], *PAGE, 480, 1536) == many
+    assert closer_look(prices, *PAGE, 480, 1536) is None
 
 
 @pytest.mark.parametrize(("short", "side"), [(380, None), (420, 630), (600, 900), (700, 960), (2000, 960)])
 def test_a_small_picture_is_enlarged_only_a_little(short: int, side: int | None) -> None:
     """More pixels than half as many again show nothing more; and a look hardly closer finds what the first found."""
-    look = closer_look([_placed("79", (100, 50, 160, 80))], short, 1400, 480)
+    look = closer_look([_placed("79", (100, 50, 160, 80))], short, short, 480, 1536)
     assert (look and look.side) == side
+
+
+@pytest.mark.parametrize(("long", "is_closer"), [(1800, True), (2400, False), (9000, False)])
+def test_a_long_picture_whose_longer_side_holds_both_looks_back_is_not_looked_at_again(
+    long: int, is_closer: bool
+) -> None:
+    """The second would see what the first saw, pixel by pixel."""
+    hint = [_placed("79", (100, 50, 160, 80))]
+    for height, width in ((900, long), (long, 900)):
+        assert (closer_look(hint, height, width, 480, 1536) is not None) == is_closer
+
+
+def test_boxes_of_a_texture_are_compared_at_once() -> None:
+    """A thousand of them beside two hundred lines: one by one that took longer than all networks together."""
+    lines = [_placed("Kaffee", (10, 20.0 * row, 200, 20.0 * row + 15)) for row in range(200)]
+    boxes = [_box(300 + column, 20.0 * row, 340 + column, 20.0 * row + 15) for row in range(200) for column in range(5)]
+    hidden = [_box(60, 20.0 * row, 100, 20.0 * row + 15) for row in range(200)]
+    assert worth_reading([*hidden, *boxes], lines) == boxes[:60]
+    assert worth_reading(hidden, lines) == []
+    assert worth_reading([], lines) == []
 
 
 def test_boxes_shaped_like_a_price_are_read_where_nothing_else_was() -> None:
@@ -170,3 +190,12 @@ def test_the_reader_looks_twice_only_where_it_is_hinted_at_a_price(
     (found,) = RapidReader(detector, Saying({30: first, 54: whole}), "", 9).read([picture])
     assert [line.text for line in found.lines] == texts
     assert detector.sides == sides
+
+
+def test_a_picture_with_as_many_lines_as_are_read_is_not_looked_at_again() -> None:
+    """What a closer look would find has no room."""
+    detector = Twice()
+    picture = np.full((*PAGE, 3), 200, np.uint8)
+    (found,) = RapidReader(detector, Saying({30: "79", 54: "2.79"}), "", 1).read([picture])
+    assert [line.text for line in found.lines] == ["79"]
+    assert detector.sides == []

@@ -29,9 +29,10 @@ class Backlogs:
 
     def add(self, partition: Partition, record: Record, origin: Origin, turn: Turn) -> None:
         """A record came. `came` has to follow."""
+        if not partition.backlog:
+            self._queue.enter(partition)
         partition.backlog.append((record, origin, turn))
         self._num_bytes += record.num_bytes
-        self._queue.enter(partition)
 
     def came(self, fed: Iterable[Partition], assigned: Iterable[Partition]) -> None:
         """Pause what is full. ``fed``: where records came just now; only these can have become full by themselves."""

@@ -45,6 +45,7 @@ class Partition:
     num_uncommitted: int = 0  # journeys under way, and results not yet committed
     is_paused: bool = False
     has_turn: bool = False  # it stands in the queue for its next record to start
+    ahead_left: int = 0  # records that it may start ahead of its turn
     idle: asyncio.Event = field(default_factory=asyncio.Event)
     marks_wanted: int = 1
     marks_written: int = 0

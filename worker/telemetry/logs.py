@@ -24,6 +24,7 @@ from worker.telemetry.redact import Redactor, describe, without_held_error
 _OUR_LOGGERS = ("worker", "model", "schemas")
 _QUIET_SECONDS = 10.0
 _MAX_SAID = 256  # different lines that are remembered
+_CHANGING = re.compile(r"(?P<broker>[\w.-]+:\d+/(?:bootstrap|\d+))|\d+")  # times, counts and partitions; no broker
 log = structlog.get_logger(__name__)
 
 
@@ -83,7 +84,8 @@ class _Masking:
 
 class _SaidBefore(logging.Filter):
     """Lets each of librdkafka's lines through once in ten seconds: while a broker is away it says the same twenty times
-    a second, and what a command has to say would stand below all of it. The next one tells how many there were.
+    a second, and what a command has to say would stand below all of it. The next one tells how many there were. Lines
+    about two brokers are two: else the second to fail would never be named.
     """
 
     def __init__(self) -> None:
@@ -95,9 +97,9 @@ class _SaidBefore(logging.Filter):
         if record.name != "librdkafka":
             return True
         words = record.getMessage()
-        key = re.sub(r"\d+", "0", words)  # times and ports differ
+        key = _CHANGING.sub(lambda found: found["broker"] or "0", words)
         when, num_more = self._said.get(key, (-_QUIET_SECONDS, 0))
-        if record.created - when < _QUIET_SECONDS:
+        if abs(record.created - when) < _QUIET_SECONDS:  # the clock may be set back
             self._said[key] = (when, num_more + 1)
             return False
         if len(self._said) >= _MAX_SAID:
