@@ -126,9 +126,8 @@ class _View(nn.Module):
     def unexpressed(self, block: torch.Tensor) -> torch.Tensor:
         """(B,) which share of a block's (B, D) squared distance from the mean no component has."""
         off = block - self.mean
-        lengths = (
-            self.map.square().sum(dim=0).clamp(min=1e-12)
-        )  # of axes; dividing the axes first costs three times as much
+        # The axes' lengths, squared. To divide the axes themselves costs three times as much.
+        lengths = self.map.square().sum(dim=0).clamp(min=1e-12)
         inside = ((off @ self.map).square() / lengths).sum(dim=1)
         return (1 - inside / off.square().sum(dim=1).clamp(min=1e-12)).clamp(0, 1)
 

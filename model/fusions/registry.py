@@ -6,7 +6,7 @@ decisions is the pool (`model.pool`), which takes whatever experts there are, al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from torch import nn
@@ -38,6 +38,11 @@ NEEDS_PARTS = frozenset({"cross_attention"})
 
 def build_fusion(name: str, widths: Widths) -> nn.Module:
     """The fusion called ``name``, with random weights. Raises ModelError for a name that is none."""
-    if name not in FUSIONS:
-        raise ModelError(f"{name!r} is no fusion; choose among {', '.join(sorted(FUSIONS))}")
+    refuse_other_fusions([name])
     return FUSIONS[name](widths)
+
+
+def refuse_other_fusions(names: Iterable[str], where: str = "") -> None:
+    """Raise ModelError for a name that is none; ``where`` it stands begins the message."""
+    if strange := [name for name in names if name not in FUSIONS]:
+        raise ModelError(f"{where}{strange[0]!r} is no fusion; choose among {', '.join(sorted(FUSIONS))}")

@@ -20,7 +20,7 @@ from model.calibrate import fit_pool
 from model.config import ModelConfig
 from model.errors import ModelError
 from model.fusion import ATTRIBUTES, SINGLE_SIDED, FusionModel, Logits
-from model.fusions.registry import FUSIONS
+from model.fusions.registry import FUSIONS, refuse_other_fusions
 from model.measuring.ablation_figures import PICTURE, PICTURE_MISSING, STACKING, TITLE, TITLE_MISSING, Right, summarise
 from model.parts import all_features
 from model.pool import Pool
@@ -68,8 +68,7 @@ def ablate(
 
     Raises ModelError when data is missing.
     """
-    if strange := [name for name in fusions if name not in FUSIONS]:  # not after the first ones were trained
-        raise ModelError(f"{strange[0]!r} is no fusion; choose among {', '.join(sorted(FUSIONS))}")
+    refuse_other_fusions(fusions)  # not after the first ones were trained
     rows = rows_of(data, log)
     config = replace(ModelConfig.load(checkpoint / "config.json").untuned(), fusions=tuple(fusions))
     values, config = with_untaught(vocabularies(rows), config)

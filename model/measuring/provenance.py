@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from model.config import ModelConfig
 from model.training.dataset import Row
+from model.weights import digest_of
 
 OWN_NAME = "hangtag-own"
 
@@ -17,10 +17,8 @@ def provenance_of(data: Path) -> str:
     """Name, digest and age of a file of listings; of a folder its name. The same file always gives the same words."""
     if not data.is_file():
         return f"the folder `{data.name}`"
-    with data.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     changed = datetime.fromtimestamp(data.stat().st_mtime, UTC).date()
-    return f"`{data.name}` (SHA-256 {digest[:16]}…, last changed {changed.isoformat()})"
+    return f"`{data.name}` (SHA-256 {digest_of(data)[:16]}…, last changed {changed.isoformat()})"
 
 
 def is_own(rows: Iterable[Row]) -> bool:

@@ -227,10 +227,8 @@ class _Renewal:
             new_curves[name] = _exchanged(new_curves.get(name, {}), curves[name], stated=one.stated)
             outcomes[name] = _exchanged(outcomes.get(name, {}), fresh[name], stated=one.stated)
             if name in pools:
-                old_pool, fitted = new_pools[name], pools[name]
-                new_pools[name] = (
-                    replace(old_pool, stated=fitted.stated) if one.stated else replace(old_pool, silent=fitted.silent)
-                )
+                part = "stated" if one.stated else "silent"
+                new_pools[name] = replace(new_pools[name], **{part: getattr(pools[name], part)})
         raw = replace(before, pools=new_pools, curves={})
         renewed = {one.attribute for one in changes if not one.is_kept}
         return _Renewed(replace(self._doubted(raw, every, renewed), curves=new_curves), outcomes, tuple(changes))

@@ -19,6 +19,8 @@ from model.reading.detect import Corners, Place, TextBox, in_reading_order
 from model.reading.frame import Frame
 from model.wording.price_forms import has_price
 
+_Edges = npt.NDArray[np.float64]
+
 CLOSE_VERSION = "2"
 CLOSE_SIDE = 960  # shorter side of the closer look
 _ENLARGED = 1.5  # at most, of the picture itself: more shows nothing more
@@ -27,7 +29,7 @@ _CENTS = re.compile(r"\d{2}(?:[*'’\"“”°º]{1,2}\d?)?")  # cents, or an am
 _COUNT = re.compile(r"[1-8]0\W*")  # pieces of a pack, oftener than cents
 _REDUCED = re.compile(r"[-–—]\s?\d{1,2}\s?%\W?")
 _LEAST_HINT = 0.75  # score
-_LEFT, _RIGHT, _UP, _DOWN = 3.0, 2.0, 1.5, 3.0  # heights of a hint: how far from it its price may reach
+_REACH = (-3.0, -1.5, 2.0, 3.0)  # left, up, right, down, in heights of a hint: how far from it its price may reach
 _PAGE = 4  # hints and prices: they stand all over such a picture, and are looked for everywhere
 _AS_HIGH = 0.8  # of a hint's height: a lower price beside it is the old one, or of a unit
 _NARROWEST, _WIDEST = 0.9, 5.0  # heights: a price's box
@@ -56,7 +58,7 @@ def closer_look(lines: Sequence[PlacedLine], height: int, width: int, side: int,
     most = max_side * shorter / max(1, height, width)
     if min(closer, most) < _LEAST_CLOSER * min(side, most):
         return None
-    prices = [_Spot.of(line.corners) for line in lines if has_price(line.line.text)]
+    prices = [line.corners for line in lines if has_price(line.line.text)]
     hints = [place for line in lines if _is_hint(line) and (place := _around_price(line.corners, prices)) is not None]
     if not hints:
         return None
@@ -69,7 +71,7 @@ def worth_reading(boxes: Sequence[TextBox], lines: Sequence[PlacedLine]) -> list
     """The boxes shaped like a price where nothing but cents was read, the highest if there are too many."""
     shaped = [box for box in boxes if _is_shaped(box)]
     known = [line.corners for line in lines if line.line.score >= _SURE and not _may_be_part(line.line.text)]
-    covered = _are_covered([box.corners for box in shaped], known)
+    covered = _are_covered(_edges([box.corners for box in shaped]), _edges(known))
     wanted = [box for box, is_covered in zip(shaped, covered, strict=True) if not is_covered]
     wanted.sort(key=lambda box: -_height(box.corners))
     return wanted[:_MOST]
@@ -80,21 +82,9 @@ def with_prices(lines: Sequence[PlacedLine], found: Sequence[PlacedLine]) -> lis
     prices = [one for one in found if one.line.score >= _SURE and has_price(one.line.text)]
     if not prices:
         return list(lines)
-    covered = _are_covered([line.corners for line in lines], [one.corners for one in prices])
+    covered = _are_covered(_edges([line.corners for line in lines]), _edges([one.corners for one in prices]))
     kept = [line for line, is_covered in zip(lines, covered, strict=True) if _is_word(line.line.text) or not is_covered]
     return _in_order([*kept, *prices])
-
-
-@dataclass(frozen=True, slots=True)
-class _Spot:
-    """A line's place, and its height in pixels."""
-
-    place: Place
-    height: float
-
-    @classmethod
-    def of(cls, corners: Corners) -> _Spot:
-        return cls(_around(corners), _height(corners))
 
 
 def _is_hint(line: PlacedLine) -> bool:
@@ -103,42 +93,24 @@ def _is_hint(line: PlacedLine) -> bool:
     return line.line.score >= _LEAST_HINT and bool(is_cents or _REDUCED.fullmatch(text))
 
 
-def _around_price(hint: Corners, prices: Sequence[_Spot]) -> Place | None:
+def _around_price(hint: Corners, prices: Sequence[Corners]) -> Place | None:
     """Where the price of a hint may be; None if one was read there."""
-    place, least = _beyond(hint), _AS_HIGH * _height(hint)
-    is_read = any(price.height >= least and _share(price.place, place) >= _COVERED for price in prices)
-    return None if is_read else place
+    height = _height(hint)
+    place = _edges([hint]) + height * np.array(_REACH)
+    as_high = [price for price in prices if _height(price) >= _AS_HIGH * height]
+    return None if any(_are_covered(_edges(as_high), place)) else Place(*place[0].tolist())
 
 
-def _beyond(corners: Corners) -> Place:
-    near, height = _around(corners), _height(corners)
-    return Place(
-        near.left - _LEFT * height, near.top - _UP * height, near.right + _RIGHT * height, near.foot + _DOWN * height
-    )
-
-
-def _around(corners: Corners) -> Place:
-    (left, top), (right, foot) = corners.min(axis=0), corners.max(axis=0)
-    return Place(float(left), float(top), float(right), float(foot))
-
-
-def _share(one: Place, other: Place) -> float:
-    """How much of the area of ``one`` lies in the other."""
-    wide = min(one.right, other.right) - max(one.left, other.left)
-    tall = min(one.foot, other.foot) - max(one.top, other.top)
-    return max(0.0, wide) * max(0.0, tall) / max(1.0, one.area)
-
-
-def _are_covered(boxes: Sequence[Corners], places: Sequence[Corners]) -> list[bool]:
-    """Which boxes lie in one of the places, by `_share`. All at once: a texture has a thousand boxes."""
-    own, other = _edges(boxes)[:, None], _edges(places)[None]
+def _are_covered(boxes: _Edges, places: _Edges) -> list[bool]:
+    """Which boxes lie in one of the places, by their area. All at once: a texture has a thousand boxes."""
+    own, other = boxes[:, None], places[None]
     sides = np.minimum(own[..., 2:], other[..., 2:]) - np.maximum(own[..., :2], other[..., :2])
     areas = np.maximum(1.0, (own[..., 2:] - own[..., :2]).prod(axis=-1))
     found: list[bool] = (np.maximum(0.0, sides).prod(axis=-1) >= _COVERED * areas).any(axis=1).tolist()
     return found
 
 
-def _edges(boxes: Sequence[Corners]) -> npt.NDArray[np.float64]:
+def _edges(boxes: Sequence[Corners]) -> _Edges:
     """(N, 4): left, top, right, foot."""
     corners = np.array(boxes, np.float64).reshape(-1, 4, 2)
     return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)

@@ -47,11 +47,6 @@ class Place:
     right: float
     foot: float
 
-    @property
-    def area(self) -> float:
-        """Pixels."""
-        return (self.right - self.left) * (self.foot - self.top)
-
 
 class Detector:
     """Finds lines of text. Without a ``scout`` it looks everywhere."""

@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from model.config import ModelConfig
 from model.errors import ModelError
-from model.fusions.registry import FUSIONS
+from model.fusions.registry import refuse_other_fusions
 from model.reference.config import ReferenceConfig, refuse_kinds
 from model.scenes.ground import NUM_MEASURES
 from model.towers.spec import DEFAULT_IMAGE, DEFAULT_TEXT, TowerSpec, parse_image, parse_text
@@ -111,9 +111,7 @@ def _model(path: Path, table: Mapping[str, Any]) -> ModelConfig:
         raise ModelError(f"{path.name}: [model] has no {unknown[0]!r} to set; it has {', '.join(_OPEN)}")
     refuse_kinds(f"{path.name}: [model]", table, ModelConfig())
     names = table.get("fusions", ["gated"])
-    for name in names:
-        if name not in FUSIONS:
-            raise ModelError(f"{path.name}: {name!r} is no fusion; choose among {', '.join(sorted(FUSIONS))}")
+    refuse_other_fusions(names, f"{path.name}: ")
     if len(set(names)) < len(names):
         raise ModelError(f"{path.name}: fusions names one twice")
     given: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}

@@ -6,13 +6,13 @@ about pictures that training has seen, and figures would flatter.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from model.training.dataset import Row, Split, family_share
+from model.weights import digest_of
 
 _TEST_SHARE = 0.1
 _MAX_SHARING = 12  # families with one picture: one in more is a placeholder, and shows no one thing
@@ -88,10 +88,5 @@ def _first_with_picture(paths: Iterable[Path]) -> dict[Path, Path]:
     for alike in by_size.values():
         first: dict[str, Path] = {}
         for path in alike:
-            found[path] = first.setdefault(_digest(path) if len(alike) > 1 else "", path)
+            found[path] = first.setdefault(digest_of(path) if len(alike) > 1 else "", path)
     return found
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
