@@ -170,7 +170,7 @@ def open_reader(
     chosen = choose_engine(engine)
     cv2.setNumThreads(num_threads)  # it would take every core it sees, beside the networks
     networks = open_networks(files, chosen, num_threads)
-    recogniser = Recogniser(networks.recogniser, networks.classifier, networks.alphabet)
+    recogniser = Recogniser(networks.recogniser, networks.classifier, networks.alphabet, num_threads)
     versions = f"{ROLES_VERSION} {LOOK_VERSION} {CLOSE_VERSION} {SCOUT_VERSION}"
     rules = f"{files_digest(files)} {SIDE} {MAX_SIDE} {_MIN_SCORE} {max_lines} {versions} {chosen}"
     revision = hashlib.sha256(rules.encode()).hexdigest()[:16]

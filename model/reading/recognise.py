@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -15,12 +16,16 @@ from model.reading.engine import Floats, Network
 from model.reading.signs import columns_of, missed_signs
 from model.types import Pixels
 
+_T = TypeVar("_T")
+
 _HEIGHT = 48
-_MIN_WIDTH = 320  # narrower input reads worse: the network was trained on lines padded to this
+_TRAINED_WIDTH = 320  # shorter lines were padded to this in training
+_ROOM = 32  # columns of that padding that a shorter line has to have: with none it is read worse, with more no better
+_MIN_WIDTH = 160  # narrower input is read worse
 _MAX_WIDTH = 3200
 _WIDTH_STEP = 32  # engines prepare themselves for each new shape, which costs as much as reading a line
-_MAX_BATCH_WIDTH = 320 * 16  # columns of one batch, padding included
 _UPRIGHT_SIZE = (48, 192)
+_UPRIGHT_TOGETHER = 16  # more fall out of the processor's cache: each costs twice as much
 _UPSIDE_DOWN = 0.9
 
 
@@ -38,30 +43,36 @@ class ReadLine:
 
 
 class Recogniser:
-    """Reads crops of single lines, many at once."""
+    """Reads crops of single lines.
 
-    def __init__(self, network: Network, classifier: Network, alphabet: tuple[str, ...]) -> None:
+    ``together``: lines of one width in one call of ``network``, best one for each of its threads. On a CPU more make
+    each dearer, by a quarter for sixteen, as what lies between two layers falls out of its cache.
+    """
+
+    def __init__(self, network: Network, classifier: Network, alphabet: tuple[str, ...], together: int = 1) -> None:
         self._network = network
+        self._together = together
         self._classifier = classifier
         self._alphabet = alphabet
         self._signs = columns_of(alphabet)
 
     def upside_down(self, crops: Sequence[Pixels]) -> list[bool]:
         """For each crop whether its text stands on its head."""
-        if not crops:
-            return []
-        batch = np.stack([_padded(crop, *_UPRIGHT_SIZE) for crop in crops])
-        turned = self._classifier(batch)
-        return [bool(row[1] > row[0] and row[1] > _UPSIDE_DOWN) for row in turned]
+        turned: list[bool] = []
+        for some in _slices(crops, _UPRIGHT_TOGETHER):
+            chances = self._classifier(np.stack([_padded(crop, *_UPRIGHT_SIZE) for crop in some]))
+            turned += [bool(row[1] > row[0] and row[1] > _UPSIDE_DOWN) for row in chances]
+        return turned
 
     def read(self, crops: Sequence[Pixels]) -> list[ReadLine]:
-        """One result per crop, in order; crops (H, W, 3) sRGB are batched by width."""
-        lines: list[ReadLine | None] = [None] * len(crops)
-        for chosen, width in _batches([_width_of(crop) for crop in crops]):
-            output = self._network(np.stack([_padded(crops[index], _HEIGHT, width) for index in chosen]))
-            for index, steps in zip(chosen, output, strict=True):
-                lines[index] = self._decode(steps, width / _width_of(crops[index]))
-        return [line for line in lines if line is not None]
+        """One result per crop, in order; crops (H, W, 3) sRGB. What a line says does not hang on those beside it."""
+        lines: dict[int, ReadLine] = {}
+        for width, alike in _by_width(crops).items():
+            for chosen in _slices(alike, self._together):
+                output = self._network(np.stack([_padded(crops[index], _HEIGHT, width) for index in chosen]))
+                for index, steps in zip(chosen, output, strict=True):
+                    lines[index] = self._decode(steps, width / _width_of(crops[index]))
+        return [lines[index] for index in range(len(crops))]
 
     def _decode(self, steps: Floats, stretch: float) -> ReadLine:
         """``steps`` (T, characters) to text: repeats merged, blanks dropped."""
@@ -106,21 +117,25 @@ def _width_of(crop: Pixels) -> int:
     return int(min(_MAX_WIDTH, max(1, ceil(_HEIGHT * crop.shape[1] / crop.shape[0]))))
 
 
-def _batches(widths: Sequence[int]) -> Iterator[tuple[list[int], int]]:
-    """Groups of crops of like width, and the width each group is padded to."""
-    group: list[int] = []
-    for index in sorted(range(len(widths)), key=lambda one: widths[one]):
-        width = max(_MIN_WIDTH, widths[index])
-        if group and (width * (len(group) + 1) > _MAX_BATCH_WIDTH or width > 1.3 * max(_MIN_WIDTH, widths[group[0]])):
-            yield group, _stepped(widths[group[-1]])
-            group = []
-        group.append(index)
-    if group:
-        yield group, _stepped(widths[group[-1]])
+def _slices(items: Sequence[_T], length: int) -> Iterator[Sequence[_T]]:
+    return (items[start : start + length] for start in range(0, len(items), length))
+
+
+def _by_width(crops: Sequence[Pixels]) -> dict[int, list[int]]:
+    """Which crops are read at which width, narrow ones first."""
+    found: dict[int, list[int]] = {}
+    for index, crop in enumerate(crops):
+        found.setdefault(_read_at(_width_of(crop)), []).append(index)
+    return dict(sorted(found.items()))
+
+
+def _read_at(width: int) -> int:
+    """Columns of the network's input for a line of ``width``."""
+    return max(_MIN_WIDTH, _stepped(width), min(_TRAINED_WIDTH, _stepped(width + _ROOM)))
 
 
 def _stepped(width: int) -> int:
-    return max(_MIN_WIDTH, ceil(width / _WIDTH_STEP) * _WIDTH_STEP)
+    return ceil(width / _WIDTH_STEP) * _WIDTH_STEP
 
 
 def _padded(crop: Pixels, height: int, width: int) -> Floats:
