@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+SPARE = 1.75  # a copy is made of at least so many times its side: more is hardly seen in it, and costs twice as much
 _WHITE = (255, 255, 255)
 FITS = ("letterbox", "crop", "stretch")
 INTERPOLATIONS = {
@@ -65,7 +66,7 @@ def scaled(image: Image.Image, side: int, interpolation: Image.Resampling = Imag
     """``image`` with its longer side brought to ``side`` pixels."""
     scale = side / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    return image.resize(size, interpolation, reducing_gap=3.0)
+    return image.resize(size, interpolation, reducing_gap=SPARE)
 
 
 def on_square(image: Image.Image, side: int) -> Image.Image:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from PIL import AvifImagePlugin, GifImagePlugin, Image, ImageFile, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
-from model.geometry import Framing
+from model.geometry import SPARE, Framing
 from model.pictures.formats import DECODED, OPTIONAL, remedy, sniff, webp_size
 from model.pictures.looks import Looks, look_at
 
@@ -94,7 +94,7 @@ def least_size(framing: Framing, reading_side: int) -> Callable[[Size], Size]:
     """Of a picture's size, the least that both copies can be made of without being enlarged."""
 
     def least(size: Size) -> Size:
-        of_model = 2 * framing.side / (min(size) if framing.fit == "crop" else max(size))
+        of_model = SPARE * framing.side / (min(size) if framing.fit == "crop" else max(size))
         scale = min(1.0, max(reading_side / max(size), of_model))
         return max(1, int(size[0] * scale)), max(1, int(size[1] * scale))
 

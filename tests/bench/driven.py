@@ -143,21 +143,22 @@ async def ideal(
     return count / found["seconds"], 1000 * found["cpu_seconds"] / count
 
 
-async def floor(stream: Stream, host: ImageHost, count: int) -> float:
-    """CPU-ms per listing of a loop that makes the same calls and does nothing else; see `tests.bench.floor`."""
+async def floor(stream: Stream, host: ImageHost, count: int, pace: Pace) -> tuple[float, float]:
+    """Listings a second and CPU-ms each of a loop that makes the same calls, and only those: `tests.bench.floor`."""
     stream.create()
     await asyncio.to_thread(stream.send, letters(host, count))
-    found = await ask("tests.bench.floor", floor_order(stream, count))
-    return float(1000 * found["cpu_seconds"] / count)
+    found = await ask("tests.bench.floor", floor_order(stream, count, pace))
+    return count / found["seconds"], 1000 * found["cpu_seconds"] / count
 
 
-def floor_order(stream: Stream, count: int, device_seconds: float = 0.0) -> dict[str, Any]:
+def floor_order(stream: Stream, count: int, pace: Pace) -> dict[str, Any]:
     """What `tests.bench.floor` is told."""
     topics = stream.topics
     return {
         "servers": stream.servers, "input": topics.input, "outputs": [topics.attributes, topics.scenes, topics.texts],
         "group": f"{stream.name}-floor", "count": count, "values": EVENT_BYTES,
-        "decoders": int(SETTINGS["DECODE__NUM_PROCESSES"]), "device_seconds": device_seconds,
+        "decoders": int(SETTINGS["DECODE__NUM_PROCESSES"]),
+        "fixed": pace.fixed_seconds, "item": pace.item_seconds, "batch": 16,
     }  # fmt: skip
 
 

@@ -107,7 +107,7 @@ async def _least_latencies(stream: Stream, host: ImageHost, rate: float, count: 
     )
     assert process.stdin is not None and process.stdout is not None
     try:
-        order = floor_order(stream, count, PACE.fixed_seconds + PACE.item_seconds)
+        order = floor_order(stream, count, PACE)
         process.stdin.write(json.dumps(order).encode())
         process.stdin.write_eof()
         async with asyncio.timeout(60):
