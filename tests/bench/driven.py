@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import sys
 import time
@@ -18,6 +19,7 @@ from model.stand_in import Pace
 from tests.bench.worker import device_environment
 from tests.integration.stream import Stream, WorkerProcess
 from tests.servers.base import free_port
+from worker.decoding.cell import KEEP_MEMORY
 from worker.demo.imagehost import ImageHost
 from worker.machine.cgroup import cores
 from worker.machine.processes import cpu_seconds, tree
@@ -163,10 +165,14 @@ def floor_order(stream: Stream, count: int, pace: Pace) -> dict[str, Any]:
 
 
 async def ask(module: str, told: object) -> Any:
-    """Run ``python -m module``, hand it a JSON object, and take the one that it prints. Raises RuntimeError."""
+    """Run ``python -m module``, hand it a JSON object, and take the one that it prints. Raises RuntimeError.
+
+    It keeps memory as decoder processes do, or a loop that decodes would pay twice for each picture.
+    """
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", module, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-    )
+        sys.executable, "-m", module, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, **KEEP_MEMORY},
+    )  # fmt: skip
     said, _ = await process.communicate(json.dumps(told).encode())
     if process.returncode:
         raise RuntimeError(f"{module} ended with exit code {process.returncode}")

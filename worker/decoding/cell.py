@@ -23,7 +23,7 @@ from worker.errors import FatalError, RejectedError
 from worker.item import DecodedImage, FetchedImage
 
 _START_SECONDS = 60.0
-_KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(64 << 20)}  # glibc's names
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(64 << 20)}  # glibc's names
 _MAX_SIDE = 1 << 20  # of a picture as it was; no format's header can say more and pass the pixel limit
 
 
@@ -208,4 +208,4 @@ def _environment() -> dict[str, str]:
     """
     keep = {name: os.environ[name] for name in ("PATH", "VIRTUAL_ENV", "LANG") if name in os.environ}
     paths = os.pathsep.join(os.path.abspath(path) for path in sys.path if path)  # noqa: PTH100  # as it stands
-    return {**keep, "PYTHONPATH": paths, "PYTHON_JIT": "0", **_KEEP_MEMORY}
+    return {**keep, "PYTHONPATH": paths, "PYTHON_JIT": "0", **KEEP_MEMORY}
