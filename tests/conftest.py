@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, TypeVar
 
 import pytest
@@ -14,6 +14,7 @@ from tests.servers.kafka import OwnKafka, start_kafka, start_own_kafka, start_pr
 from tests.servers.packages import one_at_a_time
 from tests.servers.redis import OwnRedis, start_redis
 from tests.servers.registry import start_registry
+from worker.machine.quick_imports import quick_imports
 
 # Properties are about results; how long a try takes on a busy machine says nothing.
 hypothesis_settings.register_profile("hangtag", deadline=None)
@@ -21,6 +22,13 @@ hypothesis_settings.load_profile("hangtag")
 
 T = TypeVar("T")
 HOW_SERVERS_WERE_GOT = pytest.StashKey[list[str]]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Test files and all that they import stay until the end: the collector need not go over them, now or later."""
+    with quick_imports():
+        return (yield)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -199,7 +199,7 @@ def test_learns_where_text_is() -> None:
         targets = np.zeros((32, 32), np.uint8)
         targets[place // CELL : (place + 30) // CELL, 5:27] = TEXT
         examples.append((np.asarray(image, np.uint8), targets))
-    network = fit_scout(examples, [True] * 4, 60, 0, silent)
+    network = fit_scout(examples, [True] * 4, 30, 0, silent)
     with torch.inference_mode():
         heat = network(torch.from_numpy(as_input(examples[0][0])[None]))[0].numpy()
     is_text = examples[0][1] == TEXT

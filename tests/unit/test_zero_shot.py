@@ -42,6 +42,8 @@ from tests.unit.tower_sources import clip_folder, photo, siglip_folder, tokenize
 from worker.enrich import build_tag_line
 from worker.item import DecodedImage, Item, Record
 
+pytestmark = pytest.mark.long
+
 COLORS = {"red": (200, 30, 30), "green": (30, 160, 40), "blue": (30, 50, 200), "yellow": (235, 215, 40)}
 TINT = {"template": "a photo of a {} square", "values": list(COLORS)}
 TORCH = EngineChoice("torch", "fp32")
@@ -107,25 +109,30 @@ def declared(folder: Path, tint: dict[str, Any], words: dict[str, list[str]] | N
 
 def decided(predictor: TorchPredictor, taxonomy: Taxonomy, title: str, *images: Pixels) -> Decision:
     """What a listing's tint is."""
-    (prediction,) = predictor.predict([ListingInput(title, images)])
-    said = Extractor(taxonomy).read(title, "", [])
-    tagging = Tagging(predictor.labels, taxonomy)
-    indices = range(len(images))
-    return tagging.resolve(prediction, said, title, was_read=False, image_indices=indices).attributes["tint"]
+    return decided_each(predictor, taxonomy, [ListingInput(title, images)])[0]
+
+
+def decided_each(predictor: TorchPredictor, taxonomy: Taxonomy, listings: list[ListingInput]) -> list[Decision]:
+    """What the tint of each is, asked in one batch."""
+    extractor, tagging = Extractor(taxonomy), Tagging(predictor.labels, taxonomy)
+    found = []
+    for listing, prediction in zip(listings, predictor.predict(listings), strict=True):
+        said = extractor.read(listing.title, "", [])
+        seen = range(len(listing.images))
+        tags = tagging.resolve(prediction, said, listing.title, was_read=False, image_indices=seen)
+        found.append(tags.attributes["tint"])
+    return found
 
 
 def test_prompts_alone_answer_for_pictures_never_seen(loaded: Checkpoint, tmp_path: Path) -> None:
     """Nearly always rightly, yet only suggested: nobody has measured how far the scores are to be trusted."""
     taxonomy = declared(tmp_path, TINT)
     predictor = TorchPredictor(loaded, torch.device("cpu"), {}, TORCH, taxonomy)
-    shown = [(color, square(color, 10**6 + at)) for at in range(10) for color in COLORS]
-    right, statuses = 0, set()
-    for color, pixels in shown:
-        tag = decided(predictor, taxonomy, "a thing", pixels)
-        right += tag.values[0].value == color
-        statuses.add(tag.status)
-    assert right >= 0.9 * len(shown)
-    assert statuses <= {"suggested", "abstained"}
+    colors = list(COLORS) * 10
+    shown = [ListingInput("a thing", (square(color, 10**6 + at // len(COLORS)),)) for at, color in enumerate(colors)]
+    tags = decided_each(predictor, taxonomy, shown)
+    assert sum(tag.values[0].value == color for tag, color in zip(tags, colors, strict=True)) >= 0.9 * len(shown)
+    assert {tag.status for tag in tags} <= {"suggested", "abstained"}
     two = predictor.predict([ListingInput("", (square("red", 1), square("blue", 2)))])[0].attributes["tint"]
     one, other = (
         predictor.predict([ListingInput("", (square(c, s),))])[0].attributes["tint"]
