@@ -27,7 +27,7 @@ from worker.demo.imagehost import ImageHost
 
 TITLE = "Event to published result, simulated device (8 ms + 0.6 ms per picture), Poisson arrivals"
 PACE = Pace(0.008, 0.0006)
-LOADS = (0.2, 0.5, 0.8)
+LOADS = (0.2, 0.5, 0.8, 0.95)
 _JUDGED = 0.5
 _FETCHING = re.compile(r'^hangtag_stage_seconds_(sum|count)\{stage="fetch"\} (\S+)', re.MULTILINE)
 
