@@ -22,7 +22,7 @@ from model.reading.onnx_metadata import read_metadata
 
 SCOUT_VERSION = "2"  # changes with what is looked at
 CELL = 8  # pixels of the detector's input to one number of the scout's
-_MARGIN = 5  # cells around hot ones that the detector sees as well: letters at its edge it finds less well
+_MARGIN = 6  # cells around hot ones that the detector sees as well: letters at its edge it finds less well
 _STEP = 4  # cells: parts have few sizes, as engines prepare themselves for each new one
 _MOST = 0.75  # of a picture: parts that cover more cost what the whole costs
 

@@ -70,7 +70,7 @@ def test_only_the_parts_around_hot_cells_are_looked_through() -> None:
     """Two places far from each other are two parts, and a box is where its part lies."""
     network, picture = Asked(), np.zeros((480, 480, 3), np.uint8)
     upper, lower = Detector(network, _hot((6, 10), (52, 40))).find(picture, 480, 1536)
-    assert network.sizes == [(96, 96), (96, 96)]
+    assert network.sizes == [(128, 128), (128, 128)]
     assert upper.corners[:, 1].max() < 200 < 300 < lower.corners[:, 1].min()
 
 
@@ -136,18 +136,15 @@ def test_text_of_any_size_and_colour_is_looked_at(size: int, ink: str, paper: st
 
 
 def test_reads_what_is_read_without_a_scout() -> None:
-    """Posters, and the demo's cards with prices in two languages. At a part's edge a box may differ by a pixel, and so
-    may a character that was in doubt anyway."""
+    """Posters, and the demo's cards with prices in two languages."""
     pictures = [np.asarray(poster(seed)[0], np.uint8) for seed in (1, 2)]
     cards = [body for name, body in sorted(load_pictures().items()) if name.startswith("card-")]
     assert cards
     pictures += map(_pixels, cards)
     ours, everywhere = open_reader().read(pictures), open_reader(looks_everywhere=True).read(pictures)
-    lines = [line.text for one in everywhere for line in one.lines]
-    assert len(lines) > 40
-    assert [len(one.lines) for one in ours] == [len(one.lines) for one in everywhere]
-    seen = [line.text for one in ours for line in one.lines]
-    assert sum(a == b for a, b in zip(seen, lines, strict=True)) >= 0.97 * len(lines)
+    assert [[line.text for line in one.lines] for one in ours] == [
+        [line.text for line in one.lines] for one in everywhere
+    ]
 
 
 def test_nothing_is_seen_where_nothing_is() -> None:
