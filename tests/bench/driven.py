@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 
@@ -25,6 +25,7 @@ from worker.machine.cgroup import cores
 from worker.machine.processes import cpu_seconds, tree
 from worker.machine.threads import Asked, plan_threads
 
+_T = TypeVar("_T")
 COMMAND = ("-m", "tests.bench.worker")
 SETTINGS = {
     "OCR__ENABLED": "false", "LOG__LEVEL": "info", "STORM__RATIO": "0", "STORM__CONSECUTIVE": "0",
@@ -167,7 +168,7 @@ def floor_order(stream: Stream, count: int, pace: Pace) -> dict[str, Any]:
 async def ask(module: str, told: object) -> Any:
     """Run ``python -m module``, hand it a JSON object, and take the one that it prints. Raises RuntimeError.
 
-    It keeps memory as decoder processes do, or a loop that decodes would pay twice for each picture.
+    It keeps freed memory as decoder processes do, so that no loop is beaten for want of that.
     """
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", module, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
@@ -214,6 +215,6 @@ def _rate_at_best(pace: Pace, batch: int = 16) -> float:
     return batch / (pace.fixed_seconds + batch * pace.item_seconds)
 
 
-def in_turns(number: int, sides: Sequence[str]) -> Sequence[str]:
+def in_turns(number: int, sides: Sequence[_T]) -> Sequence[_T]:
     """The order changes from pair to pair."""
     return sides if number % 2 else list(reversed(sides))

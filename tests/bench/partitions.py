@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.bench.driven import Driven, drive
+from tests.bench.driven import Driven, drive, in_turns
 from tests.bench.figure import Bench, Figure, median_of
 from tests.bench.goods import photos
 from tests.bench.stream import PACE
@@ -19,7 +19,7 @@ async def run(bench: Bench) -> list[Figure]:
     found: dict[int, list[Driven]] = {ONE: [], FEW: [], MANY: []}
     async with ImageHost(photos(800)) as host:
         for number in range(bench.size(short=3, full=5)):
-            for partitions in sorted(found, reverse=number % 2 == 0):
+            for partitions in in_turns(number, list(found)):
                 found[partitions].append(await drive(Stream(bench.kafka().address, partitions), host, count, PACE, {}))
     costs = {partitions: [one.host_ms for one in runs] for partitions, runs in found.items()}
     growth = [many / few for few, many in zip(costs[FEW], costs[MANY], strict=True)]

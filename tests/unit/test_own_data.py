@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,13 +30,7 @@ from model.types import ListingInput
 from model.weights import load
 from tests.unit.tiny_catalogue import COLORS, TYPES, own_file, picture, write_csv
 
-
-@pytest.fixture(scope="module", autouse=True)
-def few_ranges() -> Iterator[None]:
-    """int8 looks at fewer pictures than there are: a few batches say what many do, and which are drawn counts."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("model.measuring.precision.NUM_PICTURES", 24)
-        yield
+pytestmark = pytest.mark.usefixtures("few_ranges")
 
 
 @pytest.fixture(scope="module")

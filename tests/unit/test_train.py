@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -29,15 +28,7 @@ from model.types import ListingInput
 from model.weights import load, seal, verify
 from tests.unit.tiny_catalogue import listings, picture, write_csv
 
-pytestmark = pytest.mark.long
-
-
-@pytest.fixture(scope="module", autouse=True)
-def few_ranges() -> Iterator[None]:
-    """int8 looks at fewer pictures than there are: a few batches say what many do, and which are drawn counts."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("model.measuring.precision.NUM_PICTURES", 24)
-        yield
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("few_ranges")]
 
 
 @pytest.fixture(scope="module")
