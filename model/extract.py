@@ -24,7 +24,7 @@ from model.wording.tokens import Stated
 from model.wording.units import find_sizes, lowered
 from model.wording.words import Found, WordFinder
 
-_RULES_VERSION = "10"
+_RULES_VERSION = "11"
 _RELIABILITY = {"title": 0.95, "description": 0.8, "ocr": 0.7}
 _OF_PART = 0.5  # how much less a part's colour says of the whole
 _PAGE_LINES = 30  # leaflets and receipts have more; packages, and price tags on a shelf, nearly always fewer

@@ -16,8 +16,10 @@ from typing import Any
 from model.prompts import Prompted, read_prompts
 from model.taxonomy_checks import EVERY, HEADS, TaxonomyError, check
 from model.taxonomy_shape import once
+from model.wording.folding import plain
 
 _FILE = Path(__file__).parent / "taxonomy.json"
+_SEARCHED = ("synonyms", "ignored", "looks", "compounds", "context", "silenced_by", "needs_company", "languages")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +153,19 @@ def load_taxonomy(path: Path = _FILE) -> Taxonomy:
 def _checked(text: bytes) -> Taxonomy:
     """Kept, as whoever asks about titles loads it for itself, and checking takes longer than most that they do."""
     found = json.loads(text, object_pairs_hook=once)
+    if isinstance(found, dict):
+        found |= {entry: _plain(found[entry]) for entry in _SEARCHED if entry in found}
     check(found)
     return _read(found, hashlib.sha256(text).hexdigest()[:16])
+
+
+def _plain(found: Any) -> Any:
+    """An entry, whatever it holds, with all words in its lists written as titles are when they are searched."""
+    if isinstance(found, dict):
+        return {name: one if name == "types" else _plain(one) for name, one in found.items()}
+    if isinstance(found, list):
+        return [plain(one) if isinstance(one, str) else one for one in found]
+    return found
 
 
 def _read(found: Mapping[str, Any], revision: str) -> Taxonomy:

@@ -8,6 +8,7 @@ from typing import Any
 
 from model.taxonomy_shape import TaxonomyError as TaxonomyError  # part of this file's face
 from model.taxonomy_shape import check_shape
+from model.wording.tokens import WORD
 
 EVERY = "*"  # in ``context``: words that count for every attribute
 _OPTIONAL = ("context", "looks", "compounds", "silenced_by", "needs_company", "languages", "prompts")
@@ -23,8 +24,8 @@ _CONTEXT = ("links", "qualifiers", "alternatives", "before", "after", "harmless"
 HEADS = ("for", "whom", "of", "to", "kinds", "quantities")  # in ``context.heads``
 _MIN_PART = 3  # letters; shorter ones would be found in nearly any word
 _HEX = re.compile(r"#[0-9a-f]{6}")
-_PHRASE = re.compile(r"[^\W_]+(?:(?: ?& ?|[ '’-])[^\W_]+)*")  # what the search takes for one phrase
-_WORD = re.compile(r"[^\W_]+")
+_PHRASE = re.compile(rf"{WORD}(?:(?: ?& ?|[ '’-]){WORD})*")  # what the search takes for one phrase
+_WORD = re.compile(WORD)
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
 
 

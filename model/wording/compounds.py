@@ -1,24 +1,24 @@
-"""Words within longer ones: as German builds them, and in Chinese and Japanese, where nothing stands between words."""
+"""Words within longer ones: as German builds them, and in scripts that put nothing between words."""
 
 from __future__ import annotations
 
 from model.taxonomy import Wording
+from model.wording.tokens import has_run
 
-FIRST_CJK = "\u3040"
 HEAD = 3  # letters by which words that may be compounds are sorted out quickly
 MAX_COMPOUND = 64  # letters: hardly a word in use has more, and looking into one takes the square of its length
 _MIN_REST = 3  # letters that a longer word has beside the one in it
 
 
 class Joined:
-    """One attribute's words that hold a Chinese, Japanese or Korean character."""
+    """One attribute's words that hold a Chinese, Japanese, Korean or Thai character."""
 
     def __init__(self, wording: Wording) -> None:
-        self._words: dict[str, str | None] = {word: None for word in wording.ignored if is_joined(word)}
-        self._words |= {word: value for word, value in wording.values.items() if is_joined(word)}
-        self._parts = {part: value for part, value in wording.parts.items() if is_joined(part)}
-        modifiers = [one for one in wording.modifiers if is_joined(one)]
-        self._suffixes = tuple(one for one in wording.suffixes if is_joined(one))
+        self._words: dict[str, str | None] = {word: None for word in wording.ignored if has_run(word)}
+        self._words |= {word: value for word, value in wording.values.items() if has_run(word)}
+        self._parts = {part: value for part, value in wording.parts.items() if has_run(part)}
+        modifiers = [one for one in wording.modifiers if has_run(one)]
+        self._suffixes = tuple(one for one in wording.suffixes if has_run(one))
         self._shaded = {modifier + part: value for modifier in modifiers for part, value in self._parts.items()}
         every = (*self._words, *self._shaded)
         self._longest = max(map(len, every), default=0)
@@ -55,8 +55,8 @@ class Compounds:
         self._words = {**wording.parts, **wording.values}
         self._beginnings = wording.beginnings
         self._ends: dict[str, str | None] = {**wording.ends, **dict.fromkeys(wording.exceptions)}
-        self._modifiers = frozenset(one for one in wording.modifiers if not is_joined(one))
-        self._suffixes = tuple(one for one in wording.suffixes if not is_joined(one))
+        self._modifiers = frozenset(one for one in wording.modifiers if not has_run(one))
+        self._suffixes = tuple(one for one in wording.suffixes if not has_run(one))
         self._after = tuple(sorted(after))
         self.heads = frozenset(one[:HEAD] for one in (*self._beginnings, *self._modifiers))
         self.tails = frozenset(one[-HEAD:] for one in (*self._ends, *self._suffixes))
@@ -94,8 +94,3 @@ class Compounds:
             if value is None or (value and length >= _MIN_REST):
                 return value
         return None
-
-
-def is_joined(word: str) -> bool:
-    """Does it hold a Chinese, Japanese or Korean character?"""
-    return any(character >= FIRST_CJK for character in word)

@@ -10,8 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
 from model.taxonomy import HeadRules, Taxonomy
-from model.wording.compounds import is_joined
-from model.wording.tokens import TOKEN, Token, neighbour, stand
+from model.wording.tokens import TOKEN, Token, has_run, neighbour, stand
 
 _STEPS = 5  # words looked back at
 _QUALIFIERS = 2  # of them: real, genuine, made
@@ -26,7 +25,7 @@ class Context:
     def __init__(self, taxonomy: Taxonomy, name: str) -> None:
         wording = taxonomy.wording(name)
         before, after = (*wording.before, *taxonomy.denials), (*wording.after, *taxonomy.exclusions)
-        self.after = frozenset(word for word in after if not is_joined(word))
+        self.after = frozenset(word for word in after if not has_run(word))
         self._before = _by_end(before)
         self._links = frozenset(taxonomy.links)
         self._qualifiers = frozenset(taxonomy.qualifiers)
@@ -145,7 +144,7 @@ class _Head:
 
 
 def _joined(words: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted(filter(is_joined, words), key=len, reverse=True))
+    return tuple(sorted(filter(has_run, words), key=len, reverse=True))
 
 
 def _by_end(phrases: Iterable[str]) -> dict[str, list[list[str]]]:

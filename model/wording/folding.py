@@ -1,5 +1,6 @@
-"""Text as words are looked for in it: entities read, accents joined to their letters, wide letters made plain, every
-run of white space one space. Each place in it knows where it stands in the text as given.
+"""Text as words are looked for in it: entities read, accents joined to their letters, wide letters made plain, letters
+that sellers write in several ways written in one, every run of white space one space. Each place in it knows where it
+stands in the text as given.
 """
 
 from __future__ import annotations
@@ -11,12 +12,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html.entities import html5
 
+# Letters that are left out, or written without their accents, in capitals and in haste: Russian yo, Turkish i with and
+# without a dot, Greek accents and the last sigma, Arabic alef, ya, ta and their Persian forms.
+_ONE_WAY = dict(zip("ёЁıİάέήίόύώϊϋΐΰςΆΈΉΊΌΎΏΪΫأإآٱىةیک", "еЕiIαεηιουωιυιυσΑΕΗΙΟΥΩΙΥاااايهيك", strict=True))
+_TABLE = str.maketrans(_ONE_WAY)
+_NON_JOINER = "\u200c"  # within Persian words, where others write a space
+_POINTS = "\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0640\u064b-\u065f\u0670"  # Hebrew, Arabic: vowels, length
 # What folding may change, besides letters in another form. White space that holds the end of a line stays one.
-_ODD = re.compile(r"&|\s\s|[^\S \n]|[\xad\u2060\ufeff\u2010\u2011]")
+_ODD = re.compile(rf"&|\s\s|[^\S \n]|[\xad\u2060\ufeff\u2010\u2011{_NON_JOINER}{_POINTS}{''.join(_ONE_WAY)}]")
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
-_UNSEEN = frozenset("\xad\u2060\ufeff")  # soft hyphen, word joiner, byte order mark
+_UNSEEN = re.compile(f"[\xad\u2060\ufeff{_POINTS}]")  # also soft hyphen, word joiner, byte order mark
 _LINE_ENDS = frozenset("\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029")
-_OTHER_FORMS = ("<wide>", "<narrow>", "<font>", "<square>")
+_OTHER_FORMS = ("<wide>", "<narrow>", "<font>", "<square>", "<initial>", "<medial>", "<final>", "<isolated>")
 _LIGATURES = range(0xFB00, 0xFB07)  # ff to st
 
 
@@ -35,6 +42,11 @@ class Folded:
         return self._starts[start], self._ends[end - 1]
 
 
+def plain(word: str) -> str:
+    """A word that texts are searched for, written as `fold` writes theirs."""
+    return word if word.isascii() else fold(word).text
+
+
 def fold(text: str) -> Folded:
     """The time is linear in the text; most texts are left as they are at once."""
     if _ODD.search(text) is None and (text.isascii() or unicodedata.is_normalized("NFKC", text)):
@@ -47,7 +59,7 @@ def fold(text: str) -> Folded:
         if last in (" ", "\n") and letter in (" ", "\n"):
             letters[-1], ends[-1] = min(last, letter), end  # "\n" sorts first
         elif unicodedata.combining(letter) and last and len(joined := unicodedata.normalize("NFC", last + letter)) == 1:
-            letters[-1], ends[-1] = joined, end
+            letters[-1], ends[-1] = joined.translate(_TABLE), end
         else:
             letters.append(letter)
             starts.append(start)
@@ -72,12 +84,16 @@ def _plain(letter: str) -> str:
     """Signs that mean something of their own, such as ½, ² and ″, stay."""
     if letter.isascii():
         return ("\n" if letter in _LINE_ENDS else " ") if letter.isspace() else letter
-    if letter in _UNSEEN:
+    if _UNSEEN.match(letter):
         return ""
+    if letter in _ONE_WAY:
+        return _ONE_WAY[letter]
+    if letter == _NON_JOINER:
+        return " "
     if letter.isspace():
         return "\n" if letter in _LINE_ENDS else " "
     if letter in "\u2010\u2011":
         return "-"
     if ord(letter) in _LIGATURES or unicodedata.decomposition(letter).startswith(_OTHER_FORMS):
-        return unicodedata.normalize("NFKC", letter)
+        return unicodedata.normalize("NFKC", letter).translate(_TABLE)
     return unicodedata.normalize("NFC", letter)

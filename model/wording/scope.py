@@ -12,10 +12,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from model.taxonomy import Taxonomy
-from model.wording.compounds import is_joined
-from model.wording.tokens import Stated
+from model.wording.tokens import WORD, Stated, has_run
 
-_TOKEN = re.compile(r"[^\W_]+")
+_TOKEN = re.compile(WORD)
 
 
 class Scopes:
@@ -95,7 +94,7 @@ class _Phrases:
         self._rests: dict[str, list[tuple[str, list[str]]]] = defaultdict(list)
         for name, own in phrases.items():
             for phrase in own:
-                if is_joined(phrase):
+                if has_run(phrase):
                     self._joined.append((name, phrase))
                 else:
                     first, *rest = _TOKEN.findall(phrase)

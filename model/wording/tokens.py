@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
-TOKEN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
+_RUNS = "\u0e01-\u0e3a\u0e40-\u0e4e\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"  # Thai, Japanese, Chinese, Korean
+_INDIC = range(0x0900, 0x0E00)
+_SIGNS = "".join(chr(code) for code in _INDIC if unicodedata.category(chr(code))[0] == "M")  # vowels, within words
+_RUN = re.compile(f"[{_RUNS}]")
+WORD = rf"[^\W_]+(?:[{_SIGNS}{_RUNS}]+[^\W_]*)*"  # of any script
+TOKEN = re.compile(rf"[{_RUNS}]+|[^\W_{_RUNS}]+(?:[{_SIGNS}]+[^\W_{_RUNS}]*)*")
 _JOINS = frozenset(("", " ", "-", "'", "’"))  # what may stand between the words of a phrase
 _AND_JOINS = _JOINS | {"&", " & ", "+", " + "}
 
@@ -22,6 +27,16 @@ class Stated:
     value: str
     start: int
     end: int
+
+
+def has_run(word: str) -> bool:
+    """Does it hold a letter of a script that puts nothing between words?"""
+    return _RUN.search(word) is not None
+
+
+def is_run(token: str) -> bool:
+    """The same of a token: it holds no other letters, or none such. False for none at all."""
+    return _RUN.match(token) is not None
 
 
 def tokens_of(text: str) -> list[Token]:

@@ -1,5 +1,5 @@
 """Words that state values, found in one pass over a text: whole words and phrases, words within longer ones
-("dunkelblau", "Lederstiefel"), and Chinese and Japanese, where nothing stands between words.
+("dunkelblau", "Lederstiefel"), and Chinese, Japanese and Thai, where nothing stands between words.
 
 What is found is decided by the taxonomy alone. A word is looked up in tables, so the time does not depend on how many
 words the taxonomy has; it is linear in the text.
@@ -12,10 +12,10 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from model.taxonomy import Taxonomy, Wording
-from model.wording.compounds import FIRST_CJK, HEAD, Compounds, Joined, is_joined
+from model.wording.compounds import HEAD, Compounds, Joined
 from model.wording.context import Context
 from model.wording.shares import largest
-from model.wording.tokens import TOKEN, Stated, Token, neighbour, stand, tokens_of
+from model.wording.tokens import TOKEN, Stated, Token, has_run, is_run, neighbour, stand, tokens_of
 
 _MAX_FOUND = 200  # in one text
 _NAMES = frozenset(("color", "material"))  # attributes whose words are names of people and firms as well
@@ -70,7 +70,7 @@ class WordFinder:
         found = Found([], [], [], set())
         is_ascii = text.isascii()
         for place, (word, _, end) in enumerate(tokens):
-            if not is_ascii and (word >= FIRST_CJK or text[end : end + 1] >= FIRST_CJK):
+            if not is_ascii and (is_run(word) or is_run(text[end : end + 1])):
                 self._read_joined(tokens[place], text, taken, found)
             phrases: Sequence[_Phrase] = self._phrases.get(word, ())
             if word[:HEAD] in self._heads or word[-HEAD:] in self._tails:
@@ -123,7 +123,7 @@ class WordFinder:
     def _read_joined(self, token: Token, text: str, taken: dict[str, int], found: Found) -> None:
         """Words in a run without spaces; of a Latin word only those that begin with it, such as ``t恤``."""
         word, start, end = token
-        stop_at = end if word >= FIRST_CJK else start + 1
+        stop_at = end if is_run(word) else start + 1
         for name, joined in self._joined.items():
             at = max(start, taken[name])
             while at < stop_at and len(found.stated) < _MAX_FOUND:
@@ -162,7 +162,7 @@ def _phrases(wordings: Mapping[str, Wording]) -> dict[str, list[_Phrase]]:
         others = {word for other, one in wordings.items() if other != name for word in one.values}
         said: dict[str, str | None] = {**dict.fromkeys(wording.ignored), **wording.values}
         for phrase, value in said.items():
-            if not is_joined(phrase):
+            if not has_run(phrase):
                 first, *rest = TOKEN.findall(phrase)
                 silences = _values_in(phrase, wording, others) if value is None else ()
                 found[first].append(_Phrase(name, value, tuple(rest), phrase in wording.looks, "&" in phrase, silences))
