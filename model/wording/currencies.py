@@ -70,6 +70,7 @@ SIGNS = {
     "Rs": ("INR", "PKR"), "₩": ("KRW",), "₽": ("RUB",), "₺": ("TRY",), "₴": ("UAH",), "₫": ("VND",), "₪": ("ILS",),
     "฿": ("THB",), "₱": ("PHP",), "₦": ("NGN",), "zł": ("PLN",), "Kč": ("CZK",), "Ft": ("HUF",), "lei": ("RON",),
     "kr": ("SEK", "NOK", "DKK", "ISK"), "Fr.": ("CHF",), "元": ("CNY",), "円": ("JPY",), "원": ("KRW",), "RM": ("MYR",), "Rp": ("IDR",),
+    "Rp.": ("IDR",), "TL": ("TRY",), "đ": ("VND",), "руб": ("RUB",), "грн": ("UAH",), "บาท": ("THB",),
 }  # fmt: skip
 
 _BY_LANGUAGE = {
@@ -77,6 +78,8 @@ _BY_LANGUAGE = {
     "es-mx": "MXN", "zh-hk": "HKD", "zh-tw": "TWD", "zh": "CNY", "ja": "JPY", "sv": "SEK", "nb": "NOK", "no": "NOK",
     "da": "DKK", "is": "ISK", "en-in": "INR", "hi": "INR", "ur": "PKR", "de": "EUR", "fr": "EUR", "it": "EUR", "es": "EUR",
     "nl": "EUR", "de-ch": "CHF", "fr-ch": "CHF", "pl": "PLN", "pt-br": "BRL", "ko": "KRW",
+    "fi": "EUR", "el": "EUR", "sk": "EUR", "hr": "EUR", "bg": "EUR", "cs": "CZK", "hu": "HUF", "ro": "RON", "tr": "TRY",
+    "ru": "RUB", "uk": "UAH", "he": "ILS", "th": "THB", "vi": "VND", "id": "IDR", "ms": "MYR",
 }  # fmt: skip
 
 _SURE = sorted((sign for sign, names in SIGNS.items() if len(names) == 1 and not sign.isalpha()), key=len, reverse=True)

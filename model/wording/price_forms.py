@@ -52,6 +52,10 @@ _UNSIGNED = re.compile(r"(?<![\d.,'’/])(?P<number>\d{1,4}[.,]\d{2})(?=\s?(?:/|
 _MONEY_DASH = re.compile(
     rf"(?<![\w.,'’/-])(?P<number>\d{{2,4}}|\d{{1,3}}(?:[.]|{_GAP})\d{{3}})(?:,{_DASH}{{1,2}}|(?P<kronor>:-))(?![\w)(-])"
 )
+_FRANCS_ALONE = re.compile(
+    rf"^\s*(?:{_PRICE_WORD}[:\s]\s*)?(?P<number>\d{{1,4}}|\d{{1,3}}['’,]\d{{3}})\.{_DASH}{{1,2}}\s*\*?\s*$",
+    re.IGNORECASE,
+)
 _MINOR = re.compile(
     rf"(?<![\w.,'’/-])(?P<number>\d{{1,2}}){_GAP}?¢(?!\w)"
     rf"|(?<![\w.,'’/-])(?P<pence>\d{{1,3}})p(?={_GAP}?(?:/|per\b|each\b))"
@@ -121,7 +125,12 @@ def _between_alone(text: str) -> Iterator[PriceForm]:
 
 
 def _special(text: str) -> Iterator[PriceForm]:
-    """``99,-``, ``1 495:-``, ``99¢``, ``30p per 100g``: no sign before or after a whole amount."""
+    """``99,-``, ``1 495:-``, ``99¢``, ``30p per 100g``; ``5.-`` alone in its line, as the Swiss and Thais write: no
+    sign before or after a whole amount.
+    """
+    if match := _FRANCS_ALONE.match(text):
+        amount = Decimal(re.sub(r"\D", "", match["number"]))
+        yield PriceForm((), (Reading(amount, 0.9),), None, *match.span("number"))
     for match in _MONEY_DASH.finditer(text):
         amount = Decimal(re.sub(r"\D", "", match["number"]))
         currencies = candidates("kr") if match["kronor"] else ()

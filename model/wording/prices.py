@@ -19,7 +19,7 @@ from model.wording.price_forms import PriceForm, Reading, find_forms, find_loose
 from model.wording.price_units import per_after
 from model.wording.price_words import begins_saving, is_no_price
 
-PRICES_VERSION = "9"
+PRICES_VERSION = "10"
 _BARE_FORM = 0.5  # a number with cents and no sign
 _UNIT_FORM = 0.85  # a number with cents and a unit, and no sign
 _BY_FEED = 0.97  # a reading that the feed states too
