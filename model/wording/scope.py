@@ -15,6 +15,8 @@ from model.taxonomy import Taxonomy
 from model.wording.tokens import WORD, Stated, has_run
 
 _TOKEN = re.compile(WORD)
+# Codes of languages that the taxonomy has under another: written Norwegian, what is read by speakers of both, old codes.
+_SAME = {"nb": "no", "nn": "no", "ms": "id", "bs": "hr", "sr": "hr", "iw": "he", "in": "id"}
 
 
 class Scopes:
@@ -36,8 +38,8 @@ class Scopes:
         if silenced:
             silenced -= self._unless.named_in(title)
         silenced |= self._always.named_in(title)
-        given = language.lower().split("-")[0] if language else None
-        return Scope(self, title, given, silenced)
+        code = (language or "").lower().split("-")[0]
+        return Scope(self, title, _SAME.get(code, code) or None, silenced)
 
     def languages_of(self, text: str, given: str | None) -> frozenset[str]:
         """Those that words of the text mark, for sellers name the wrong one as well, and the given one; without either
