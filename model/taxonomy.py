@@ -1,6 +1,7 @@
 """What can be said of a listing: attributes, their values' names and synonyms, and where each product type belongs.
 
-All of it stands in ``taxonomy.json``, which people edit and review.
+All of it stands in ``taxonomy.json``, which people edit and review, and words of further languages beside it
+(`model.taxonomy_words`).
 """
 
 from __future__ import annotations
@@ -16,10 +17,9 @@ from typing import Any
 from model.prompts import Prompted, read_prompts
 from model.taxonomy_checks import EVERY, HEADS, TaxonomyError, check
 from model.taxonomy_shape import once
-from model.wording.folding import plain
+from model.taxonomy_words import read_words, with_words
 
 _FILE = Path(__file__).parent / "taxonomy.json"
-_SEARCHED = ("synonyms", "ignored", "looks", "compounds", "context", "silenced_by", "needs_company", "languages")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,31 +141,22 @@ class Taxonomy:
 
 
 def load_taxonomy(path: Path = _FILE) -> Taxonomy:
-    """Read and check the file. Raises TaxonomyError."""
-    text = path.read_bytes()
+    """Read and check the file, and those of ``words/`` beside it. Raises TaxonomyError."""
     try:
-        return _checked(text)
+        return _checked(path.read_bytes(), tuple(read_words(path).items()))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise TaxonomyError(f"{path.name}: {type(error).__name__}: {error}; compare with the shipped file") from error
 
 
 @lru_cache(maxsize=2)
-def _checked(text: bytes) -> Taxonomy:
+def _checked(text: bytes, words: tuple[tuple[str, bytes], ...]) -> Taxonomy:
     """Kept, as whoever asks about titles loads it for itself, and checking takes longer than most that they do."""
-    found = json.loads(text, object_pairs_hook=once)
-    if isinstance(found, dict):
-        found |= {entry: _plain(found[entry]) for entry in _SEARCHED if entry in found}
+    found = with_words(json.loads(text, object_pairs_hook=once), dict(words))
     check(found)
-    return _read(found, hashlib.sha256(text).hexdigest()[:16])
-
-
-def _plain(found: Any) -> Any:
-    """An entry, whatever it holds, with all words in its lists written as titles are when they are searched."""
-    if isinstance(found, dict):
-        return {name: one if name == "types" else _plain(one) for name, one in found.items()}
-    if isinstance(found, list):
-        return [plain(one) if isinstance(one, str) else one for one in found]
-    return found
+    revision = hashlib.sha256(text)
+    for language, own in words:
+        revision.update(f"\n{language}\n".encode() + own)
+    return _read(found, revision.hexdigest()[:16])
 
 
 def _read(found: Mapping[str, Any], revision: str) -> Taxonomy:
@@ -228,8 +219,11 @@ def _company(found: Mapping[str, list[str]]) -> Company:
 
 def _by_language(found: Mapping[str, list[str]]) -> dict[str, frozenset[str]]:
     """From words by language: the languages of each word."""
-    every = {word for words in found.values() for word in words}
-    return {word: frozenset(language for language, words in found.items() if word in words) for word in every}
+    languages: dict[str, set[str]] = {}
+    for language, words in found.items():
+        for word in words:
+            languages.setdefault(word, set()).add(language)
+    return {word: frozenset(own) for word, own in languages.items()}
 
 
 def _head(rules: Mapping[str, list[str]] | None) -> HeadRules | None:

@@ -29,6 +29,11 @@ def once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def is_words(found: Sequence[Any]) -> bool:
+    """Does a list hold nothing but strings?"""
+    return set(map(type, found)) <= {str}
+
+
 def check_shape(found: Any) -> None:
     """Raises TaxonomyError."""
     if not isinstance(found, dict):
@@ -91,7 +96,7 @@ def _check_words(where: str, words: Any) -> None:
 
 
 def _check_list(where: str, words: Any) -> None:
-    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+    if not isinstance(words, list) or not is_words(words):
         raise TaxonomyError(f"{where} is {_shown(words)}; write a list of words")
 
 

@@ -90,10 +90,11 @@ _CHINESE = {
     _ONCE: re.compile("原来是|原本|以前是"),
 }
 _NAMES = {
-    "color": r"colou?rs?|farbe|couleur|coloris|color|colore|kleur|cor|färg|farve|farge|väri|kolor|barva|farba|szín|culoare"
-    r"|renk|χρωμα|boja|цвет|колір|цвят|لون|اللون|رنگ|צבע|warna|màu(?: sắc)?|रंग|สี|색상|カラー|颜色|顏色|色",
-    "material": r"materials?|obermaterial|matériau|matière|materiale|materiaal|materiaali|materiał|materiál|anyag|malzeme|υλικο"
-    r"|materijal|материал|матеріал|خامه|الخامه|جنس|חומר|bahan|chất liệu|सामग्री|วัสดุ|소재|素材|材质|材質|材料|面料",
+    "color": r"colou?rs?|farbe|couleur|coloris|color|colore|kleur|cor|färg|farve|farge|väri|kolor|barva|farba|szín"
+    r"|culoare|renk|χρωμα|boja|цвет|колір|цвят|لون|اللون|رنگ|צבע|warna|màu(?: sắc)?|रंग|สี|색상|カラー|颜色|顏色|色",
+    "material": r"materials?|obermaterial|matériau|matière|materiale|materiaal|materiaali|materiał|materiál|anyag"
+    r"|malzeme|υλικο|materijal|материал|матеріал|خامه|الخامه|جنس|חומר|bahan|chất liệu|सामग्री|วัสดุ|소재|素材|材质|材質"
+    r"|材料|面料",
     "pattern": r"patterns?|muster|motif|estampado|fantasia|图案",
 }
 _NAME_BEFORE = 40  # code points that its name may stand before a value, with a word between

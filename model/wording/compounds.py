@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from model.taxonomy import Wording
-from model.wording.tokens import has_run
+from model.wording.tokens import has_run, with_runs
 
 HEAD = 3  # letters by which words that may be compounds are sorted out quickly
 MAX_COMPOUND = 64  # letters: hardly a word in use has more, and looking into one takes the square of its length
@@ -14,9 +14,9 @@ class Joined:
     """One attribute's words that hold a Chinese, Japanese, Korean or Thai character."""
 
     def __init__(self, wording: Wording) -> None:
-        self._words: dict[str, str | None] = {word: None for word in wording.ignored if has_run(word)}
-        self._words |= {word: value for word, value in wording.values.items() if has_run(word)}
-        self._parts = {part: value for part, value in wording.parts.items() if has_run(part)}
+        self._words: dict[str, str | None] = dict.fromkeys(with_runs(wording.ignored))
+        self._words |= {word: wording.values[word] for word in with_runs(wording.values)}
+        self._parts = {part: wording.parts[part] for part in with_runs(wording.parts)}
         modifiers = [one for one in wording.modifiers if has_run(one)]
         self._suffixes = tuple(one for one in wording.suffixes if has_run(one))
         self._shaded = {modifier + part: value for modifier in modifiers for part, value in self._parts.items()}

@@ -15,7 +15,7 @@ from model.taxonomy import Taxonomy
 from model.wording.tokens import WORD, Stated, has_run
 
 _TOKEN = re.compile(WORD)
-# Codes of languages that the taxonomy has under another: written Norwegian, what is read by speakers of both, old codes.
+# Codes of languages whose words stand under another: written Norwegian, Malay, Serbian and Bosnian, and old codes.
 _SAME = {"nb": "no", "nn": "no", "ms": "id", "bs": "hr", "sr": "hr", "iw": "he", "in": "id"}
 
 

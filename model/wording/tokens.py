@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 _RUNS = "\u0e01-\u0e3a\u0e40-\u0e4e\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"  # Thai, Japanese, Chinese, Korean
@@ -31,7 +31,13 @@ class Stated:
 
 def has_run(word: str) -> bool:
     """Does it hold a letter of a script that puts nothing between words?"""
-    return _RUN.search(word) is not None
+    return not word.isascii() and _RUN.search(word) is not None
+
+
+def with_runs(words: Iterable[str]) -> list[str]:
+    """Those that `has_run`, of very many."""
+    look = _RUN.search
+    return [word for word in words if not word.isascii() and look(word)]
 
 
 def is_run(token: str) -> bool:

@@ -8,7 +8,7 @@ words the taxonomy has; it is linear in the text.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from model.taxonomy import Taxonomy, Wording
@@ -53,7 +53,7 @@ class WordFinder:
     def __init__(self, taxonomy: Taxonomy) -> None:
         self._wordings = {name: taxonomy.wording(name) for name in taxonomy.attributes if taxonomy.synonyms(name)}
         self._contexts = {name: Context(taxonomy, name) for name in self._wordings}
-        self._phrases = _phrases(self._wordings)
+        self._phrases = _Phrases(self._wordings)
         self._joined = {name: Joined(wording) for name, wording in self._wordings.items()}
         self._compounds = {
             name: Compounds(wording, self._contexts[name].after)
@@ -72,7 +72,7 @@ class WordFinder:
         for place, (word, _, end) in enumerate(tokens):
             if not is_ascii and (is_run(word) or is_run(text[end : end + 1])):
                 self._read_joined(tokens[place], text, taken, found)
-            phrases: Sequence[_Phrase] = self._phrases.get(word, ())
+            phrases: Sequence[_Phrase] = self._phrases.beginning_with(word)
             if word[:HEAD] in self._heads or word[-HEAD:] in self._tails:
                 phrases = [*phrases, *self._within(word, phrases)]
             if phrases:
@@ -142,12 +142,12 @@ class WordFinder:
 
     def _states(self, word: str) -> bool:
         """Does it state a value of any attribute?"""
-        return any(phrase.value is not None for phrase in self._phrases.get(word) or self._within(word))
+        return any(phrase.value is not None for phrase in self._phrases.beginning_with(word) or self._within(word))
 
     def _is_color_of(self, phrase: _Phrase, word: str, follower: str) -> bool:
         """``walnut brown``: the next word states another value of an attribute that the look itself states."""
-        others = {one.attribute for one in self._phrases[word]} - {phrase.attribute}
-        return any(one.attribute in others for one in self._phrases.get(follower, ()))
+        others = {one.attribute for one in self._phrases.beginning_with(word)} - {phrase.attribute}
+        return any(one.attribute in others for one in self._phrases.beginning_with(follower))
 
 
 def _is_owner(text: str, end: int) -> bool:
@@ -155,25 +155,50 @@ def _is_owner(text: str, end: int) -> bool:
     return text[end : end + 2] in ("'s", "’s") and not text[end + 2 : end + 3].isalnum()
 
 
-def _phrases(wordings: Mapping[str, Wording]) -> dict[str, list[_Phrase]]:
-    """By their first word, the longest first."""
-    found: dict[str, list[_Phrase]] = defaultdict(list)
-    for name, wording in wordings.items():
-        others = {word for other, one in wordings.items() if other != name for word in one.values}
-        said: dict[str, str | None] = {**dict.fromkeys(wording.ignored), **wording.values}
-        for phrase, value in said.items():
-            if not has_run(phrase):
-                first, *rest = TOKEN.findall(phrase)
-                silences = _values_in(phrase, wording, others) if value is None else ()
-                found[first].append(_Phrase(name, value, tuple(rest), phrase in wording.looks, "&" in phrase, silences))
-    return {first: sorted(phrases, key=lambda one: -len(one.rest)) for first, phrases in found.items()}
-
-
-def _values_in(phrase: str, wording: Wording, others: Container[str]) -> tuple[str, ...]:
-    """What the words of a phrase that states nothing would state by themselves. Nothing where one states a value of
-    another attribute: the colour of 14k white gold is no food and no film, and the title's experts know it.
+class _Phrases:
+    """What stands in tables of all attributes, by first word. Laid out when a word is first met: the tables hold a
+    hundred thousand words, and a listing few of them.
     """
-    words = TOKEN.findall(phrase)
-    if phrase in others or any(word in others for word in words):
-        return ()
-    return tuple(dict.fromkeys(wording.values[word] for word in words if word in wording.values))
+
+    def __init__(self, wordings: Mapping[str, Wording]) -> None:
+        self._wordings = wordings
+        self._said: dict[str, Mapping[str, str | None]] = {}
+        self._longer: dict[str, defaultdict[str, list[str]]] = {}
+        for name, wording in wordings.items():
+            self._said[name] = {**dict.fromkeys(wording.ignored), **wording.values}
+            longer = self._longer[name] = defaultdict(list)
+            for phrase in [one for one in self._said[name] if not one.isalnum()]:
+                if not has_run(phrase):
+                    first = phrase.split(" ", 1)[0]
+                    longer[first if first.isalnum() else TOKEN.findall(phrase)[0]].append(phrase)
+        self._firsts = frozenset().union(*self._said.values(), *self._longer.values())
+        self._met: dict[str, tuple[_Phrase, ...]] = {}
+
+    def beginning_with(self, word: str) -> tuple[_Phrase, ...]:
+        """The longest first; none where ``word`` begins nothing."""
+        if word not in self._firsts or is_run(word):
+            return ()
+        found = self._met.get(word)
+        if found is None:
+            found = self._met[word] = tuple(sorted(self._laid_out(word), key=lambda one: -len(one.rest)))
+        return found
+
+    def _laid_out(self, word: str) -> Iterator[_Phrase]:
+        for name, wording in self._wordings.items():
+            said = self._said[name]
+            for phrase in (*((word,) if word.isalnum() and word in said else ()), *self._longer[name].get(word, ())):
+                value = said[phrase]
+                silences = self._silenced(name, phrase) if value is None else ()
+                rest = tuple(TOKEN.findall(phrase)[1:])
+                yield _Phrase(name, value, rest, phrase in wording.looks, "&" in phrase, silences)
+
+    def _silenced(self, name: str, phrase: str) -> tuple[str, ...]:
+        """What the words of a phrase that states nothing would state by themselves. Nothing where one states a value
+        of another attribute: the colour of 14k white gold is no food and no film, and the title's experts know it.
+        """
+        words, values = TOKEN.findall(phrase), self._wordings[name].values
+        if any(
+            word in one.values for other, one in self._wordings.items() if other != name for word in (phrase, *words)
+        ):
+            return ()
+        return tuple(dict.fromkeys(values[word] for word in words if word in values))

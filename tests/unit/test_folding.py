@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from model.extract import Extractor
 from model.taxonomy import load_taxonomy
-from model.wording.folding import fold
+from model.wording.folding import fold, plain
 from model.wording.units import lowered
 from model.wording.words import WordFinder
 
@@ -104,3 +104,10 @@ def test_evidence_points_into_the_text_as_given(title: str, attribute: str, valu
     (mention,) = (one for one in EXTRACTOR.extract(title, "", ()) if one.attribute == attribute)
     assert mention.value == value
     assert title[mention.span.start : mention.span.end] == words
+
+
+@given(st.text("стулёЁιίΚάςSİıكرسيأةىیک\u200c\u064e\u0640שָׁל कुर्सी เก้าอี้ åäö-", max_size=30))
+def test_words_of_the_taxonomy_are_written_as_titles_are(word: str) -> None:
+    """What one side leaves out the other does as well, or nothing would be found."""
+    word = " ".join(word.split())
+    assert plain(word).split() == fold(word).text.split()

@@ -1,0 +1,79 @@
+"""Words of further languages: ``words/sv.json`` beside the taxonomy file adds Swedish ones.
+
+A speaker of one language owns one file. It has the taxonomy's own entries (``synonyms``, ``ignored``, ``compounds``,
+``context``), and under ``languages`` the language's ``markers`` and, by attribute, words that count ``only`` in it.
+Whatever a language needs stands in its file, so taking the file away takes the language away, and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import ChainMap
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from model.taxonomy_shape import TaxonomyError, is_words, once
+from model.wording.folding import plain
+
+FOLDER = "words"
+_SEARCHED = ("synonyms", "ignored", "looks", "compounds", "context", "silenced_by", "needs_company", "languages")
+_ADDED = ("synonyms", "ignored", "compounds", "context", "languages")
+
+
+def read_words(taxonomy: Path) -> dict[str, bytes]:
+    """The files beside a taxonomy file, by language, in order; none where there is no such folder."""
+    return {path.stem: path.read_bytes() for path in sorted((taxonomy.parent / FOLDER).glob("*.json"))}
+
+
+def with_words(found: Any, words: Mapping[str, bytes]) -> Any:
+    """The taxonomy file's object with the words of all languages, written as titles are when they are searched. Not
+    checked yet, so it may be anything. Raises TaxonomyError for a language's file that cannot be added.
+    """
+    if not isinstance(found, dict):
+        return found
+    if words:
+        found = _together([found, *(_entries(language, text) for language, text in words.items())])
+    return {name: _plain(one) if name in _SEARCHED else one for name, one in found.items()}
+
+
+def _entries(language: str, text: bytes) -> dict[str, Any]:
+    """One file's, where the taxonomy file has them."""
+    where = f"{FOLDER}/{language}.json"
+    try:
+        own = json.loads(text, object_pairs_hook=once)
+    except ValueError as error:
+        raise TaxonomyError(f"{where} is no JSON: {error}") from error
+    if not isinstance(own, dict) or not own:
+        raise TaxonomyError(f"{where} holds no object; compare with another language's file")
+    if unknown := sorted(set(own) - set(_ADDED)):
+        raise TaxonomyError(f"{where}: unknown entry {unknown[0]!r}; it takes {', '.join(_ADDED)}")
+    spoken = own.get("languages", {})
+    if (
+        not isinstance(spoken, dict)
+        or set(spoken) - {"markers", "only"}
+        or not isinstance(spoken.get("only", {}), dict)
+    ):
+        raise TaxonomyError(f"{where}: languages takes 'markers', a list, and 'only', lists by attribute")
+    only = {name: {language: listed} for name, listed in spoken.get("only", {}).items()}
+    return {**own, "languages": {"markers": {language: spoken.get("markers", [])}, "only": only}}
+
+
+def _together(parts: Sequence[Any]) -> Any:
+    """Objects entry by entry, lists one behind the other. Of things of several kinds the last, for the check."""
+    if len(parts) == 1 or not all(type(one) is type(parts[0]) for one in parts):
+        return parts[-1]
+    if isinstance(parts[0], dict):
+        return {name: _together([one[name] for one in parts if name in one]) for name in dict(ChainMap(*parts[::-1]))}
+    return list(chain.from_iterable(parts)) if isinstance(parts[0], list) else parts[-1]
+
+
+def _plain(found: Any) -> Any:
+    """An entry, whatever it holds, with all words in its lists made plain."""
+    if isinstance(found, dict):
+        return {name: one if name == "types" else _plain(one) for name, one in found.items()}
+    if isinstance(found, list) and is_words(found):
+        together = "\n".join(found)  # a hundred thousand words, one by one, take half a second
+        return list(dict.fromkeys(plain(together).split("\n"))) if found else found
+    return found
