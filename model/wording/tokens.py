@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 _RUNS = "\u0e01-\u0e3a\u0e40-\u0e4e\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"  # Thai, Japanese, Chinese, Korean
-_INDIC = range(0x0900, 0x0E00)
-_SIGNS = "".join(chr(code) for code in _INDIC if unicodedata.category(chr(code))[0] == "M")  # vowels, within words
+_SIGNS = [chr(code) for code in range(0x0900, 0x0E50) if unicodedata.category(chr(code))[0] == "M"]  # vowels, tones
+_INDIC = "".join(sign for sign in _SIGNS if sign < "\u0e00")  # Thai ones stand in runs
 _RUN = re.compile(f"[{_RUNS}]")
-WORD = rf"[^\W_]+(?:[{_SIGNS}{_RUNS}]+[^\W_]*)*"  # of any script
-TOKEN = re.compile(rf"[{_RUNS}]+|[^\W_{_RUNS}]+(?:[{_SIGNS}]+[^\W_{_RUNS}]*)*")
+WORD = rf"[^\W_]+(?:[{''.join(_SIGNS)}]+[^\W_]*)*"  # of any script
+TOKEN = re.compile(rf"[{_RUNS}]+|[^\W_{_RUNS}]+(?:[{_INDIC}]+[^\W_{_RUNS}]*)*")
 _JOINS = frozenset(("", " ", "-", "'", "’"))  # what may stand between the words of a phrase
 _AND_JOINS = _JOINS | {"&", " & ", "+", " + "}
 
