@@ -16,8 +16,9 @@ from typing import Any
 
 from model.prompts import Prompted, read_prompts
 from model.taxonomy_checks import EVERY, HEADS, TaxonomyError, check
-from model.taxonomy_shape import once
-from model.taxonomy_words import read_words, with_words
+from model.taxonomy_phrases import check_phrases
+from model.taxonomy_shape import check_shape, once
+from model.taxonomy_words import in_plain_words, read_words, with_words
 
 _FILE = Path(__file__).parent / "taxonomy.json"
 
@@ -151,16 +152,19 @@ def load_taxonomy(path: Path = _FILE) -> Taxonomy:
 @lru_cache(maxsize=2)
 def _checked(text: bytes, words: tuple[tuple[str, bytes], ...]) -> Taxonomy:
     """Kept, as whoever asks about titles loads it for itself, and checking takes longer than most that they do."""
-    found = with_words(json.loads(text, object_pairs_hook=once), dict(words))
-    check(found)
+    own = in_plain_words(json.loads(text, object_pairs_hook=once))
+    check_shape(own)
+    check_phrases(own)
+    found = with_words(own, dict(words))
+    stated = check(found)
     revision = hashlib.sha256(text)
     for language, own in words:
         revision.update(f"\n{language}\n".encode() + own)
-    return _read(found, revision.hexdigest()[:16])
+    return _read(found, stated, revision.hexdigest()[:16])
 
 
-def _read(found: Mapping[str, Any], revision: str) -> Taxonomy:
-    """Of a checked file."""
+def _read(found: Mapping[str, Any], stated: Mapping[str, Mapping[str, str]], revision: str) -> Taxonomy:
+    """Of a checked file, and what `check` gave."""
     context, languages = found.get("context", {}), found.get("languages", {})
     return Taxonomy(
         tuple(found["attributes"]),
@@ -174,7 +178,7 @@ def _read(found: Mapping[str, Any], revision: str) -> Taxonomy:
             for attribute, values in found["synonyms"].items()
         },
         {attribute: tuple(paths) for attribute, paths in found["not_applicable"].items()},
-        {name: _wording(name, found, context) for name in found["attributes"]},
+        {name: _wording(name, found, context, stated.get(name, {})) for name in found["attributes"]},
         found["hex"],
         tuple(context.get("links", ())),
         tuple(context.get("before", {}).get(EVERY, ())),
@@ -191,10 +195,10 @@ def _read(found: Mapping[str, Any], revision: str) -> Taxonomy:
     )
 
 
-def _wording(name: str, found: Mapping[str, Any], context: Mapping[str, Any]) -> Wording:
+def _wording(name: str, found: Mapping[str, Any], context: Mapping[str, Any], stated: Mapping[str, str]) -> Wording:
     compounds = found.get("compounds", {}).get(name, {})
     return Wording(
-        values=_by_word(found["synonyms"].get(name, {})),
+        values=stated,
         ignored=tuple(found["ignored"].get(name, ())),
         before=tuple(context.get("before", {}).get(name, ())),
         after=tuple(context.get("after", {}).get(name, ())),

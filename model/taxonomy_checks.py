@@ -1,14 +1,13 @@
-"""What the taxonomy file must fulfil. Each message names the entry, says what is wrong with it and what to do."""
+"""What the taxonomy must fulfil as a whole. Each message names the entry, says what is wrong with it and what to do."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Container, Iterable, Mapping
+from typing import Any, NoReturn
 
 from model.taxonomy_shape import TaxonomyError as TaxonomyError  # part of this file's face
-from model.taxonomy_shape import check_shape, is_words
-from model.wording.tokens import WORD
+from model.taxonomy_shape import check_shape
 
 EVERY = "*"  # in ``context``: words that count for every attribute
 _OPTIONAL = ("context", "looks", "compounds", "silenced_by", "needs_company", "languages", "prompts")
@@ -24,14 +23,12 @@ _CONTEXT = ("links", "qualifiers", "alternatives", "before", "after", "harmless"
 HEADS = ("for", "whom", "of", "to", "kinds", "quantities")  # in ``context.heads``
 _MIN_PART = 3  # letters; shorter ones would be found in nearly any word
 _HEX = re.compile(r"#[0-9a-f]{6}")
-_PHRASE = re.compile(rf"{WORD}(?:(?: ?& ?|[ '’-]){WORD})*")  # what the search takes for one phrase
-_PHRASES = re.compile(rf"{_PHRASE.pattern}(?:\n{_PHRASE.pattern})*")
 _JOINS = re.compile(" ?& ?|['’-]")
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
 
 
-def check(found: Mapping[str, Any]) -> None:
-    """Raises TaxonomyError, or what Python raises for a file of another form."""
+def check(found: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """By attribute, the value of each word. Raises TaxonomyError, or what Python raises for a file of another form."""
     unknown = sorted(set(found) - _ENTRIES) if isinstance(found, dict) else []
     if unknown:
         raise TaxonomyError(f"unknown entry {unknown[0]!r}; the entries are {', '.join(sorted(_ENTRIES))}")
@@ -39,24 +36,22 @@ def check(found: Mapping[str, Any]) -> None:
     _check_categories(found["categories"])
     _check_attributes(found)
     _check_not_applicable(found["not_applicable"], found["categories"])
-    _check_synonyms(found["synonyms"], found["categories"])
-    _check_ignored(found["ignored"], found["synonyms"])
+    stated = _check_synonyms(found["synonyms"], found["categories"])
+    _check_ignored(found["ignored"], stated)
     _check_hex(found["hex"], found["synonyms"])
     _check_context(found.get("context", {}))
-    for where, words in _word_lists(found):
-        _check_words(where, words)
     for name, words in found.get("looks", {}).items():
-        known = {word for own in found["synonyms"][name].values() for word in own}
         for word in words:
-            if word not in known:
+            if word not in stated[name]:
                 raise TaxonomyError(f"looks.{name} names {word!r}, which states no value; add it to synonyms.{name}")
     for name, compounds in found.get("compounds", {}).items():
         _check_compounds(name, compounds, found["synonyms"][name])
     for name, silence in found.get("silenced_by", {}).items():
         _check_kinds(f"silenced_by.{name}", silence, _SILENCE)
     for name, company in found.get("needs_company", {}).items():
-        _check_company(name, company, found)
-    _check_languages(found.get("languages", {}), found["synonyms"])
+        _check_company(name, company, found, stated[name])
+    _check_languages(found.get("languages", {}), stated)
+    return stated
 
 
 def _check_categories(categories: Mapping[str, list[str]]) -> None:
@@ -102,32 +97,45 @@ def _check_not_applicable(rules: Mapping[str, list[str]], categories: Iterable[s
                 )
 
 
-def _check_synonyms(synonyms: Mapping[str, Mapping[str, list[str]]], categories: Mapping[str, list[str]]) -> None:
-    """A word states one value of its attribute; a product type has its place."""
+def _check_synonyms(
+    synonyms: Mapping[str, Mapping[str, list[str]]], categories: Mapping[str, list[str]]
+) -> dict[str, dict[str, str]]:
+    """A word states one value of its attribute; a product type has its place. By attribute, the value of each word."""
     placed = {name for types in categories.values() for name in types}
+    found: dict[str, dict[str, str]] = {}
     for attribute, values in synonyms.items():
         stated: dict[str, str] = {}
         for value, words in values.items():
             if attribute == "product_type" and value not in placed:
                 raise TaxonomyError(f"synonyms.product_type names {value!r}, which is in no category; add it to one")
-            if word := next((word for word in words if word in stated), None):
+            own = dict.fromkeys(words, value)
+            num_words = len(stated) + len(own)
+            stated.update(own)
+            if len(stated) < num_words:
+                _refuse_twice(attribute, values)
+        found[attribute] = stated
+    return found
+
+
+def _refuse_twice(attribute: str, values: Mapping[str, list[str]]) -> NoReturn:
+    """Tell of the first word that states two values."""
+    stated: dict[str, str] = {}
+    for value, words in values.items():
+        for word in dict.fromkeys(words):
+            if word in stated:
                 raise TaxonomyError(f"{attribute}: {word!r} stands for {stated[word]!r} and {value!r}; keep one")
-            stated |= dict.fromkeys(words, value)
+            stated[word] = value
+    raise AssertionError(f"{attribute}: no word stands there twice")
 
 
-def _check_ignored(ignored: Mapping[str, list[str]], synonyms: Mapping[str, Mapping[str, list[str]]]) -> None:
+def _check_ignored(ignored: Mapping[str, list[str]], stated: Mapping[str, Mapping[str, str]]) -> None:
     """What is ignored states nothing, however it is joined: ``multi color`` is found as ``multi-color``."""
     for name, phrases in ignored.items():
-        same = dict(zip(_by_words(phrases), phrases, strict=True))
-        stated = [word for words in synonyms.get(name, {}).values() for word in words][::-1]  # the first is told
-        by_words = dict(zip(_by_words(stated), stated, strict=True))
-        for hidden in same.keys() & by_words.keys():
-            raise TaxonomyError(f"ignored.{name}: {same[hidden]!r} hides the synonym {by_words[hidden]!r}; keep one")
-
-
-def _by_words(phrases: Sequence[str]) -> list[str]:
-    """However they are joined."""
-    return _JOINS.sub(" ", "\n".join(phrases)).split("\n") if phrases else []
+        known = stated.get(name, {})
+        for phrase in phrases:
+            joined = () if phrase.isalnum() else (_JOINS.sub(join, phrase) for join in (" ", "-", "'"))
+            if word := next((one for one in (*joined, phrase) if one in known), None):
+                raise TaxonomyError(f"ignored.{name}: {phrase!r} hides the synonym {word!r}; keep one")
 
 
 def _check_hex(looks: Mapping[str, str], synonyms: Mapping[str, Mapping[str, list[str]]]) -> None:
@@ -150,55 +158,6 @@ def _check_context(context: Mapping[str, Any]) -> None:
                 raise TaxonomyError(f"{where} has {entry!r}; it takes {', '.join(known)}")
 
 
-def _word_lists(found: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
-    """Every list of words that texts are searched for, with its place in the file."""
-    for name, values in found["synonyms"].items():
-        yield from ((f"synonyms.{name}.{value}", words) for value, words in values.items())
-    for entry in ("ignored", "looks"):
-        yield from ((f"{entry}.{name}", words) for name, words in found.get(entry, {}).items())
-    context = found.get("context", {})
-    for entry in ("links", "qualifiers", "alternatives", "harmless"):
-        yield f"context.{entry}", context.get(entry, [])
-    for name, rules in context.get("heads", {}).items():
-        yield from ((f"context.heads.{name}.{kind}", words) for kind, words in rules.items())
-    for entry in ("before", "after"):
-        yield from ((f"context.{entry}.{name}", words) for name, words in context.get(entry, {}).items())
-    yield from _scope_lists(found)
-    for name, compounds in found.get("compounds", {}).items():
-        for kind, words in compounds.items():
-            for value, own in words.items() if isinstance(words, dict) else [("", words)]:
-                yield f"compounds.{name}.{kind}" + (f".{value}" if value else ""), own
-
-
-def _scope_lists(found: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
-    """Those that say where words count."""
-    for entry, kinds in (("silenced_by", _SILENCE), ("needs_company", ("words", "company"))):
-        for name, own in found.get(entry, {}).items():
-            yield from ((f"{entry}.{name}.{kind}", own.get(kind, [])) for kind in kinds)
-    for language, words in found.get("languages", {}).get("markers", {}).items():
-        yield f"languages.markers.{language}", words
-
-
-def _check_words(where: str, words: list[str]) -> None:
-    """Words stand as they are looked for: in lower case, with something to find in them."""
-    if not isinstance(words, list):
-        raise TaxonomyError(f"{where} is {words!r}; write a list of words")
-    if is_words(words):  # as one they are looked at ten times as fast
-        longer = "\n".join(word for word in words if not word.isalnum())
-        if (not longer or _PHRASES.fullmatch(longer)) and (together := "\n".join(words)) == together.lower():
-            return
-    for word in words:
-        if word != word.lower():
-            raise TaxonomyError(f"{where}: {word!r} must be in lower case")
-        if not re.search(r"[^\W_]", word) or word != word.strip():
-            raise TaxonomyError(f"{where}: {word!r} holds no word, or spaces around it; write the word alone")
-        if not _PHRASE.fullmatch(word):
-            raise TaxonomyError(
-                f"{where}: {word!r} would never be found; between its words may stand one space, hyphen, apostrophe "
-                "or &, and nothing else"
-            )
-
-
 def _check_compounds(name: str, compounds: Mapping[str, Any], synonyms: Mapping[str, list[str]]) -> None:
     for kind, words in compounds.items():
         if kind not in _COMPOUNDS:
@@ -217,30 +176,27 @@ def _check_compounds(name: str, compounds: Mapping[str, Any], synonyms: Mapping[
                 )
 
 
-def _check_company(name: str, company: Mapping[str, list[str]], found: Mapping[str, Any]) -> None:
+def _check_company(
+    name: str, company: Mapping[str, list[str]], found: Mapping[str, Any], stated: Container[str]
+) -> None:
     _check_kinds(f"needs_company.{name}", company, _COMPANY)
-    _check_known(f"needs_company.{name}.words", company["words"], name, _known(found["synonyms"][name]))
+    _check_known(f"needs_company.{name}.words", company["words"], name, stated)
     for value in company.get("types", ()):
         if value not in found["synonyms"].get("product_type", {}):
             raise TaxonomyError(f"needs_company.{name}.types names {value!r}, a product type without words; add them")
 
 
-def _check_languages(languages: Mapping[str, Any], synonyms: Mapping[str, Mapping[str, list[str]]]) -> None:
+def _check_languages(languages: Mapping[str, Any], stated: Mapping[str, Container[str]]) -> None:
     _check_kinds("languages", languages, _LANGUAGES)
     markers = languages.get("markers", {})
     for language in (*markers, *([languages["assumed"]] if "assumed" in languages else [])):
         if not _LANGUAGE.fullmatch(language):
             raise TaxonomyError(f"languages names {language!r}; write the code alone, such as 'de'")
     for name, by_language in languages.get("only", {}).items():
-        known = _known(synonyms[name])
         for language, words in by_language.items():
             if not markers.get(language):
                 raise TaxonomyError(f"languages.only.{name} names {language!r}, which has no markers; add them")
-            _check_known(f"languages.only.{name}.{language}", words, name, known)
-
-
-def _known(synonyms: Mapping[str, list[str]]) -> frozenset[str]:
-    return frozenset(word for own in synonyms.values() for word in own)
+            _check_known(f"languages.only.{name}.{language}", words, name, stated[name])
 
 
 def _check_known(where: str, words: Iterable[str], name: str, known: Container[str]) -> None:

@@ -14,6 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from model.taxonomy_phrases import check_phrases
 from model.taxonomy_shape import TaxonomyError, is_words, once
 from model.wording.folding import plain
 
@@ -28,13 +29,18 @@ def read_words(taxonomy: Path) -> dict[str, bytes]:
 
 
 def with_words(found: Any, words: Mapping[str, bytes]) -> Any:
-    """The taxonomy file's object with the words of all languages, written as titles are when they are searched. Not
-    checked yet, so it may be anything. Raises TaxonomyError for a language's file that cannot be added.
+    """The taxonomy file's object with the words of all languages. It is not checked yet, so it may be anything; each
+    language's words are. Raises TaxonomyError for a language's file that cannot be added.
     """
+    if not words or not isinstance(found, dict):
+        return found
+    return _together([found, *(_entries(language, text) for language, text in words.items())])
+
+
+def in_plain_words(found: Any) -> Any:
+    """The taxonomy file's object, whatever it is, with words written as titles are when they are searched."""
     if not isinstance(found, dict):
         return found
-    if words:
-        found = _together([found, *(_entries(language, text) for language, text in words.items())])
     return {name: _plain(one) if name in _SEARCHED else one for name, one in found.items()}
 
 
@@ -42,7 +48,7 @@ def _entries(language: str, text: bytes) -> dict[str, Any]:
     """One file's, where the taxonomy file has them."""
     where = f"{FOLDER}/{language}.json"
     try:
-        own = json.loads(text, object_pairs_hook=once)
+        own = in_plain_words(json.loads(text, object_pairs_hook=once))
     except ValueError as error:
         raise TaxonomyError(f"{where} is no JSON: {error}") from error
     if not isinstance(own, dict) or not own:
@@ -57,7 +63,12 @@ def _entries(language: str, text: bytes) -> dict[str, Any]:
     ):
         raise TaxonomyError(f"{where}: languages takes 'markers', a list, and 'only', lists by attribute")
     only = {name: {language: listed} for name, listed in spoken.get("only", {}).items()}
-    return {**own, "languages": {"markers": {language: spoken.get("markers", [])}, "only": only}}
+    own = {**own, "languages": {"markers": {language: spoken.get("markers", [])}, "only": only}}
+    try:
+        check_phrases(own, f"{where}: ")
+    except (AttributeError, TypeError) as error:
+        raise TaxonomyError(f"{where}: {error}; compare with another language's file") from error
+    return own
 
 
 def _together(parts: Sequence[Any]) -> Any:
@@ -74,6 +85,6 @@ def _plain(found: Any) -> Any:
     if isinstance(found, dict):
         return {name: one if name == "types" else _plain(one) for name, one in found.items()}
     if isinstance(found, list) and is_words(found):
-        together = "\n".join(found)  # a hundred thousand words, one by one, take half a second
-        return list(dict.fromkeys(plain(together).split("\n"))) if found else found
+        together = "\n".join(found)
+        return found if (made := plain(together)) is together else list(dict.fromkeys(made.split("\n")))
     return found

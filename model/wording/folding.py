@@ -13,17 +13,18 @@ from dataclasses import dataclass
 from html.entities import html5
 
 # Letters that are left out, or written without their accents, in capitals and in haste: Russian yo, Turkish i with and
-# without a dot, Greek accents and the last sigma, Arabic alef, ya, ta and their Persian forms.
-_ONE_WAY = dict(zip("ёЁıİάέήίόύώϊϋΐΰςΆΈΉΊΌΎΏΪΫأإآٱىةیک", "еЕiIαεηιουωιυιυσΑΕΗΙΟΥΩΙΥاااايهيك", strict=True))
+# without a dot, Greek accents and the last sigma, Arabic alef, ya, ta and their Persian forms, Hebrew apostrophes.
+_ONE_WAY = dict(zip("ёЁıİάέήίόύώϊϋΐΰςΆΈΉΊΌΎΏΪΫأإآٱىةیک׳״", "еЕiIαεηιουωιυιυσΑΕΗΙΟΥΩΙΥاااايهيك'\"", strict=True))
 _TABLE = str.maketrans(_ONE_WAY)
 _NON_JOINER = "\u200c"  # within Persian words, where others write a space
 _POINTS = "\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0640\u064b-\u065f\u0670"  # Hebrew, Arabic: vowels, length
 # What folding may change, besides letters in another form. White space that holds the end of a line stays one.
 _ODD = re.compile(rf"&|\s\s|[^\S \n]|[\xad\u2060\ufeff\u2010\u2011{_NON_JOINER}{_POINTS}{''.join(_ONE_WAY)}]")
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
-_CHANGED = re.compile(f"[{_NON_JOINER}{_POINTS}{''.join(_ONE_WAY)}]")
+_LOOSE = "\u0300-\u036f\u0653-\u0655\u1100-\u11ff\u3099\u309a"  # accents and parts of letters, not joined yet
+_CHANGED = re.compile(f"[’{_NON_JOINER}{_POINTS}{''.join(_ONE_WAY)}{_LOOSE}]")
 _UNSEEN = re.compile(f"[\xad\u2060\ufeff{_POINTS}]")  # also soft hyphen, word joiner, byte order mark
-_OF_WORDS = _ONE_WAY | {_NON_JOINER: " "} | dict.fromkeys(filter(_UNSEEN.match, map(chr, range(0x800))), "")
+_OF_WORDS = _ONE_WAY | {_NON_JOINER: " ", "’": "'"} | dict.fromkeys(filter(_UNSEEN.match, map(chr, range(0x800))), "")
 _LINE_ENDS = frozenset("\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029")
 _OTHER_FORMS = ("<wide>", "<narrow>", "<font>", "<square>", "<initial>", "<medial>", "<final>", "<isolated>")
 _LIGATURES = range(0xFB00, 0xFB07)  # ff to st
@@ -45,14 +46,12 @@ class Folded:
 
 
 def plain(word: str) -> str:
-    """A word that texts are searched for, written as `fold` writes theirs; letters are taken to have their usual form.
-
-    There are many, and few hold such a letter.
+    """A word or phrase that texts are searched for, written as `fold` writes theirs, with one apostrophe. Letters are
+    taken to have their usual form.
     """
-    if word.isascii():
+    if (word.isascii() and "’" not in word) or _CHANGED.search(word) is None:
         return word
-    word = word if unicodedata.is_normalized("NFC", word) else unicodedata.normalize("NFC", word)
-    return _CHANGED.sub(lambda letter: _OF_WORDS[letter[0]], word)
+    return _CHANGED.sub(lambda letter: _OF_WORDS.get(letter[0], ""), unicodedata.normalize("NFC", word))
 
 
 def fold(text: str) -> Folded:

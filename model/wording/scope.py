@@ -99,7 +99,7 @@ class _Phrases:
                 if has_run(phrase):
                     self._joined.append((name, phrase))
                 else:
-                    first, *rest = _TOKEN.findall(phrase)
+                    first, *rest = (phrase,) if phrase.isalnum() else _TOKEN.findall(phrase)
                     self._rests[first].append((name, rest))
 
     def named_in(self, text: str) -> frozenset[str]:

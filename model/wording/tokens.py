@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 _RUNS = "\u0e01-\u0e3a\u0e40-\u0e4e\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"  # Thai, Japanese, Chinese, Korean
-_SIGNS = [chr(code) for code in range(0x0900, 0x0E50) if unicodedata.category(chr(code))[0] == "M"]  # vowels, tones
-_INDIC = "".join(sign for sign in _SIGNS if sign < "\u0e00")  # Thai ones stand in runs
+# Of vowels and tones, Indic and Thai: they stand in words, and are no letters.
+SIGNS = "".join(filter(lambda sign: unicodedata.category(sign)[0] == "M", map(chr, range(0x0900, 0x0E50))))
+_INDIC = "".join(sign for sign in SIGNS if sign < "\u0e00")  # Thai ones stand in runs
 _RUN = re.compile(f"[{_RUNS}]")
-WORD = rf"[^\W_]+(?:[{''.join(_SIGNS)}]+[^\W_]*)*"  # of any script
+WORD = rf"[^\W_]+(?:[{SIGNS}]+[^\W_]*)*"  # of any script
 TOKEN = re.compile(rf"[{_RUNS}]+|[^\W_{_RUNS}]+(?:[{_INDIC}]+[^\W_{_RUNS}]*)*")
 _JOINS = frozenset(("", " ", "-", "'", "’"))  # what may stand between the words of a phrase
 _AND_JOINS = _JOINS | {"&", " & ", "+", " + "}

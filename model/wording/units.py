@@ -126,8 +126,10 @@ def find_sizes(text: str, beside: str = "") -> list[Size]:
 
 
 def lowered(text: str) -> str:
-    """``text`` in lower case, character by character: positions stay. (Only the dotted capital I would become two.)"""
-    return text.replace("İ", "i").lower()
+    """``text`` in lower case, character by character: positions stay. (Only the dotted capital I would become two.) Every
+    sigma is the same one, wherever it stands.
+    """
+    return text.lower() if text.isascii() else text.replace("İ", "i").lower().replace("ς", "σ")
 
 
 def _candidates(text: str, beside: str) -> Iterator[Size]:

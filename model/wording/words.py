@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from model.taxonomy import Taxonomy, Wording
 from model.wording.compounds import HEAD, Compounds, Joined
@@ -18,6 +19,7 @@ from model.wording.shares import largest
 from model.wording.tokens import TOKEN, Stated, Token, has_run, is_run, neighbour, stand, tokens_of
 
 _MAX_FOUND = 200  # in one text
+_MAX_MET = 50_000  # words whose phrases are kept laid out
 _NAMES = frozenset(("color", "material"))  # attributes whose words are names of people and firms as well
 
 
@@ -156,41 +158,35 @@ def _is_owner(text: str, end: int) -> bool:
 
 
 class _Phrases:
-    """What stands in tables of all attributes, by first word. Laid out when a word is first met: the tables hold a
-    hundred thousand words, and a listing few of them.
+    """What stands in the tables of all attributes, by first word. The tables hold a hundred thousand words and a
+    listing few of them, so a word's phrases are laid out when it is met.
     """
 
     def __init__(self, wordings: Mapping[str, Wording]) -> None:
         self._wordings = wordings
-        self._said: dict[str, Mapping[str, str | None]] = {}
-        self._longer: dict[str, defaultdict[str, list[str]]] = {}
-        for name, wording in wordings.items():
-            self._said[name] = {**dict.fromkeys(wording.ignored), **wording.values}
-            longer = self._longer[name] = defaultdict(list)
-            for phrase in [one for one in self._said[name] if not one.isalnum()]:
-                if not has_run(phrase):
-                    first = phrase.split(" ", 1)[0]
-                    longer[first if first.isalnum() else TOKEN.findall(phrase)[0]].append(phrase)
-        self._firsts = frozenset().union(*self._said.values(), *self._longer.values())
-        self._met: dict[str, tuple[_Phrase, ...]] = {}
+        self._ignored = {name: frozenset(one.ignored) for name, one in wordings.items()}
+        self._longer: defaultdict[str, list[str]] = defaultdict(list)
+        for said in (*(one.values for one in wordings.values()), *self._ignored.values()):
+            for phrase in [one for one in said if not one.isalnum()]:
+                first = phrase.partition(" ")[0]
+                self._longer[first if first.isalnum() else TOKEN.findall(phrase)[0]].append(phrase)
+        self.beginning_with = lru_cache(_MAX_MET)(self._laid_out)
 
-    def beginning_with(self, word: str) -> tuple[_Phrase, ...]:
+    def _laid_out(self, word: str) -> tuple[_Phrase, ...]:
         """The longest first; none where ``word`` begins nothing."""
-        if word not in self._firsts or is_run(word):
+        if is_run(word):
             return ()
-        found = self._met.get(word)
-        if found is None:
-            found = self._met[word] = tuple(sorted(self._laid_out(word), key=lambda one: -len(one.rest)))
-        return found
+        phrases = dict.fromkeys((word, *(one for one in self._longer.get(word, ()) if not has_run(one))))
+        found = [one for name in self._wordings for phrase in phrases for one in self._of(name, phrase)]
+        return tuple(sorted(found, key=lambda one: -len(one.rest)))
 
-    def _laid_out(self, word: str) -> Iterator[_Phrase]:
-        for name, wording in self._wordings.items():
-            said = self._said[name]
-            for phrase in (*((word,) if word.isalnum() and word in said else ()), *self._longer[name].get(word, ())):
-                value = said[phrase]
-                silences = self._silenced(name, phrase) if value is None else ()
-                rest = tuple(TOKEN.findall(phrase)[1:])
-                yield _Phrase(name, value, rest, phrase in wording.looks, "&" in phrase, silences)
+    def _of(self, name: str, phrase: str) -> Iterator[_Phrase]:
+        wording = self._wordings[name]
+        value = wording.values.get(phrase)
+        if value is not None or phrase in self._ignored[name]:
+            silences = self._silenced(name, phrase) if value is None else ()
+            rest = tuple(TOKEN.findall(phrase)[1:])
+            yield _Phrase(name, value, rest, phrase in wording.looks, "&" in phrase, silences)
 
     def _silenced(self, name: str, phrase: str) -> tuple[str, ...]:
         """What the words of a phrase that states nothing would state by themselves. Nothing where one states a value
