@@ -36,7 +36,8 @@ class Joined:
                 return self._shaded[piece], len(piece) + self._suffix_at(text, start + len(piece))
         value = self._parts.get(text[start])
         after = self._suffix_at(text, start + 1)
-        if value is None or not (after or text[start + 1 : start + 2] in self._parts or self._is_paired(text, start)):
+        is_one = text[start + 1 : start + 2] in self._parts or self._is_paired(text, start) or _is_alone(text, start)
+        if value is None or not (after or is_one):
             return None, 0
         return value, 1 + after
 
@@ -46,6 +47,11 @@ class Joined:
 
     def _suffix_at(self, text: str, start: int) -> int:
         return next((len(one) for one in self._suffixes if text.startswith(one, start)), 0)
+
+
+def _is_alone(text: str, start: int) -> bool:
+    """``皮帶 黑``: a letter between blanks is a word."""
+    return not (text[start - 1 : start].isalnum() or text[start + 1 : start + 2].isalnum())
 
 
 class Compounds:
