@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
 from model.taxonomy import Taxonomy
 from model.training.dataset import load_rows
+from model.wording.folding import fold
+from model.wording.units import lowered
 
 MIN_ROWS = 3
+_WORD = re.compile(r"\w+")
 _FILE = Path(__file__).parent / "masked_words.txt"
 
 
@@ -38,12 +41,30 @@ class Mask:
         stated = {
             word for name in ("color", "material") for words in taxonomy.synonyms(name).values() for word in words
         }
-        ordered = sorted({*masked_words(), *stated}, key=len, reverse=True)
-        self._pattern = re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, ordered)) + r")(?!\w)", re.IGNORECASE)
+        self._phrases: defaultdict[str, list[str]] = defaultdict(list)  # by first word, the longest first
+        for phrase in sorted({*masked_words(), *stated}, key=len, reverse=True):
+            self._phrases[_WORD.findall(phrase)[0]].append(phrase)
 
     def hide(self, title: str) -> str:
         """The title with a space in place of each telling word or phrase."""
-        return self._pattern.sub(" ", title)
+        folded = fold(title)
+        text, kept, end, after = lowered(folded.text), [], 0, 0
+        for match in _WORD.finditer(text):
+            if match.start() < end:
+                continue
+            phrases = self._phrases.get(match[0], ())
+            found = next((one for one in phrases if _stands(one, text, match.start())), None)
+            if found is not None:
+                end = match.start() + len(found)
+                start, stop = folded.span(match.start(), end)
+                kept += [title[after:start], " "]
+                after = stop
+        return "".join([*kept, title[after:]])
+
+
+def _stands(phrase: str, text: str, start: int) -> bool:
+    """Does it stand there, and end where a word does?"""
+    return text.startswith(phrase, start) and _WORD.match(text, start + len(phrase)) is None
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from model.extract import Extractor
 from model.taxonomy import load_taxonomy
 from model.wording.words import WordFinder
 from tests.words.__main__ import SETS
+from tests.words.further import load_further, understood
 from tests.words.labels import agreement, kappa, load_labels, stated
 
 EXTRACTOR = Extractor(load_taxonomy())
@@ -31,6 +32,57 @@ def test_the_labels_are_what_they_say(name: str, attribute: str, bar: float) -> 
     assert all(row.final in (row.first, row.second) for row in rows)
     if attribute != "size":
         assert frozenset().union(*(row.final for row in rows)) <= set(load_taxonomy().synonyms(attribute))
+
+
+def test_titles_of_further_languages_are_understood() -> None:
+    """Most state their category, few a wrong one, by title alone; so do those that were not looked at, and in every
+    language.
+    """
+    rows = load_further()
+    for chosen in (rows, [row for row in rows if row.is_test]):
+        found = understood(EXTRACTOR, chosen)
+        assert found.right / found.titles >= 0.85
+        assert found.wrong / found.titles <= 0.06
+        assert found.color.f1 >= 0.9
+        assert found.material.f1 >= 0.9
+    for language in {row.language for row in rows}:
+        found = understood(EXTRACTOR, [row for row in rows if row.language == language])
+        assert found.right / found.titles >= 0.7, language
+
+
+def test_labels_of_further_languages_are_what_the_taxonomy_knows() -> None:
+    """And titles stand there once."""
+    rows = load_further()
+    taxonomy = load_taxonomy()
+    assert len({row.title for row in rows}) == len(rows)
+    assert frozenset().union(*(row.categories for row in rows)) <= set(taxonomy.categories)
+    for name in ("color", "material"):
+        assert frozenset().union(*(getattr(row, name) for row in rows)) <= set(taxonomy.synonyms(name))
+
+
+@pytest.mark.parametrize(
+    ("title", "values"),
+    [
+        ("Matbord ek, svart", {"table", "wood", "black"}),
+        ("ΚΑΝΑΠΕΣ ΓΚΡΙ", {"sofa", "grey"}),
+        ("кресло кожаное чёрное", {"chair", "leather", "black"}),
+        ("KIRMIZI ELBİSE", {"dress", "red"}),
+        ("كرسي خشب أسود", {"chair", "wood", "black"}),
+        ("लकड़ी की कुर्सी", {"chair", "wood"}),
+        ("เก้าอี้ไม้สีดำ", {"chair", "wood", "black"}),
+        ("원목 책상 화이트", {"desk", "wood", "white"}),
+        ("ソファカバー", {"furniture_cover"}),
+        ("小牛皮皮帶 黑", {"accessory", "leather", "black"}),
+        ("Bord", set()),
+        ("Passenger", set()),
+    ],
+)
+def test_words_of_further_languages_and_scripts(title: str, values: set[str]) -> None:
+    """Capitals, accents left out, vowel signs within words, runs; a cover is no sofa, a false friend nothing."""
+    found = {
+        one.value for one in EXTRACTOR.extract(title, "", ()) if one.attribute in ("product_type", "color", "material")
+    }
+    assert found == values
 
 
 def test_agreement_counts_what_is_missing_and_what_is_too_much() -> None:
