@@ -86,7 +86,7 @@ that were fitted on other families.
 
 ## Limits
 {words}A title most of whose words training never saw counts as missing: then pictures decide, and what words of
-  English, German, French, Spanish, Italian, Dutch, Portuguese, Polish or Chinese state by the taxonomy's synonyms.
+  English, German, French, Spanish, Italian, Dutch, Portuguese, Polish, Chinese or a language of `model/words` state.
 - {published} product types with at least 20 training rows are named; rarer ones are answered by category alone ({rest} groups).{photos}
 {scenes}
 - Material is only known for listings that state one. Where no word states it, it is suggested at most, never accepted.
