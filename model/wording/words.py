@@ -148,7 +148,7 @@ class WordFinder:
 
     def _is_color_of(self, phrase: _Phrase, word: str, follower: str) -> bool:
         """``walnut brown``: the next word states another value of an attribute that the look itself states."""
-        others = {one.attribute for one in self._phrases.beginning_with(word)} - {phrase.attribute}
+        others = {one.attribute for one in self._phrases.beginning_with(word) if not one.rest} - {phrase.attribute}
         return any(one.attribute in others for one in self._phrases.beginning_with(follower))
 
 

