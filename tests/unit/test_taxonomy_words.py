@@ -53,6 +53,13 @@ def test_a_word_of_its_language_alone_counts_where_that_is_named_or_seen(tmp_pat
     assert types(extractor, "Bettstatt mit Chuchichäschtli") == ["bed"]
 
 
+@pytest.mark.parametrize("code", ["sr", "nb", "ms"])
+def test_a_language_that_reads_anothers_words_may_have_its_own_as_well(tmp_path: Path, code: str) -> None:
+    """A file of that name counts for listings of that code, beside the other language's."""
+    extractor = Extractor(load_taxonomy(taxonomy_with(tmp_path, **{code: GERMAN_SWISS})))
+    assert types(extractor, "Bettstatt", code) == ["bed"]
+
+
 @pytest.mark.parametrize(
     ("own", "told"),
     [
