@@ -163,7 +163,7 @@ class Extractor:
 
 
 def _folded(text: str) -> Folded:
-    return fold(text[:_MAX_CHARACTERS])
+    return fold(text[:_MAX_CHARACTERS]).first(_MAX_CHARACTERS)
 
 
 def _lines(texts: Sequence[ReadText | None]) -> Iterator[tuple[int, int, TextLine]]:

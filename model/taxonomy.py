@@ -18,7 +18,7 @@ from model.prompts import Prompted, read_prompts
 from model.taxonomy_checks import EVERY, HEADS, TaxonomyError, check
 from model.taxonomy_phrases import check_phrases
 from model.taxonomy_shape import check_shape, once
-from model.taxonomy_words import in_plain_words, read_words, with_words
+from model.taxonomy_words import in_plain_words, named_with_files, read_words, with_words
 
 _FILE = Path(__file__).parent / "taxonomy.json"
 
@@ -156,10 +156,13 @@ def _checked(text: bytes, words: tuple[tuple[str, bytes], ...]) -> Taxonomy:
     check_shape(own)
     check_phrases(own)
     found = with_words(own, dict(words))
-    stated = check(found)
+    try:
+        stated = check(found)
+    except TaxonomyError as error:
+        raise TaxonomyError(named_with_files(error, own, dict(words), check)) from error
     revision = hashlib.sha256(text)
-    for language, own in words:
-        revision.update(f"\n{language}\n".encode() + own)
+    for language, said in words:
+        revision.update(f"\n{language}\n".encode() + said)
     return _read(found, stated, revision.hexdigest()[:16])
 
 

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from model.taxonomy_shape import TaxonomyError as TaxonomyError  # part of this file's face
 from model.taxonomy_shape import check_shape
+from model.wording.tokens import has_run
 
 EVERY = "*"  # in ``context``: words that count for every attribute
 _OPTIONAL = ("context", "looks", "compounds", "silenced_by", "needs_company", "languages", "prompts")
@@ -169,7 +170,7 @@ def _check_compounds(name: str, compounds: Mapping[str, Any], synonyms: Mapping[
                 raise TaxonomyError(f"compounds.{name}.{kind} names {value!r}, which is no value of {name}; add it")
         own = [word for list_of in words.values() for word in list_of] if _COMPOUNDS[kind] else words
         for word in own:
-            if word.isascii() and len(word) < _MIN_PART:
+            if len(word) < _MIN_PART and not has_run(word):
                 raise TaxonomyError(
                     f"compounds.{name}.{kind}: {word!r} has {len(word)} letters, and at least {_MIN_PART} are needed: "
                     "it would be found in nearly any word"

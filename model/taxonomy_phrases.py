@@ -21,14 +21,17 @@ def check_phrases(found: Mapping[str, Any], where: str = "") -> None:
     """
     lists = list(_lists(found))
     are_words = all(isinstance(words, list) and is_words(words) for _, words in lists)
-    if are_words and _are_sound("\n".join(chain.from_iterable(words for _, words in lists))):
+    every = list(chain.from_iterable(words for _, words in lists)) if are_words else []
+    if are_words and _are_sound("\n".join(every), len(every)):
         return  # as nearly always: a hundred thousand words, one by one, take a quarter of a second
     for entry, words in lists:
         _check_words(f"{where}{entry}", words)
 
 
-def _are_sound(together: str) -> bool:
+def _are_sound(together: str, num_words: int) -> bool:
     """Are there no capitals, no signs but those between words, and no two of those side by side? One phrase a line."""
+    if together.count("\n") != max(num_words - 1, 0):
+        return False
     spaced = f"\n{together}\n".replace("-", " ").replace("'", " ").replace("’", " ")
     if together != together.lower() or any(pair in spaced for pair in _JOINED_TWICE):
         return False
@@ -63,12 +66,16 @@ def _scope_lists(found: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
             yield from ((f"{entry}.{name}.{kind}", own.get(kind, [])) for kind in kinds)
     for language, words in found.get("languages", {}).get("markers", {}).items():
         yield f"languages.markers.{language}", words
+    for name, own in found.get("languages", {}).get("only", {}).items():
+        yield from ((f"languages.only.{name}.{language}", words) for language, words in own.items())
 
 
 def _check_words(where: str, words: Any) -> None:
     if not isinstance(words, list):
         raise TaxonomyError(f"{where} is {words!r}; write a list of words")
     for word in words:
+        if not isinstance(word, str):
+            raise TaxonomyError(f"{where} holds {word!r}; write words in quotes")
         if word != word.lower():
             raise TaxonomyError(f"{where}: {word!r} must be in lower case")
         if not re.search(r"[^\W_]", word) or word != word.strip():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import ChainMap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,8 @@ _ADDED = ("synonyms", "ignored", "compounds", "context", "languages")
 
 def read_words(taxonomy: Path) -> dict[str, bytes]:
     """The files beside a taxonomy file, by language, in order; none where there is no such folder."""
-    return {path.stem: path.read_bytes() for path in sorted((taxonomy.parent / FOLDER).glob("*.json"))}
+    files = (taxonomy.parent / FOLDER).glob("[!.]*.json")  # not what editors hide there
+    return {path.stem: path.read_bytes() for path in sorted(files)}
 
 
 def with_words(found: Any, words: Mapping[str, bytes]) -> Any:
@@ -34,7 +35,31 @@ def with_words(found: Any, words: Mapping[str, bytes]) -> Any:
     """
     if not words or not isinstance(found, dict):
         return found
-    return _together([found, *(_entries(language, text) for language, text in words.items())])
+    parts = {language: _entries(language, text) for language, text in words.items()}
+    for language, own in parts.items():
+        _check_values(own, found, f"{FOLDER}/{language}.json")
+    return _together([found, *parts.values()])
+
+
+def named_with_files(error: TaxonomyError, found: Any, words: Mapping[str, bytes], check: Callable[[Any], Any]) -> str:
+    """What ``check`` says of the taxonomy file's object with the words of all languages, and in which files: that of
+    the first language with which it says so, and that of an earlier one without which it would not.
+    """
+
+    def fails(languages: Iterable[str]) -> bool:
+        try:
+            check(with_words(found, {language: words[language] for language in languages}))
+        except TaxonomyError:
+            return True
+        return False
+
+    named = list(words)
+    last = next((place for place in range(len(named)) if fails(named[: place + 1])), None)
+    if last is None or fails(()):
+        return str(error)
+    alone = [named[last]]
+    other = [] if fails(alone) else next(([one] for one in named[:last] if fails([one, *alone])), [])
+    return f"{' and '.join(f'{FOLDER}/{language}.json' for language in other + alone)}: {error}"
 
 
 def in_plain_words(found: Any) -> Any:
@@ -49,6 +74,8 @@ def _entries(language: str, text: bytes) -> dict[str, Any]:
     where = f"{FOLDER}/{language}.json"
     try:
         own = in_plain_words(json.loads(text, object_pairs_hook=once))
+    except UnicodeDecodeError as error:
+        raise TaxonomyError(f"{where} is not in UTF-8: {error}; save it as UTF-8") from error
     except ValueError as error:
         raise TaxonomyError(f"{where} is no JSON: {error}") from error
     if not isinstance(own, dict) or not own:
@@ -71,6 +98,22 @@ def _entries(language: str, text: bytes) -> dict[str, Any]:
     return own
 
 
+def _check_values(own: Mapping[str, Any], found: Mapping[str, Any], where: str) -> None:
+    """A misspelt value would go out with events: a language has words for values that are there, and none of its own.
+    Product types are checked by their places.
+    """
+    for name, values in own.get("synonyms", {}).items():
+        if name == "product_type" or name not in found["attributes"]:
+            continue
+        prompted = found.get("prompts", {}).get(name, {}).get("values", ())
+        for value in values:
+            if value not in found["synonyms"].get(name, {}) and value not in prompted:
+                raise TaxonomyError(
+                    f"{where}: synonyms.{name} names {value!r}, which is no value in taxonomy.json; correct it, or add "
+                    "it there"
+                )
+
+
 def _together(parts: Sequence[Any]) -> Any:
     """Objects entry by entry, lists one behind the other. Of things of several kinds the last, for the check."""
     if len(parts) == 1 or not all(type(one) is type(parts[0]) for one in parts):
@@ -84,7 +127,7 @@ def _plain(found: Any) -> Any:
     """An entry, whatever it holds, with all words in its lists made plain."""
     if isinstance(found, dict):
         return {name: one if name == "types" else _plain(one) for name, one in found.items()}
-    if isinstance(found, list) and is_words(found):
+    if isinstance(found, list) and is_words(found) and not any("\n" in word for word in found):
         together = "\n".join(found)
         return found if (made := plain(together)) is together else list(dict.fromkeys(made.split("\n")))
     return found

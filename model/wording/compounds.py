@@ -21,14 +21,17 @@ class Joined:
         self._suffixes = tuple(one for one in wording.suffixes if has_run(one))
         self._shaded = {modifier + part: value for modifier in modifiers for part, value in self._parts.items()}
         every = (*self._words, *self._shaded)
-        self._longest = max(map(len, every), default=0)
         self._starts = frozenset(word[0] for word in (*every, *self._parts))
+        self._longest: dict[str, int] = {}  # by the first two letters, as many words begin with one
+        for word in every:
+            self._longest[word[:2]] = max(len(word), self._longest.get(word[:2], 0))
 
     def at(self, text: str, start: int) -> tuple[str | None, int]:
         """The longest word at ``start``: its value, None for an ignored one, and its length; 0 where there is none."""
         if text[start] not in self._starts:
             return None, 0
-        for length in range(self._longest, 0, -1):
+        longest = self._longest.get(text[start : start + 2], 1)
+        for length in range(longest, 0, -1):
             piece = text[start : start + length]
             if piece in self._words:
                 return self._words[piece], len(piece)

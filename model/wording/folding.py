@@ -9,22 +9,25 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html.entities import html5
 
 # Letters that are left out, or written without their accents, in capitals and in haste: Russian yo, Turkish i with and
-# without a dot, Greek accents and the last sigma, Arabic alef, ya, ta and their Persian forms, Hebrew apostrophes.
-_ONE_WAY = dict(zip("ёЁıİάέήίόύώϊϋΐΰςΆΈΉΊΌΎΏΪΫأإآٱىةیک׳״", "еЕiIαεηιουωιυιυσΑΕΗΙΟΥΩΙΥاااايهيك'\"", strict=True))
+# without a dot, Greek accents and the last sigma, Arabic alef, ya, ta and their Persian forms, apostrophes
+# of Hebrew and Ukrainian.
+_ONE_WAY = dict(zip("ёЁıİάέήίόύώϊϋΐΰςΆΈΉΊΌΎΏΪΫأإآٱىةیک׳ʼ״", "еЕiIαεηιουωιυιυσΑΕΗΙΟΥΩΙΥاااايهيك''\"", strict=True))
 _TABLE = str.maketrans(_ONE_WAY)
 _NON_JOINER = "\u200c"  # within Persian words, where others write a space
 _POINTS = "\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0640\u064b-\u065f\u0670"  # Hebrew, Arabic: vowels, length
+# Soft hyphen, joiners, byte order mark, and what says from which side text is read, copied with Hebrew and Arabic.
+_MARKS = "\xad\u200d-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff"
 # What folding may change, besides letters in another form. White space that holds the end of a line stays one.
-_ODD = re.compile(rf"&|\s\s|[^\S \n]|[\xad\u2060\ufeff\u2010\u2011{_NON_JOINER}{_POINTS}{''.join(_ONE_WAY)}]")
+_ODD = re.compile(rf"&|\s\s|[^\S \n]|[{_MARKS}\u2010\u2011{_NON_JOINER}{_POINTS}{''.join(_ONE_WAY)}]")
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _LOOSE = "\u0300-\u036f\u0653-\u0655\u1100-\u11ff\u3099\u309a"  # accents and parts of letters, not joined yet
-_CHANGED = re.compile(f"[’{_NON_JOINER}{_POINTS}{''.join(_ONE_WAY)}{_LOOSE}]")
-_UNSEEN = re.compile(f"[\xad\u2060\ufeff{_POINTS}]")  # also soft hyphen, word joiner, byte order mark
-_OF_WORDS = _ONE_WAY | {_NON_JOINER: " ", "’": "'"} | dict.fromkeys(filter(_UNSEEN.match, map(chr, range(0x800))), "")
+_CHANGED = re.compile(f"[’{_NON_JOINER}{_MARKS}{_POINTS}{''.join(_ONE_WAY)}{_LOOSE}]")
+_UNSEEN = re.compile(f"[{_MARKS}{_POINTS}]")
+_OF_WORDS = _ONE_WAY | {_NON_JOINER: " ", "’": "'"} | dict.fromkeys(filter(_UNSEEN.match, map(chr, range(0x10000))), "")
 _LINE_ENDS = frozenset("\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029")
 _OTHER_FORMS = ("<wide>", "<narrow>", "<font>", "<square>", "<initial>", "<medial>", "<final>", "<isolated>")
 _LIGATURES = range(0xFB00, 0xFB07)  # ff to st
@@ -38,6 +41,10 @@ class Folded:
     _starts: Sequence[int] | None = None
     _ends: Sequence[int] | None = None
 
+    def first(self, num_letters: int) -> Folded:
+        """Its beginning: one letter as given, such as ``ﷺ``, may be 18."""
+        return self if len(self.text) <= num_letters else replace(self, text=self.text[:num_letters])
+
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Where ``text[start:end]``, which is not empty, stands in the text as given: code points."""
         if self._starts is None or self._ends is None:
@@ -46,10 +53,12 @@ class Folded:
 
 
 def plain(word: str) -> str:
-    """A word or phrase that texts are searched for, written as `fold` writes theirs, with one apostrophe. Letters are
-    taken to have their usual form.
-    """
-    if (word.isascii() and "’" not in word) or _CHANGED.search(word) is None:
+    """A word or phrase that texts are searched for, written as `fold` writes theirs, with one apostrophe."""
+    if word.isascii():
+        return word
+    if not unicodedata.is_normalized("NFKC", word):
+        word = "".join(map(_usual, word))
+    if _CHANGED.search(word) is None:
         return word
     return _CHANGED.sub(lambda letter: _OF_WORDS.get(letter[0], ""), unicodedata.normalize("NFC", word))
 
@@ -65,13 +74,18 @@ def fold(text: str) -> Folded:
         last = letters[-1] if letters else ""
         if last in (" ", "\n") and letter in (" ", "\n"):
             letters[-1], ends[-1] = min(last, letter), end  # "\n" sorts first
-        elif unicodedata.combining(letter) and last and len(joined := unicodedata.normalize("NFC", last + letter)) == 1:
+        elif _joins(letter) and last and len(joined := unicodedata.normalize("NFC", last + letter)) == 1:
             letters[-1], ends[-1] = joined.translate(_TABLE), end
         else:
             letters.append(letter)
             starts.append(start)
             ends.append(end)
     return Folded("".join(letters), starts, ends)
+
+
+def _joins(letter: str) -> bool:
+    """May it become one with the letter before? Accents, and the second and third parts of Korean syllables."""
+    return unicodedata.combining(letter) > 0 or "\u1160" <= letter <= "\u11ff"
 
 
 def _letters(text: str) -> Iterator[tuple[str, int, int]]:
@@ -101,6 +115,10 @@ def _plain(letter: str) -> str:
         return "\n" if letter in _LINE_ENDS else " "
     if letter in "\u2010\u2011":
         return "-"
-    if ord(letter) in _LIGATURES or unicodedata.decomposition(letter).startswith(_OTHER_FORMS):
-        return unicodedata.normalize("NFKC", letter).translate(_TABLE)
-    return unicodedata.normalize("NFC", letter)
+    return _usual(letter).translate(_TABLE)
+
+
+def _usual(letter: str) -> str:
+    """Wide letters and ligatures made plain."""
+    is_form = ord(letter) in _LIGATURES or unicodedata.decomposition(letter).startswith(_OTHER_FORMS)
+    return unicodedata.normalize("NFKC" if is_form else "NFC", letter)

@@ -19,9 +19,10 @@ _WORDS = sorted(
 )
 _MARKS = sorted((sign for sign in SIGNS if sign not in _WORDS), key=len, reverse=True)
 _CODE = "|".join(sorted(CODES))
+_MARK = "|".join(re.escape(mark) + (r"(?!(?!ồng)\w)" if mark == "đ" else "") for mark in _MARKS)  # "2 đôi" is a count
 _WORD = "|".join(re.escape(word) for word in _WORDS)
-_SIGN = "|".join(re.escape(mark) for mark in _MARKS) + rf"|(?<![\w-])(?:{_WORD}|{_CODE})(?![A-Za-z])"
-_AFTER_SIGN = "|".join(re.escape(mark) for mark in _MARKS) + rf"|(?:{_WORD}|{_CODE})(?![A-Za-z])"
+_SIGN = _MARK + rf"|(?<![\w-])(?:{_WORD}|{_CODE})(?![A-Za-z])"
+_AFTER_SIGN = _MARK + rf"|(?:{_WORD}|{_CODE})(?![A-Za-z])"
 _DASH = "[-–—]"
 _TAIL = rf"(?:[.,]?{_DASH}(?!\d)|\.)?"
 _CENTS = rf"(?:\d{{2}}|[{RAISED}]{{2}})"
@@ -64,7 +65,7 @@ _MINOR = re.compile(
 )
 _NO_STROKE = re.compile(r"(?<=[.,]\d\d)(?P<gap>\s?)z[tl](?!\w)|(?<=\d)(?P<blank>\s)z[tl](?!\w)")
 _TO_PLAIN = str.maketrans(RAISED, "0123456789")
-_FEWEST_FORINTS = 100  # "6 Ft" is a length
+_FEWEST = {"Ft": 100, "HUF": 100, "TL": 10}  # "6 Ft" is a length, and "2 TL" are spoons of a German recipe
 _CE_NUMBER = re.compile(r"0\d{3}")  # of who examined a product: OCR reads the mark before it as a euro sign
 _DATE = re.compile(r"(?P<day>0?[1-9]|[12]\d|3[01])\.(?P<month>0?[1-9]|1[0-2])")
 
@@ -158,9 +159,10 @@ def _signed(text: str) -> Iterator[PriceForm]:
         number = match["first"] or match["second"] or match["third"]
         if _CE_NUMBER.fullmatch(number):
             continue
-        currencies = candidates(match["before"] or match["after"] or "€")
+        sign = match["before"] or match["after"] or "€"
+        currencies = candidates(sign)
         readings = tuple(read_number(number, currencies[0]))
-        if currencies == ("HUF",) and readings[0].amount < _FEWEST_FORINTS:
+        if readings[0].amount < _FEWEST.get(sign, 0):
             continue
         if match["after"] and (lower := _FROM.search(text, end, match.start())):
             yield from _other_end(lower, currencies, readings[0].amount, is_lower=True)

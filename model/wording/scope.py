@@ -10,6 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from model.taxonomy import Taxonomy
 from model.wording.tokens import WORD, Stated, has_run
@@ -39,26 +40,47 @@ class Scopes:
             silenced -= self._unless.named_in(title)
         silenced |= self._always.named_in(title)
         code = (language or "").lower().split("-")[0]
-        return Scope(self, title, _SAME.get(code, code) or None, silenced)
+        named = frozenset(filter(None, (code, _SAME.get(code))))
+        return Scope(self, _Said(title, self._markers, self._companies), named, silenced)
 
-    def languages_of(self, text: str, given: str | None) -> frozenset[str]:
-        """Those that words of the text mark, for sellers name the wrong one as well, and the given one; without either
-        the one that is assumed.
+    def said_by(self, text: str) -> _Said:
+        """What words of another text than the title say."""
+        return _Said(text, self._markers, self._companies)
+
+    def languages_of(self, marked: frozenset[str], named: frozenset[str]) -> frozenset[str]:
+        """Those that words mark, for sellers name the wrong one as well, and the named ones; without either the one
+        that is assumed.
         """
-        marked = self._markers.named_in(text)
-        named = given or (None if marked else self._assumed)
-        return marked | frozenset((named,) if named else ())
+        return marked | named or frozenset((self._assumed,) if self._assumed else ())
 
     def languages_needed(self, stated: Stated, word: str) -> frozenset[str]:
         """In which the word counts; none: in any."""
         return self._only_in.get(stated.attribute, {}).get(word, frozenset())
 
-    def lacks_company(self, stated: Stated, word: str, text: str, types: frozenset[str]) -> bool:
-        """Does the word need company that is not there? ``types`` are the product types that the text states."""
+    def needs_company(self, stated: Stated, word: str, types: frozenset[str]) -> bool:
+        """Does the word need company? ``types``, the product types that the text states, may be some."""
         needed = self._needs.get(stated.attribute)
-        if needed is None or word not in needed.words or types & needed.types:
-            return False
-        return stated.attribute not in self._companies.named_in(text)
+        return needed is not None and word in needed.words and not types & needed.types
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What words of a text, in lower case, say of its languages and of company, looked for when somebody asks, and
+    once: a listing's pictures have hundreds of lines, and each is held against its title.
+    """
+
+    text: str
+    _markers: _Phrases
+    _companies: _Phrases
+
+    @cached_property
+    def languages(self) -> frozenset[str]:
+        return self._markers.named_in(self.text)
+
+    @cached_property
+    def company(self) -> frozenset[str]:
+        """Attributes whose words have it."""
+        return self._companies.named_in(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +88,8 @@ class Scope:
     """One listing's."""
 
     _scopes: Scopes
-    _title: str
-    _language: str | None
+    _title: _Said
+    _languages: frozenset[str]  # that the seller named
     _silenced: frozenset[str]  # attributes of which the listing's words say nothing
 
     def is_silent(self, attribute: str) -> bool:
@@ -76,14 +98,20 @@ class Scope:
 
     def counting(self, found: Iterable[Stated], text: str) -> list[Stated]:
         """Those of a text's words, in lower case, that count. Each text may be in a language of its own."""
-        scopes, whole = self._scopes, text if text == self._title else f"{self._title}\n{text}"
+        scopes, title = self._scopes, self._title
+        own = title if text == title.text else scopes.said_by(text)
         kept = [one for one in found if one.attribute not in self._silenced]
         needed = [scopes.languages_needed(one, text[one.start : one.end]) for one in kept]
         if any(needed):
-            languages = scopes.languages_of(whole, self._language)
+            languages = scopes.languages_of(title.languages | own.languages, self._languages)
             kept = [one for one, some in zip(kept, needed, strict=True) if not some or some & languages]
         types = frozenset(one.value for one in kept if one.attribute == "product_type")
-        return [one for one in kept if not scopes.lacks_company(one, text[one.start : one.end], whole, types)]
+        return [
+            one
+            for one in kept
+            if not scopes.needs_company(one, text[one.start : one.end], types)
+            or one.attribute in title.company | own.company
+        ]
 
 
 class _Phrases:

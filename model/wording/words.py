@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 
 from model.taxonomy import Taxonomy, Wording
 from model.wording.compounds import HEAD, Compounds, Joined
@@ -72,9 +73,10 @@ class WordFinder:
         found = Found([], [], [], set())
         is_ascii = text.isascii()
         for place, (word, _, end) in enumerate(tokens):
-            if not is_ascii and (is_run(word) or is_run(text[end : end + 1])):
+            in_run = not is_ascii and is_run(word)
+            if in_run or (not is_ascii and is_run(text[end : end + 1])):
                 self._read_joined(tokens[place], text, taken, found)
-            phrases: Sequence[_Phrase] = self._phrases.beginning_with(word)
+            phrases: Sequence[_Phrase] = () if in_run else self._phrases.beginning_with(word)
             if word[:HEAD] in self._heads or word[-HEAD:] in self._tails:
                 phrases = [*phrases, *self._within(word, phrases)]
             if phrases:
@@ -170,10 +172,17 @@ class _Phrases:
             for phrase in [one for one in said if not one.isalnum()]:
                 first = phrase.partition(" ")[0]
                 self._longer[first if first.isalnum() else TOKEN.findall(phrase)[0]].append(phrase)
-        self.beginning_with = lru_cache(_MAX_MET)(self._laid_out)
+        every = chain(*(one.values for one in wordings.values()), *self._ignored.values())
+        self._longest = max(map(len, every), default=0)
+        self._met = lru_cache(_MAX_MET)(self._laid_out)
+
+    def beginning_with(self, word: str) -> tuple[_Phrase, ...]:
+        """The longest first; none where ``word`` begins nothing. Words that are longer than any are not kept: a
+        listing may have one of 20,000 letters.
+        """
+        return self._met(word) if len(word) <= self._longest else ()
 
     def _laid_out(self, word: str) -> tuple[_Phrase, ...]:
-        """The longest first; none where ``word`` begins nothing."""
         if is_run(word):
             return ()
         phrases = dict.fromkeys((word, *(one for one in self._longer.get(word, ()) if not has_run(one))))

@@ -193,6 +193,7 @@ def test_spans_hold_exactly_the_words_that_state_the_value(title: str, descripti
         *("black ", "faux ", "no ", "sterling ", "a", "黑", "navy", "-", "leather look "),
         *("real ", "no real leather ", "of the ", "shoes for ", "table de ", "5% cotton ", "沙发套", "不含真皮"),
         *("&uuml;", "&#1", "&", "e\u0301", "\u0301", "\u3000", " \n"),
+        *("ก", "เก้าอี้", "\u0e31", "कुर्सी ", "\u093e", "\u200d", "\u200c", "ﷺ", "ﾊﾟ", "\u1100\u1161", "شָׁ", "rayas "),
     ],
 )
 def test_hostile_text_costs_no_more_than_its_length(piece: str) -> None:

@@ -64,6 +64,10 @@ PIECES = st.sampled_from(
         ("کتاب\u200cخانه", "كتاب خانه"),
         ("שָׁלוֹם", "שלום"),
         ("ﻛﺮﺳﻲ", "كرسي"),
+        ("\u1100\u1161\u1100\u116e\u11ab \u11ab", "가군 \u11ab"),
+        ("\u200fכסא\u200e \u202bעץ\u202c", "כסא עץ"),
+        ("र्\u200dय", "र्य"),
+        ("п\u02bcять", "п'ять"),
         ("rose \u00a0 gold", "rose gold"),
         ("one\r\n two", "one\ntwo"),
         ("ＢＬＡＣＫ　ＤＲＥＳＳ，５㎝", "BLACK DRESS,5cm"),
@@ -108,6 +112,7 @@ def test_evidence_points_into_the_text_as_given(title: str, attribute: str, valu
 
 WORDS = (
     "чёрный СТУЛ καναπές ΚΑΡΕΚΛΕΣ"
+    " п\u02bcять ｓｏｆａ ﾗﾀﾝ ﬁlm ﻛﺮﺳﻲ lu\xadxus र्\u200dय लकड\u093cी लक\u095cी \u110b\u1174\u110c\u1161"
     " siyah KIRMIZI İĞNE الكُرْسِيّ أريكة کتاب\u200cخانه شָׁלוֹם ג׳ינס कुर्सी लकड़ी เก้าอี้ säng étagère men’s"
 )
 
@@ -116,3 +121,12 @@ WORDS = (
 def test_words_of_the_taxonomy_are_written_as_titles_are(phrase: str) -> None:
     """What one side leaves out the other does as well, or nothing would be found."""
     assert lowered(plain(phrase)) == lowered(fold(phrase).text).replace("’", "'")
+
+
+def test_letters_that_are_many_make_no_text_longer_than_is_looked_at() -> None:
+    """One may be 18: the event loop would wait for 360,000 letters where 20,000 are allowed."""
+    folded = fold("ﷺ" * 3)
+    assert len(folded.text) == 54
+    assert folded.first(20).text == folded.text[:20]
+    assert folded.first(20).span(18, 20) == (1, 2)
+    assert folded.first(54) is folded

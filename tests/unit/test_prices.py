@@ -28,7 +28,7 @@ def read(text: str, hints: PriceHints = NOTHING) -> list[Price]:
         ("1.299,00 €", "1299.00", "EUR"), ("CHF 1'250.50", "1250.50", "CHF"), ("₹1,23,456", "123456", "INR"),
         ("4,980円", "4980", "JPY"), ("1 299,00 SEK", "1299.00", "SEK"), ("R$ 89,90", "89.90", "BRL"), ("HK$88", "88", "HKD"),
         ("1.299,90 TL", "1299.90", "TRY"), ("Rp. 99.000", "99000", "IDR"), ("1.290.000đ", "1290000", "VND"),
-        ("1 990 руб.", "1990", "RUB"), ("49 zł", "49", "PLN"), ("Fr. 14.50", "14.50", "CHF"), ("ab Fr. 9.05", "9.05", "CHF"), ("USD 20", "20", "USD"), ("599元", "599", "CNY"), ("19,- €", "19", "EUR"),
+        ("50.000 đồng", "50000", "VND"), ("99.000đ/kg", "99000", "VND"), ("1 990 руб.", "1990", "RUB"), ("49 zł", "49", "PLN"), ("Fr. 14.50", "14.50", "CHF"), ("ab Fr. 9.05", "9.05", "CHF"), ("USD 20", "20", "USD"), ("599元", "599", "CNY"), ("19,- €", "19", "EUR"),
     ],
 )  # fmt: skip
 def test_prices_of_many_countries(text: str, amount: str, currency: str) -> None:
@@ -43,7 +43,7 @@ def test_prices_of_many_countries(text: str, amount: str, currency: str) -> None
         "5 Ft tall", "Mo-Fr. 9.00", "ab Fr. 14.11.", "Do. 13.11. - Fr. 14.11.", "Fr. 5.10.2026", "ab Fr. 7.11", "XS 34",
         "3.5 g/100 g", "S 36", "8.30-17.00 Uhr", "Size 42", "50% off", "2026-11-24", "+49 30 1234567", "iPhone 15",
         "30 x 40 cm", "", "12.05.2024", "4.5/5", "1080p", "4K 60p", "60p", "5:-)", "12,-13", "3,-", "12zt", "0.5 ct",
-        "5.- und 6.", "No 5.-", "UK 8 / EU 42.5", "€0123", "€ 0197",
+        "5.- und 6.", "No 5.-", "12 đôi", "Size 3 đen", "2 TL Zucker", "1 TL", "UK 8 / EU 42.5", "€0123", "€ 0197",
     ],
 )  # fmt: skip
 def test_numbers_that_are_no_prices(text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from model.extract import Extractor
 from model.taxonomy import load_taxonomy
 from model.taxonomy_checks import TaxonomyError
+from model.types import ReadText, TextLine
 
 TAXONOMY = load_taxonomy()
 EXTRACTOR = Extractor(TAXONOMY)
@@ -97,6 +99,18 @@ def test_a_silent_title_silences_the_description_and_not_the_other_way_round() -
 def test_a_word_of_one_language_counts_in_it(title: str, language: str | None, values: list[str]) -> None:
     """By the seller's language or the title's words."""
     assert stated("color", title, language=language) == values
+
+
+def test_a_title_is_looked_through_once_for_all_lines_of_its_pictures() -> None:
+    """Each line asks what the title says of its language; the event loop waits for all of them."""
+    line = TextLine("rot rayas", 1.0, ((0, 0), (1, 0), (1, 1), (0, 1)))
+    texts = [ReadText((line,) * 200)] * 8
+    seconds = []
+    for title in ("thing", "thing " * 3_000):
+        began = time.process_time()
+        EXTRACTOR.extract(title, "", texts)
+        seconds.append(time.process_time() - began)
+    assert seconds[1] < 10 * seconds[0] + 0.5
 
 
 @pytest.mark.parametrize(

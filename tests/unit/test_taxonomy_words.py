@@ -53,6 +53,13 @@ def test_a_word_of_its_language_alone_counts_where_that_is_named_or_seen(tmp_pat
     assert types(extractor, "Bettstatt mit Chuchichäschtli") == ["bed"]
 
 
+@pytest.mark.parametrize("code", ["sr", "nb", "ms"])
+def test_a_language_that_reads_anothers_words_may_have_its_own_as_well(tmp_path: Path, code: str) -> None:
+    """A file of that name counts for listings of that code, beside the other language's."""
+    extractor = Extractor(load_taxonomy(taxonomy_with(tmp_path, **{code: GERMAN_SWISS})))
+    assert types(extractor, "Bettstatt", code) == ["bed"]
+
+
 @pytest.mark.parametrize(
     ("own", "told"),
     [
@@ -69,6 +76,16 @@ def test_a_word_of_its_language_alone_counts_where_that_is_named_or_seen(tmp_pat
         ({"synonyms": {"color": {"red": ["a "]}}}, "words/xx.json: synonyms.color.red: 'a ' holds no word, or spaces"),
         ({"synonyms": {"color": {"red": ["椅%"]}}}, "would never be found"),
         ({"synonyms": {"color": {"red": "rot"}}}, "words/xx.json: synonyms.color.red is 'rot'; write a list"),
+        ({"synonyms": {"color": {"red": ["rot", 1]}}}, "color.red holds 1; write words in quotes"),
+        ({"synonyms": {"color": {"red": ["rood\nroda"]}}}, "would never be found"),
+        ({"synonyms": {"color": {"redd": ["rood"]}}}, "xx.json: synonyms.color names 'redd', which is no value"),
+        ({"synonyms": {"size": {"M": ["middels"]}}}, "words/xx.json: synonyms.size names 'M', which is no value in"),
+        (
+            {"languages": {"markers": ["og"], "only": {"color": {"red": ["rot"]}}}},
+            "words/xx.json: languages.only.color.xx is {'red': .'rot'.}; write a list of words",
+        ),
+        ({"compounds": {"color": {"ends": {"red": ["ый"]}}}}, "words/xx.json: .*'ый' has 2 letters, and at least 3"),
+        ({"context": {"befor": {}}}, "words/xx.json: context has 'befor'"),
         ({"synonyms": {"color": []}}, "words/xx.json: .*compare with another language's file"),
         ({"synonyms": {"color": {"red": ["blue"]}}}, "color: 'blue' stands for 'blue' and 'red'; keep one"),
         ({"synonyms": {"colour": {"red": ["blå"]}}}, "synonyms names 'colour', which is not in attributes"),
@@ -90,8 +107,26 @@ def test_two_languages_that_disagree_are_told(tmp_path: Path) -> None:
         aa={"synonyms": {"product_type": {"chair": ["stol"]}}},
         bb={"synonyms": {"product_type": {"table": ["stol"]}}},
     )
-    with pytest.raises(TaxonomyError, match="'stol' stands for 'chair' and 'table'; keep one"):
+    told = "^words/aa.json and words/bb.json: product_type: 'stol' stands for 'chair' and 'table'; keep one"
+    with pytest.raises(TaxonomyError, match=told):
         load_taxonomy(path)
+
+
+def test_a_file_in_another_encoding_is_told(tmp_path: Path) -> None:
+    """With what to do."""
+    path = taxonomy_with(tmp_path, xx=GERMAN_SWISS)
+    (tmp_path / "words" / "xx.json").write_bytes('{"synonyms": {"color": {"red": ["röd"]}}}'.encode("latin-1"))
+    with pytest.raises(TaxonomyError, match=r"words/xx.json is not in UTF-8: .*; save it as UTF-8"):
+        load_taxonomy(path)
+
+
+@pytest.mark.parametrize("name", [".gsw.json", "._gsw.json", ".#gsw.json", "gsw.json~", ".gsw.json.swp", "#gsw.json#"])
+def test_what_editors_leave_beside_a_file_is_not_read(tmp_path: Path, name: str) -> None:
+    """Nor the empty folder that is left when a language is taken away."""
+    path = taxonomy_with(tmp_path)
+    revision = load_taxonomy(path).revision
+    (tmp_path / "words" / name).write_text("no JSON", encoding="utf-8")
+    assert load_taxonomy(path).revision == revision
 
 
 def test_words_are_found_however_sellers_write_them(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from model.extract import Extractor
@@ -112,3 +114,14 @@ def test_a_word_is_found_whatever_stands_around_it() -> None:
     finder = WordFinder(load_taxonomy())
     for text in ("black", "(black)", "chair_black", "size-black-l", "椅子black色", "black/white"):
         assert "black" in {one.value for one in finder.find(text).stated if one.attribute == "color"}, text
+
+
+def test_long_words_are_not_remembered() -> None:
+    """Listings that each have a word of 20,000 letters would fill gigabytes."""
+    finder = WordFinder(load_taxonomy())
+    tracemalloc.start()
+    for place in range(50):
+        finder.find(f"{place:05}" + "x" * 20_000)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 500_000
