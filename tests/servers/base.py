@@ -24,11 +24,18 @@ class Server:
     stop: Callable[[], None] = field(default=lambda: None)
 
 
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """A TCP port that nothing listens on."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    """A TCP port that nothing listens on, another one each time: a broker with two listeners on one does not start."""
+    while True:
+        with socket.socket() as one:
+            one.bind(("127.0.0.1", 0))
+            port = int(one.getsockname()[1])
+        if port not in _given:
+            _given.add(port)
+            return port
 
 
 def until_up(name: str, process: subprocess.Popen[bytes], within_seconds: float, ask: Callable[[], object]) -> None:

@@ -26,6 +26,7 @@ from tests.servers.packages import CACHE, java, maven
 
 _POM = Path(__file__).parents[1] / "images" / "kafka-pom.xml"
 _LIBS = CACHE / "kafka-4.1.0"
+_TOLD = 2000  # characters of what a tool says before it fails
 _START_SECONDS = 180
 # How soon a broker misses a dead member of a group of the new protocol (KIP-848): by default the least is 45 s.
 _CONSUMER_GROUPS = {
@@ -112,7 +113,10 @@ class OwnKafka:
         """Start it, on whatever data there is. Raises RuntimeError when it does not come up."""
         if not (self._folder / "data").exists():
             format_storage = ("kafka.tools.StorageTool", "format", "-t", "aGFuZ3RhZy10ZXN0cy0wMQ", "-c", self._config)
-            subprocess.run([*self._command(), *format_storage], check=True, capture_output=True, timeout=60)
+            made = subprocess.run([*self._command(), *format_storage], capture_output=True, text=True, timeout=60)
+            if made.returncode:
+                said = f"{made.stdout}{made.stderr}"[-_TOLD:]
+                raise RuntimeError(f"the broker's storage was not made, exit status {made.returncode}: {said}")
         with (self._folder / "log").open("a") as log:
             self._process = subprocess.Popen([*self._command(), "kafka.Kafka", self._config], stdout=log, stderr=log)
         try:
