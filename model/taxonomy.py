@@ -226,11 +226,11 @@ def _company(found: Mapping[str, list[str]]) -> Company:
 
 def _by_language(found: Mapping[str, list[str]]) -> dict[str, frozenset[str]]:
     """From words by language: the languages of each word."""
-    languages: dict[str, set[str]] = {}
+    languages: dict[str, frozenset[str]] = {}
     for language, words in found.items():
-        for word in words:
-            languages.setdefault(word, set()).add(language)
-    return {word: frozenset(own) for word, own in languages.items()}
+        one = frozenset((language,))
+        languages |= {word: languages[word] | one if word in languages else one for word in words}
+    return languages
 
 
 def _head(rules: Mapping[str, list[str]] | None) -> HeadRules | None:

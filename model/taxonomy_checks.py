@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable, Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 from model.taxonomy_shape import TaxonomyError as TaxonomyError  # part of this file's face
 from model.taxonomy_shape import check_shape
@@ -110,23 +110,12 @@ def _check_synonyms(
             if attribute == "product_type" and value not in placed:
                 raise TaxonomyError(f"synonyms.product_type names {value!r}, which is in no category; add it to one")
             own = dict.fromkeys(words, value)
-            num_words = len(stated) + len(own)
-            stated.update(own)
-            if len(stated) < num_words:
-                _refuse_twice(attribute, values)
+            if twice := stated.keys() & own.keys():
+                word = next(word for word in own if word in twice)
+                raise TaxonomyError(f"{attribute}: {word!r} stands for {stated[word]!r} and {value!r}; keep one")
+            stated |= own
         found[attribute] = stated
     return found
-
-
-def _refuse_twice(attribute: str, values: Mapping[str, list[str]]) -> NoReturn:
-    """Tell of the first word that states two values."""
-    stated: dict[str, str] = {}
-    for value, words in values.items():
-        for word in dict.fromkeys(words):
-            if word in stated:
-                raise TaxonomyError(f"{attribute}: {word!r} stands for {stated[word]!r} and {value!r}; keep one")
-            stated[word] = value
-    raise AssertionError(f"{attribute}: no word stands there twice")
 
 
 def _check_ignored(ignored: Mapping[str, list[str]], stated: Mapping[str, Mapping[str, str]]) -> None:

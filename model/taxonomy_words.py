@@ -1,8 +1,8 @@
-"""Words of further languages: ``words/sv.json`` beside the taxonomy file adds Swedish ones.
+"""Words by language: ``words/sv.json`` beside the taxonomy file adds Swedish ones.
 
 A speaker of one language owns one file. It has the taxonomy's own entries (``synonyms``, ``ignored``, ``compounds``,
 ``context``), and under ``languages`` the language's ``markers`` and, by attribute, words that count ``only`` in it.
-Whatever a language needs stands in its file, so taking the file away takes the language away, and nothing else.
+Taking the file away takes its words away, and nothing else.
 """
 
 from __future__ import annotations
@@ -127,7 +127,9 @@ def _plain(found: Any) -> Any:
     """An entry, whatever it holds, with all words in its lists made plain."""
     if isinstance(found, dict):
         return {name: one if name == "types" else _plain(one) for name, one in found.items()}
-    if isinstance(found, list) and is_words(found) and not any("\n" in word for word in found):
-        together = "\n".join(found)
-        return found if (made := plain(together)) is together else list(dict.fromkeys(made.split("\n")))
-    return found
+    if not isinstance(found, list) or not is_words(found):
+        return found
+    together = "\n".join(found)
+    if together.count("\n") >= max(len(found), 1) or (made := plain(together)) is together:
+        return found  # nothing to change, or a word with a line's end in it, which is refused later
+    return list(dict.fromkeys(made.split("\n")))

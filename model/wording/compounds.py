@@ -38,11 +38,11 @@ class Joined:
             if piece in self._shaded:
                 return self._shaded[piece], len(piece) + self._suffix_at(text, start + len(piece))
         value = self._parts.get(text[start])
+        if value is None:
+            return None, 0
         after = self._suffix_at(text, start + 1)
         is_one = text[start + 1 : start + 2] in self._parts or self._is_paired(text, start) or _is_alone(text, start)
-        if value is None or not (after or is_one):
-            return None, 0
-        return value, 1 + after
+        return (value, 1 + after) if after or is_one else (None, 0)
 
     def _is_paired(self, text: str, start: int) -> bool:
         """``黑白``: the second of two parts."""

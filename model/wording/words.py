@@ -11,10 +11,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
 
 from model.taxonomy import Taxonomy, Wording
-from model.wording.compounds import HEAD, Compounds, Joined
+from model.wording.compounds import HEAD, MAX_COMPOUND, Compounds, Joined
 from model.wording.context import Context
 from model.wording.shares import largest
 from model.wording.tokens import TOKEN, Stated, Token, has_run, is_run, neighbour, stand, tokens_of
@@ -73,10 +72,9 @@ class WordFinder:
         found = Found([], [], [], set())
         is_ascii = text.isascii()
         for place, (word, _, end) in enumerate(tokens):
-            in_run = not is_ascii and is_run(word)
-            if in_run or (not is_ascii and is_run(text[end : end + 1])):
+            if not is_ascii and (is_run(word) or is_run(text[end : end + 1])):
                 self._read_joined(tokens[place], text, taken, found)
-            phrases: Sequence[_Phrase] = () if in_run else self._phrases.beginning_with(word)
+            phrases: Sequence[_Phrase] = self._phrases.beginning_with(word)
             if word[:HEAD] in self._heads or word[-HEAD:] in self._tails:
                 phrases = [*phrases, *self._within(word, phrases)]
             if phrases:
@@ -172,19 +170,17 @@ class _Phrases:
             for phrase in [one for one in said if not one.isalnum()]:
                 first = phrase.partition(" ")[0]
                 self._longer[first if first.isalnum() else TOKEN.findall(phrase)[0]].append(phrase)
-        every = chain(*(one.values for one in wordings.values()), *self._ignored.values())
-        self._longest = max(map(len, every), default=0)
         self._met = lru_cache(_MAX_MET)(self._laid_out)
 
     def beginning_with(self, word: str) -> tuple[_Phrase, ...]:
-        """The longest first; none where ``word`` begins nothing. Words that are longer than any are not kept: a
-        listing may have one of 20,000 letters.
+        """The longest first; none where ``word`` begins nothing, or is a run. What is longer than words in use is not
+        kept: a listing may have one of 20,000 letters.
         """
-        return self._met(word) if len(word) <= self._longest else ()
-
-    def _laid_out(self, word: str) -> tuple[_Phrase, ...]:
         if is_run(word):
             return ()
+        return self._met(word) if len(word) <= MAX_COMPOUND else self._laid_out(word)
+
+    def _laid_out(self, word: str) -> tuple[_Phrase, ...]:
         phrases = dict.fromkeys((word, *(one for one in self._longer.get(word, ()) if not has_run(one))))
         found = [one for name in self._wordings for phrase in phrases for one in self._of(name, phrase)]
         return tuple(sorted(found, key=lambda one: -len(one.rest)))
