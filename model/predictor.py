@@ -59,11 +59,11 @@ class TorchPredictor:
         choice: EngineChoice,
         taxonomy: Taxonomy | None = None,
     ) -> None:
-        taxonomy = taxonomy or load_taxonomy()
         self._config = checkpoint.config
         self._vocabulary = checkpoint.vocabulary
         self._device = device
         towers = open_towers(checkpoint, device, choice)
+        taxonomy = taxonomy or load_taxonomy()  # after the towers: a worker's rules have read it meanwhile
         self._image, self._text = SeenPictures(towers.images), towers.texts
         # Fusions that look at parts ask the towers themselves once more.
         needs_towers = checkpoint.fusion.needs_parts

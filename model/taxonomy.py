@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -21,6 +22,7 @@ from model.taxonomy_shape import check_shape, once
 from model.taxonomy_words import in_plain_words, named_with_files, read_words, with_words
 
 _FILE = Path(__file__).parent / "taxonomy.json"
+_READING = threading.Lock()  # whoever asks while it is read waits for that, instead of reading it again
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,9 @@ class Taxonomy:
 def load_taxonomy(path: Path = _FILE) -> Taxonomy:
     """Read and check the file, and those of ``words/`` beside it. Raises TaxonomyError."""
     try:
-        return _checked(path.read_bytes(), tuple(read_words(path).items()))
+        text, words = path.read_bytes(), tuple(read_words(path).items())
+        with _READING:
+            return _checked(text, words)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise TaxonomyError(f"{path.name}: {type(error).__name__}: {error}; compare with the shipped file") from error
 

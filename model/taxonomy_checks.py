@@ -110,8 +110,8 @@ def _check_synonyms(
             if attribute == "product_type" and value not in placed:
                 raise TaxonomyError(f"synonyms.product_type names {value!r}, which is in no category; add it to one")
             own = dict.fromkeys(words, value)
-            if twice := stated.keys() & own.keys():
-                word = next(word for word in own if word in twice)
+            if not stated.keys().isdisjoint(own.keys()):
+                word = next(word for word in own if word in stated)
                 raise TaxonomyError(f"{attribute}: {word!r} stands for {stated[word]!r} and {value!r}; keep one")
             stated |= own
         found[attribute] = stated
@@ -122,9 +122,11 @@ def _check_ignored(ignored: Mapping[str, list[str]], stated: Mapping[str, Mappin
     """What is ignored states nothing, however it is joined: ``multi color`` is found as ``multi-color``."""
     for name, phrases in ignored.items():
         known = stated.get(name, {})
-        for phrase in phrases:
-            joined = () if phrase.isalnum() else (_JOINS.sub(join, phrase) for join in (" ", "-", "'"))
-            if word := next((one for one in (*joined, phrase) if one in known), None):
+        as_given = "\n".join(phrases)
+        for every in (*(_JOINS.sub(join, as_given) for join in (" ", "-", "'")), as_given):
+            hidden = every.split("\n")
+            if not known.keys().isdisjoint(hidden):
+                phrase, word = next((phrase, one) for phrase, one in zip(phrases, hidden, strict=True) if one in known)
                 raise TaxonomyError(f"ignored.{name}: {phrase!r} hides the synonym {word!r}; keep one")
 
 

@@ -11,7 +11,7 @@ from model.taxonomy_shape import TaxonomyError, is_words
 from model.wording.tokens import SIGNS, WORD
 
 _PHRASE = re.compile(rf"{WORD}(?:(?: ?& ?|[ '’-]){WORD})*")  # what the search takes for one phrase
-_JOINED_TWICE = ("  ", " \n", "\n ", "&&", "&\n", "\n&", "\n\n")
+_BETWEEN = (" & ", "&", "-", "'", "’", "\n")  # words; the longest first
 _SIGNS = re.compile(f"[{SIGNS}]")
 
 
@@ -32,10 +32,12 @@ def _are_sound(together: str, num_words: int) -> bool:
     """Are there no capitals, no signs but those between words, and no two of those side by side? One phrase a line."""
     if together.count("\n") != max(num_words - 1, 0):
         return False
-    spaced = f"\n{together}\n".replace("-", " ").replace("'", " ").replace("’", " ")
-    if together != together.lower() or any(pair in spaced for pair in _JOINED_TWICE):
+    spaced = f"\n{together}\n"
+    for sign in _BETWEEN:
+        spaced = spaced.replace(sign, " ")
+    if "  " in spaced or together != together.lower():
         return False
-    letters = spaced.replace(" ", "").replace("&", "").replace("\n", "")
+    letters = spaced.replace(" ", "")
     return letters.isalnum() or _SIGNS.sub("", letters).isalnum()
 
 

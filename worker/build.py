@@ -107,9 +107,8 @@ async def build_tagger(
     if reader is not None:
         exits.push_async_callback(reader.close)
     await decode.start()
-    info, ocr_revision = await asyncio.gather(infer.start(), _start_reader(reader))
+    info, (ocr_revision, extractor) = await asyncio.gather(infer.start(), _start_reading(reader))
     taxonomy = load_taxonomy()
-    extractor = Extractor(taxonomy)
     ocr_revision = f"{ocr_revision} {settings.ocr.max_side} {settings.ocr.skip_without_text}"
     rules = (ocr_revision, taxonomy.revision, extractor.revision, PRICES_VERSION)
     info = replace(info, revision=combined_revision(info.revision, *rules))
@@ -174,8 +173,10 @@ def combined_revision(*parts: str) -> str:
     return sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-async def _start_reader(reader: Read | None) -> str:
-    return await reader.start() if reader is not None else "off"
+async def _start_reading(reader: Read | None) -> tuple[str, Extractor]:
+    """The reader of pictures, then that of words: by now the model's thread waits for its engines, not for Python."""
+    ocr_revision = await reader.start() if reader is not None else "off"
+    return ocr_revision, await asyncio.to_thread(lambda: Extractor(load_taxonomy()))
 
 
 def _store(settings: Settings) -> VectorStore:

@@ -20,11 +20,9 @@ class Joined:
         modifiers = [one for one in wording.modifiers if has_run(one)]
         self._suffixes = tuple(one for one in wording.suffixes if has_run(one))
         self._shaded = {modifier + part: value for modifier in modifiers for part, value in self._parts.items()}
-        every = (*self._words, *self._shaded)
-        self._starts = frozenset(word[0] for word in (*every, *self._parts))
-        self._longest: dict[str, int] = {}  # by the first two letters, as many words begin with one
-        for word in every:
-            self._longest[word[:2]] = max(len(word), self._longest.get(word[:2], 0))
+        every = sorted((*self._words, *self._shaded), key=len)  # of those that begin alike, the longest last
+        self._longest = {word[:2]: len(word) for word in every}  # by two letters, as many words begin with one
+        self._starts = frozenset(word[0] for word in (*self._longest, *self._parts))
 
     def at(self, text: str, start: int) -> tuple[str | None, int]:
         """The longest word at ``start``: its value, None for an ignored one, and its length; 0 where there is none."""

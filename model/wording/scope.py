@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from model.taxonomy import Taxonomy
-from model.wording.tokens import WORD, Stated, has_run
+from model.wording.tokens import WORD, Stated, with_runs
 
 _TOKEN = re.compile(WORD)
 # Codes of languages whose words stand under another: written Norwegian, Malay, Serbian and Bosnian, and old codes.
@@ -120,26 +120,27 @@ class _Phrases:
     """
 
     def __init__(self, phrases: Mapping[str, Iterable[str]]) -> None:
-        self._joined: list[tuple[str, str]] = []
-        self._rests: dict[str, list[tuple[str, list[str]]]] = defaultdict(list)
+        self._joined = [(name, phrase) for name, own in phrases.items() for phrase in with_runs(own)]
+        self._words: dict[str, tuple[str, ...]] = {}
+        self._longer: dict[str, list[tuple[str, list[str]]]] = defaultdict(list)
         for name, own in phrases.items():
-            for phrase in own:
-                if has_run(phrase):
-                    self._joined.append((name, phrase))
-                else:
-                    first, *rest = (phrase,) if phrase.isalnum() else _TOKEN.findall(phrase)
-                    self._rests[first].append((name, rest))
+            words = dict.fromkeys(own, (name,))
+            self._words |= words | {one: (*self._words[one], name) for one in words.keys() & self._words.keys()}
+            for phrase in [one for one in own if not one.isalnum()]:
+                first, *rest = _TOKEN.findall(phrase)
+                self._longer[first].append((name, rest))
 
     def named_in(self, text: str) -> frozenset[str]:
         """The names of which a phrase stands in the text, in lower case."""
         tokens = _TOKEN.findall(text)
-        found = {
+        found = {name for token in tokens if token in self._words for name in self._words[token]}
+        found.update(
             name
             for place, token in enumerate(tokens)
-            if token in self._rests
-            for name, rest in self._rests[token]
+            if token in self._longer
+            for name, rest in self._longer[token]
             if tokens[place + 1 : place + 1 + len(rest)] == rest
-        }
+        )
         if not text.isascii():
             found.update(name for name, phrase in self._joined if phrase in text)
         return frozenset(found)

@@ -7,10 +7,11 @@ words the taxonomy has; it is linear in the text.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 
 from model.taxonomy import Taxonomy, Wording
 from model.wording.compounds import HEAD, MAX_COMPOUND, Compounds, Joined
@@ -165,11 +166,8 @@ class _Phrases:
     def __init__(self, wordings: Mapping[str, Wording]) -> None:
         self._wordings = wordings
         self._ignored = {name: frozenset(one.ignored) for name, one in wordings.items()}
-        self._longer: defaultdict[str, list[str]] = defaultdict(list)
-        for said in (*(one.values for one in wordings.values()), *self._ignored.values()):
-            for phrase in [one for one in said if not one.isalnum()]:
-                first = phrase.partition(" ")[0]
-                self._longer[first if first.isalnum() else TOKEN.findall(phrase)[0]].append(phrase)
+        every = chain(*(one.values for one in wordings.values()), *self._ignored.values())
+        self._longer = sorted([phrase for phrase in every if not phrase.isalnum()])
         self._met = lru_cache(_MAX_MET)(self._laid_out)
 
     def beginning_with(self, word: str) -> tuple[_Phrase, ...]:
@@ -181,7 +179,9 @@ class _Phrases:
         return self._met(word) if len(word) <= MAX_COMPOUND else self._laid_out(word)
 
     def _laid_out(self, word: str) -> tuple[_Phrase, ...]:
-        phrases = dict.fromkeys((word, *(one for one in self._longer.get(word, ()) if not has_run(one))))
+        # What may stand between words sorts from " " to "-", and so before "." and every letter.
+        first, end = (bisect_left(self._longer, word + sign) for sign in (" ", "."))
+        phrases = dict.fromkeys((word, *(one for one in self._longer[first:end] if not has_run(one))))
         found = [one for name in self._wordings for phrase in phrases for one in self._of(name, phrase)]
         return tuple(sorted(found, key=lambda one: -len(one.rest)))
 
