@@ -149,7 +149,10 @@ def load_taxonomy(path: Path = _FILE) -> Taxonomy:
         text, words = path.read_bytes(), tuple(read_words(path).items())
         with _READING:
             return _checked(text, words)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except OSError as error:
+        told = f"{error.filename} cannot be read: {error.strerror}; it must be a file, for this user to read"
+        raise TaxonomyError(told) from error
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise TaxonomyError(f"{path.name}: {type(error).__name__}: {error}; compare with the shipped file") from error
 
 

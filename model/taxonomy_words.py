@@ -76,8 +76,8 @@ def _entries(language: str, text: bytes) -> dict[str, Any]:
         own = in_plain_words(json.loads(text, object_pairs_hook=once))
     except UnicodeDecodeError as error:
         raise TaxonomyError(f"{where} is not in UTF-8: {error}; save it as UTF-8") from error
-    except ValueError as error:
-        raise TaxonomyError(f"{where} is no JSON: {error}") from error
+    except (RecursionError, ValueError) as error:
+        raise TaxonomyError(f"{where} is no JSON that can be read: {error}") from error
     if not isinstance(own, dict) or not own:
         raise TaxonomyError(f"{where} holds no object; compare with another language's file")
     if unknown := sorted(set(own) - set(_ADDED)):

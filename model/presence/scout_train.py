@@ -35,6 +35,7 @@ from model.types import Pixels
 RECALL, LINE_RECALL = 0.99, 0.99  # of the calibration pictures with text, and of their lines
 
 _CROP, _BATCH, _RATE, _DECAY = 256, 16, 6e-3, 2e-2
+_LEAST_STEPS = 20  # in which the learning rate rises and falls
 _ZOOM = (0.75, 1.3)
 _HARD = 8  # cells of a crop, wrongly hot, that count by themselves
 _TOP, _FEWEST_CELLS, _CLEAR = 4, 3, 0.98  # hottest cells that speak for a crop; cells, and share, that make its truth
@@ -206,11 +207,13 @@ def main() -> None:
     """Read, learn, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="folder with abo/, clothing/ and grocery/")
-    parser.add_argument("--steps", type=int, default=5000, help="batches to learn from")
+    parser.add_argument("--steps", type=int, default=5000, help=f"batches to learn from, at least {_LEAST_STEPS}")
     parser.add_argument("--threads", type=int, default=2, help="of the OCR engine, and of learning")
     parser.add_argument("--cache", type=Path, default=Path(".cache/features"), help="where what was read is kept")
     parser.add_argument("--out", type=Path, default=SCOUT_FILE, help="the file to write")
     asked = parser.parse_args()
+    if asked.steps < _LEAST_STEPS:
+        parser.error(f"--steps {asked.steps}: at least {_LEAST_STEPS} are needed")
     torch.set_num_threads(asked.threads)
     reader = open_reader(num_threads=asked.threads, looks_everywhere=True)
     pictures = read_pictures(load_rows(asked.data), reader, asked.cache, _show)

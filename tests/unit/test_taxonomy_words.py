@@ -64,6 +64,7 @@ def test_a_language_that_reads_anothers_words_may_have_its_own_as_well(tmp_path:
     ("own", "told"),
     [
         ("{", "words/xx.json is no JSON"),
+        ("[" * 100_000, "words/xx.json is no JSON that can be read: maximum recursion"),
         ("[]", "words/xx.json holds no object"),
         ({"prompts": {}}, "words/xx.json: unknown entry 'prompts'; it takes synonyms, ignored"),
         ({"languages": []}, "words/xx.json: languages takes 'markers', a list, and 'only'"),
@@ -75,6 +76,9 @@ def test_a_language_that_reads_anothers_words_may_have_its_own_as_well(tmp_path:
         ({"synonyms": {"color": {"red": ["a  b"]}}}, "words/xx.json: synonyms.color.red: 'a  b' would never be found"),
         ({"synonyms": {"color": {"red": ["a "]}}}, "words/xx.json: synonyms.color.red: 'a ' holds no word, or spaces"),
         ({"synonyms": {"color": {"red": ["椅%"]}}}, "would never be found"),
+        ({"synonyms": {"color": {"red": ["a & & b"]}}}, "synonyms.color.red: 'a & & b' would never be found"),
+        ({"synonyms": {"color": {"red": ["ab", "& b"]}}}, "synonyms.color.red: '& b' would never be found"),
+        ({"synonyms": {"color": {"red": ["a&", "bc"]}}}, "synonyms.color.red: 'a&' would never be found"),
         ({"synonyms": {"color": {"red": "rot"}}}, "words/xx.json: synonyms.color.red is 'rot'; write a list"),
         ({"synonyms": {"color": {"red": ["rot", 1]}}}, "color.red holds 1; write words in quotes"),
         ({"synonyms": {"color": {"red": ["rood\nroda"]}}}, "would never be found"),
@@ -98,6 +102,14 @@ def test_a_mistake_is_named_with_its_file_or_entry(tmp_path: Path, own: object, 
     """And with what to do; no word of it is used."""
     with pytest.raises(TaxonomyError, match=told):
         load_taxonomy(taxonomy_with(tmp_path, xx=own))
+
+
+def test_what_is_no_file_is_told(tmp_path: Path) -> None:
+    """A folder named as a language's file would be passed over, and its words be missed."""
+    path = taxonomy_with(tmp_path)
+    (tmp_path / "words" / "xx.json").mkdir()
+    with pytest.raises(TaxonomyError, match=r"xx.json cannot be read: Is a directory; it must be a file"):
+        load_taxonomy(path)
 
 
 def test_two_languages_that_disagree_are_told(tmp_path: Path) -> None:
