@@ -166,7 +166,7 @@ class OcrSettings(_Group):
     max_side: int = Field(1536, ge=256, le=4096, description="longest side of the copy that OCR reads, pixels")
     num_threads: int | None = Field(None, ge=1, le=256, description="default: by the cores there are")
     engine: Literal["auto", "onnxruntime", "openvino"] = Field(
-        "auto", description="auto: OpenVINO where hangtag[openvino] is installed and the CPU has AVX-512"
+        "auto", description="auto: onnxruntime; openvino needs hangtag[openvino]"
     )
 
 

@@ -6,11 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import torch
-
 from model.reading.engine import Network, OcrFiles, alphabet_of
 from model.reading.openvino import OpenVinoNetwork
-from model.runtime.openvino_runtime import has_openvino
 
 OcrEngine = Literal["auto", "onnxruntime", "openvino"]
 
@@ -26,15 +23,11 @@ class OcrNetworks:
     alphabet: tuple[str, ...]
 
 
-def choose_engine(engine: OcrEngine, cpu: str | None = None) -> Literal["onnxruntime", "openvino"]:
-    """``auto`` is OpenVINO where it is installed and the CPU computes with 512 bits at a time: the same texts for a
-    third of the processor time. With 256 bits onnxruntime is faster, by a fifth to a quarter. ``cpu``: what it
-    can do, as torch names it; this machine's unless given.
+def choose_engine(engine: OcrEngine) -> Literal["onnxruntime", "openvino"]:
+    """``auto`` is onnxruntime. Hardly two parts and lines are of one size, and OpenVINO makes itself ready for each
+    size anew: 10 of 20 CPU-ms for a part, with 256 bits at a time as with 512.
     """
-    if engine != "auto":
-        return engine
-    is_wide = (cpu or torch.backends.cpu.get_cpu_capability()).startswith("AVX512")
-    return "openvino" if has_openvino() and is_wide else "onnxruntime"
+    return "onnxruntime" if engine == "auto" else engine
 
 
 def open_networks(files: OcrFiles, engine: Literal["onnxruntime", "openvino"], num_threads: int) -> OcrNetworks:
