@@ -29,7 +29,7 @@ def test_the_page_names_the_constants() -> None:
         f"{known.title_bytes:,.0f} bytes",
         f"{known.decode_core_seconds * 1000:.0f} ms",
         f"{known.loop_core_seconds * 1000:.1f} ms",
-        f"{known.ocr_core_seconds:g} s",
+        f"{known.ocr_core_seconds * 1000:.0f} ms",
     ):
         assert shown in text
 
