@@ -245,6 +245,21 @@ async def test_the_end_of_a_log_is_committed_though_no_record_lies_there() -> No
     assert bench.ledger.committed[0][0] == 5
 
 
+async def test_a_position_reached_while_draining_says_nothing() -> None:
+    """The records before it came too late to be taken: their next owner does them."""
+    bench = Bench()
+    await bench.assign()
+    await bench.deliver(0)
+    journey = await bench.next()
+    journey.flight.is_started = True
+    draining = asyncio.create_task(bench.intake.drain())
+    await bench.deliver(1, 2)
+    bench.intake.on_caught_up(0, 1, 3)
+    await bench.finish(journey)
+    await draining
+    assert bench.ledger.committed[0][0] == 1
+
+
 async def test_suspect_waits_until_it_has_the_process_to_itself() -> None:
     """After three deaths: first everything else ends, then its name is committed, then it runs, then the next."""
     bench = Bench()

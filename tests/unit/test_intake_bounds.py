@@ -103,3 +103,17 @@ async def test_an_ended_partition_is_not_taken_for_a_stuck_one() -> None:
     bench.intake.on_end(0, 1)
     await settle()
     assert bench.intake.unstick({0: 99}, silent_seconds=-1.0) == []
+
+
+async def test_an_end_reached_while_draining_says_nothing() -> None:
+    """The records before it came too late to be taken, and the replay would be over without them."""
+    bench, _ = await bounded(10)
+    await bench.deliver(0)
+    journey = await bench.next()
+    journey.flight.is_started = True
+    draining = asyncio.create_task(bench.intake.drain())
+    await bench.deliver(1, 2)
+    bench.intake.on_end(0, 1)
+    await bench.finish(journey)
+    await draining
+    assert bench.ledger.committed[0][0] == 1
