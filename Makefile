@@ -56,7 +56,7 @@ lock:
 	uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --group dev --extra train --extra otel \
 	  --extra bulk --extra openvino --extra registry \
 	  --generate-hashes --no-emit-index-url -o requirements.lock
-	$(LOCK) pyproject.toml --extra otel -c requirements.lock -o deploy/requirements.lock
+	$(LOCK) pyproject.toml --extra otel --extra openvino -c requirements.lock -o deploy/requirements.lock
 	$(LOCK) deploy/build.in -o deploy/build.lock
 
 # dist/hangtag-….whl
