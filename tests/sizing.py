@@ -24,7 +24,7 @@ class Constants:
     title_bytes: float = 1_000  # sizes: one title in Redis
     decode_core_seconds: float = 0.002  # sizes: decoders, per listing, small photos
     loop_core_seconds: float = 0.0014  # bench stream: the worker's process, per listing with a photo of 800 pixels
-    ocr_core_seconds: float = 0.014  # sizes: with OCR minus without
+    ocr_core_seconds: float = 0.024  # sizes: with OCR minus without
     spare: float = 0.3  # share of a worker kept free: bursts, rebalances (scaling), one worker away
 
 
