@@ -35,3 +35,21 @@ async def test_a_hand_over_waits_for_its_own_commit() -> None:
     ledger.may_go.release()
     await revoked
     assert ledger.committed[0] == (0, "")
+
+
+async def test_a_drain_leaves_alone_what_came_back_meanwhile() -> None:
+    """It was revoked and is ours again, under another epoch: it is handed over when the consumer leaves its group."""
+    bench = Bench()
+    await bench.assign(0)
+    await bench.assign(1)
+    await bench.deliver(0, partition=1)
+    journey = await bench.next()
+    journey.flight.is_started = True
+    draining = asyncio.create_task(bench.intake.drain())
+    await settle()
+    await asyncio.wrap_future(bench.intake.on_revoked([0], is_lost=False))
+    await bench.assign(0, epoch=2)
+    await bench.finish(journey)
+    await draining
+    await asyncio.wrap_future(bench.intake.on_revoked([0], is_lost=False))
+    assert bench.ledger.committed == {0: (0, ""), 1: (1, "")}
