@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import Consumer as KafkaConsumer
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from structlog.testing import capture_logs
 
 from worker.consume import Consumer
 from worker.errors import FatalError
@@ -23,6 +24,8 @@ class Client:
     """A Kafka client of two partitions, committed at 10. ``away``: partitions whose leader does not answer."""
 
     away: set[int] = field(default_factory=set)
+    log: tuple[int, int] = (0, 100)
+    paused: list[int] = field(default_factory=list)
     seeks: list[tuple[int, int]] = field(default_factory=list)
     questions: int = 0
 
@@ -35,7 +38,11 @@ class Client:
         self.questions += 1
         if place.partition in self.away:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
-        return 0, 100
+        return self.log
+
+    def pause(self, places: Sequence[TopicPartition]) -> None:
+        """Noted."""
+        self.paused += [place.partition for place in places]
 
     def seek(self, place: TopicPartition) -> None:
         """Noted."""
@@ -103,6 +110,18 @@ def test_a_rewind_that_one_broker_does_not_answer_is_done_again_for_all() -> Non
     assert heard.assigned[1:] == [[(0, 2, 10), (1, 2, 10)]]
     assert client.seeks == [(0, 10), (1, 10)]
     assert all(held.is_read for held in consumer._held.values())
+
+
+def test_a_rewind_to_what_is_no_longer_in_the_log_stops_the_partition_loudly() -> None:
+    """Retention went past what is committed while the outcome was unknown: as at an assignment, somebody must choose."""
+    consumer, client, _ = assigned_consumer()
+    client.log = (20, 100)
+    consumer.rewind()
+    with capture_logs() as logs:
+        consumer._turn()
+    assert client.paused == [0, 1]
+    assert [one["event"] for one in logs] == ["consumer.partition_stopped"] * 2
+    assert not client.seeks
 
 
 def test_readiness_comes_back_when_a_broker_answers(monkeypatch: pytest.MonkeyPatch) -> None:
