@@ -379,6 +379,10 @@ class Consumer:
     def _adopt(self, place: Place) -> Assigned:
         """Hold a partition from here on, under the new epoch."""
         number, bound, start = place.partition, place.bound, place.start
+        earlier = self._held.get(number)
+        if earlier is not None and bound is None and not place.is_committed:
+            # Rewound before its first commit. Where a group begins may have moved on, as a log's end does.
+            start = max(place.low, earlier.start)
         held = self._held[number] = Held(self._epoch, start, bound=bound)
         if bound is not None and start < min(place.low, bound):
             self._stop_partition(number, f"offsets {start} to {place.low} were deleted meanwhile")

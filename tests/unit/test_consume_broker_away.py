@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pytest
+from confluent_kafka import OFFSET_INVALID, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Consumer as KafkaConsumer
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from structlog.testing import capture_logs
 
 from worker.consume import Consumer
@@ -24,6 +24,7 @@ class Client:
     """A Kafka client of two partitions, committed at 10. ``away``: partitions whose leader does not answer."""
 
     away: set[int] = field(default_factory=set)
+    at: int = 10
     log: tuple[int, int] = (0, 100)
     paused: list[int] = field(default_factory=list)
     seeks: list[tuple[int, int]] = field(default_factory=list)
@@ -31,7 +32,7 @@ class Client:
 
     def committed(self, wanted: Sequence[TopicPartition], timeout: float) -> list[TopicPartition]:
         """The group's commits."""
-        return [TopicPartition(one.topic, one.partition, 10) for one in wanted]
+        return [TopicPartition(one.topic, one.partition, self.at) for one in wanted]
 
     def get_watermark_offsets(self, place: TopicPartition, timeout: float = 0, cached: bool = False) -> tuple[int, int]:
         """The log's ends."""
@@ -89,10 +90,10 @@ class Heard:
         raise error
 
 
-def assigned_consumer() -> tuple[Consumer, Client, Heard]:
+def assigned_consumer(client: Client | None = None, start_at: str = "earliest") -> tuple[Consumer, Client, Heard]:
     """A consumer that holds both partitions."""
-    client, heard = Client(), Heard()
-    consumer = Consumer({}, ConsumePolicy("in"), heard)
+    client, heard = client or Client(), Heard()
+    consumer = Consumer({}, ConsumePolicy("in", start_at), heard)
     consumer._kafka = cast(KafkaConsumer, client)
     consumer._on_assign(cast(KafkaConsumer, client), [TopicPartition("in", 0), TopicPartition("in", 1)])
     return consumer, client, heard
@@ -113,7 +114,7 @@ def test_a_rewind_that_one_broker_does_not_answer_is_done_again_for_all() -> Non
 
 
 def test_a_rewind_to_what_is_no_longer_in_the_log_stops_the_partition_loudly() -> None:
-    """Retention went past what is committed while the outcome was unknown: as at an assignment, somebody must choose."""
+    """Retention overtook what is committed, and the outcome was unknown: somebody must choose, as at an assignment."""
     consumer, client, _ = assigned_consumer()
     client.log = (20, 100)
     consumer.rewind()
@@ -122,6 +123,16 @@ def test_a_rewind_to_what_is_no_longer_in_the_log_stops_the_partition_loudly() -
     assert client.paused == [0, 1]
     assert [one["event"] for one in logs] == ["consumer.partition_stopped"] * 2
     assert not client.seeks
+
+
+def test_a_rewind_before_the_first_commit_goes_back_to_where_it_began() -> None:
+    """With ``start_at: latest`` the log's end has moved on: what came meanwhile would be read by nobody."""
+    consumer, client, heard = assigned_consumer(Client(at=OFFSET_INVALID), "latest")
+    client.log = (0, 150)
+    consumer.rewind()
+    consumer._turn()
+    assert heard.assigned == [[(0, 1, 100), (1, 1, 100)], [(0, 2, 100), (1, 2, 100)]]
+    assert client.seeks == [(0, 100), (1, 100)]
 
 
 def test_readiness_comes_back_when_a_broker_answers(monkeypatch: pytest.MonkeyPatch) -> None:
