@@ -266,7 +266,9 @@ class Consumer:
                 self._commands.get_nowait()()
 
     def _commit(self, offsets: Sequence[TopicPartition]) -> None:
-        self._kafka.commit(offsets=list(offsets), asynchronous=False)
+        # A broker asks who commits, not whose partition it is: one that went meanwhile would be set back for its owner.
+        if ours := [place for place in offsets if place.partition in self._held]:
+            self._kafka.commit(offsets=ours, asynchronous=False)
 
     def _high_watermarks(self) -> dict[int, int]:
         marks = {}

@@ -27,6 +27,7 @@ class Client:
     at: int = 10
     log: tuple[int, int] = (0, 100)
     paused: list[int] = field(default_factory=list)
+    commits: list[list[tuple[int, int]]] = field(default_factory=list)
     seeks: list[tuple[int, int]] = field(default_factory=list)
     questions: int = 0
 
@@ -55,6 +56,13 @@ class Client:
 
     def incremental_assign(self, places: Sequence[TopicPartition]) -> None:
         """Nothing to do."""
+
+    def incremental_unassign(self, places: Sequence[TopicPartition]) -> None:
+        """Nothing to do."""
+
+    def commit(self, offsets: Sequence[TopicPartition], asynchronous: bool) -> None:
+        """Noted."""
+        self.commits.append([(one.partition, one.offset) for one in offsets])
 
     def poll(self, timeout: float) -> None:
         """No record."""
@@ -133,6 +141,17 @@ def test_a_rewind_before_the_first_commit_goes_back_to_where_it_began() -> None:
     consumer._turn()
     assert heard.assigned == [[(0, 1, 100), (1, 1, 100)], [(0, 2, 100), (1, 2, 100)]]
     assert client.seeks == [(0, 100), (1, 100)]
+
+
+def test_a_late_commit_leaves_a_partition_alone_that_went_meanwhile() -> None:
+    """A broker takes it from any member of the group: what its next owner has committed would be set back."""
+    consumer, client, _ = assigned_consumer()
+    places = [TopicPartition("in", 0, 12), TopicPartition("in", 1, 12)]
+    consumer._on_lost(cast(KafkaConsumer, client), places[1:])
+    answers = [consumer.commit(places), consumer.commit(places[1:])]
+    consumer._turn()
+    assert [answer.result(0) for answer in answers] == [None, None]
+    assert client.commits == [[(0, 12)]]
 
 
 def test_readiness_comes_back_when_a_broker_answers(monkeypatch: pytest.MonkeyPatch) -> None:
