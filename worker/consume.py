@@ -266,7 +266,9 @@ class Consumer:
                 self._commands.get_nowait()()
 
     def _commit(self, offsets: Sequence[TopicPartition]) -> None:
-        self._kafka.commit(offsets=list(offsets), asynchronous=False)
+        # A broker asks who commits, not whose partition it is: one that went meanwhile would be set back for its owner.
+        if ours := [place for place in offsets if place.partition in self._held]:
+            self._kafka.commit(offsets=ours, asynchronous=False)
 
     def _high_watermarks(self) -> dict[int, int]:
         marks = {}
@@ -295,6 +297,7 @@ class Consumer:
                 return
             for start in starts:
                 self._held[start.partition].seek_to = start.offset
+                self._tell_stopped(start.partition)
         for partition, held in self._held.items():
             if held.seek_to is not None and not held.stopped and self._has_sought(partition, held.seek_to):
                 held.seek_to = None
@@ -318,9 +321,14 @@ class Consumer:
         topic = self._policy.topic
         kafka.incremental_assign([TopicPartition(topic, p, start.offset) for p, start in starts.items()])
         for partition in starts:
-            if (why := self._held[partition].stopped) is not None:
-                self._held[partition].stopped = None
-                self._stop_partition(partition, why)
+            self._tell_stopped(partition)
+
+    def _tell_stopped(self, partition: int) -> None:
+        """If it cannot be read from where it starts: pause it and say so, now that the client has it."""
+        held = self._held[partition]
+        if (why := held.stopped) is not None:
+            held.stopped = None
+            self._stop_partition(partition, why)
 
     def _on_revoke(self, kafka: KafkaConsumer, partitions: list[TopicPartition]) -> None:
         self._give_up(kafka, partitions, is_lost=False)
@@ -372,12 +380,16 @@ class Consumer:
 
     def _adopt(self, place: Place) -> Assigned:
         """Hold a partition from here on, under the new epoch."""
-        number, bound = place.partition, place.bound
-        held = self._held[number] = Held(self._epoch, place.start, bound=bound)
-        if bound is not None and place.start < min(place.low, bound):
-            self._stop_partition(number, f"offsets {place.start} to {place.low} were deleted meanwhile")
-        if bound is None and place.is_committed and not place.low <= place.start <= place.high:
+        number, bound, start = place.partition, place.bound, place.start
+        earlier = self._held.get(number)
+        if earlier is not None and bound is None and not place.is_committed:
+            # Rewound before its first commit. Where a group begins may have moved on, as a log's end does.
+            start = max(place.low, earlier.start)
+        held = self._held[number] = Held(self._epoch, start, bound=bound)
+        if bound is not None and start < min(place.low, bound):
+            self._stop_partition(number, f"offsets {start} to {place.low} were deleted meanwhile")
+        if bound is None and place.is_committed and not place.low <= start <= place.high:
             log_holds = f"which holds {place.low} to {place.high}"
-            held.stopped = f"committed offset {place.start} is outside the log, {log_holds}"
+            held.stopped = f"committed offset {start} is outside the log, {log_holds}"
         end = place.high if bound is None else min(place.high, bound)
-        return Assigned(number, self._epoch, place.start, place.metadata, end, bound)
+        return Assigned(number, self._epoch, start, place.metadata, end, bound)

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pytest
+from confluent_kafka import OFFSET_INVALID, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Consumer as KafkaConsumer
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from structlog.testing import capture_logs
 
 from worker.consume import Consumer
 from worker.errors import FatalError
@@ -23,19 +24,27 @@ class Client:
     """A Kafka client of two partitions, committed at 10. ``away``: partitions whose leader does not answer."""
 
     away: set[int] = field(default_factory=set)
+    at: int = 10
+    log: tuple[int, int] = (0, 100)
+    paused: list[int] = field(default_factory=list)
+    commits: list[list[tuple[int, int]]] = field(default_factory=list)
     seeks: list[tuple[int, int]] = field(default_factory=list)
     questions: int = 0
 
     def committed(self, wanted: Sequence[TopicPartition], timeout: float) -> list[TopicPartition]:
         """The group's commits."""
-        return [TopicPartition(one.topic, one.partition, 10) for one in wanted]
+        return [TopicPartition(one.topic, one.partition, self.at) for one in wanted]
 
     def get_watermark_offsets(self, place: TopicPartition, timeout: float = 0, cached: bool = False) -> tuple[int, int]:
         """The log's ends."""
         self.questions += 1
         if place.partition in self.away:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
-        return 0, 100
+        return self.log
+
+    def pause(self, places: Sequence[TopicPartition]) -> None:
+        """Noted."""
+        self.paused += [place.partition for place in places]
 
     def seek(self, place: TopicPartition) -> None:
         """Noted."""
@@ -47,6 +56,13 @@ class Client:
 
     def incremental_assign(self, places: Sequence[TopicPartition]) -> None:
         """Nothing to do."""
+
+    def incremental_unassign(self, places: Sequence[TopicPartition]) -> None:
+        """Nothing to do."""
+
+    def commit(self, offsets: Sequence[TopicPartition], asynchronous: bool) -> None:
+        """Noted."""
+        self.commits.append([(one.partition, one.offset) for one in offsets])
 
     def poll(self, timeout: float) -> None:
         """No record."""
@@ -82,10 +98,10 @@ class Heard:
         raise error
 
 
-def assigned_consumer() -> tuple[Consumer, Client, Heard]:
+def assigned_consumer(client: Client | None = None, start_at: str = "earliest") -> tuple[Consumer, Client, Heard]:
     """A consumer that holds both partitions."""
-    client, heard = Client(), Heard()
-    consumer = Consumer({}, ConsumePolicy("in"), heard)
+    client, heard = client or Client(), Heard()
+    consumer = Consumer({}, ConsumePolicy("in", start_at), heard)
     consumer._kafka = cast(KafkaConsumer, client)
     consumer._on_assign(cast(KafkaConsumer, client), [TopicPartition("in", 0), TopicPartition("in", 1)])
     return consumer, client, heard
@@ -103,6 +119,39 @@ def test_a_rewind_that_one_broker_does_not_answer_is_done_again_for_all() -> Non
     assert heard.assigned[1:] == [[(0, 2, 10), (1, 2, 10)]]
     assert client.seeks == [(0, 10), (1, 10)]
     assert all(held.is_read for held in consumer._held.values())
+
+
+def test_a_rewind_to_what_is_no_longer_in_the_log_stops_the_partition_loudly() -> None:
+    """Retention overtook what is committed, and the outcome was unknown: somebody must choose, as at an assignment."""
+    consumer, client, _ = assigned_consumer()
+    client.log = (20, 100)
+    consumer.rewind()
+    with capture_logs() as logs:
+        consumer._turn()
+    assert client.paused == [0, 1]
+    assert [one["event"] for one in logs] == ["consumer.partition_stopped"] * 2
+    assert not client.seeks
+
+
+def test_a_rewind_before_the_first_commit_goes_back_to_where_it_began() -> None:
+    """With ``start_at: latest`` the log's end has moved on: what came meanwhile would be read by nobody."""
+    consumer, client, heard = assigned_consumer(Client(at=OFFSET_INVALID), "latest")
+    client.log = (0, 150)
+    consumer.rewind()
+    consumer._turn()
+    assert heard.assigned == [[(0, 1, 100), (1, 1, 100)], [(0, 2, 100), (1, 2, 100)]]
+    assert client.seeks == [(0, 100), (1, 100)]
+
+
+def test_a_late_commit_leaves_a_partition_alone_that_went_meanwhile() -> None:
+    """A broker takes it from any member of the group: what its next owner has committed would be set back."""
+    consumer, client, _ = assigned_consumer()
+    places = [TopicPartition("in", 0, 12), TopicPartition("in", 1, 12)]
+    consumer._on_lost(cast(KafkaConsumer, client), places[1:])
+    answers = [consumer.commit(places), consumer.commit(places[1:])]
+    consumer._turn()
+    assert [answer.result(0) for answer in answers] == [None, None]
+    assert client.commits == [[(0, 12)]]
 
 
 def test_readiness_comes_back_when_a_broker_answers(monkeypatch: pytest.MonkeyPatch) -> None:

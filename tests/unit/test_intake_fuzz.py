@@ -36,7 +36,7 @@ class World:
 
     def published(self) -> list[int]:
         """Records of which results are committed, each as often as it is."""
-        return [int(output.value) for commit in self.ledger.commits for output in commit.outputs]
+        return [int(output.value or b"") for commit in self.ledger.commits for output in commit.outputs]
 
     def check(self) -> None:
         """What is committed as done was published, and nothing twice."""

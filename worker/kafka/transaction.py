@@ -18,7 +18,7 @@ import asyncio
 import enum
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,9 +126,11 @@ class ProducerSession:
             self._closing.set()
             raise
 
-    async def transact(self, commit: Commit) -> CommitOutcome:
+    def transact(self, commit: Commit) -> Coroutine[Any, Any, CommitOutcome]:
         """Produce and commit. Raises FatalError when this worker was fenced, or a record is too large."""
-        return await self._thread.run(lambda: self._transact(commit))
+        # Asked for now, while all of this is ours: after a rebalance a broker would take from us what is another's.
+        member = self._group_metadata()
+        return self._thread.run(lambda: self._transact(commit, member))
 
     async def close(self) -> None:
         """End the thread; an open transaction is aborted. A thread that hangs is left behind."""
@@ -207,13 +209,13 @@ class ProducerSession:
             self._kafka = None
             raise AbandonedError
 
-    def _transact(self, commit: Commit) -> CommitOutcome:
+    def _transact(self, commit: Commit, member: Any) -> CommitOutcome:
         if self._kafka is None:
             return self._rebuild()
         deadline = time.monotonic() + self._policy.transaction_seconds
         self._may_take(deadline)
         try:
-            self._fill(self._kafka, commit, deadline)
+            self._fill(self._kafka, commit, member, deadline)
         except KafkaException as error:
             return self._after_failure(reason_of(self._kafka, error), deadline)
         self._begin_ending()
@@ -229,14 +231,14 @@ class ProducerSession:
         self._may_take(None)
         return CommitOutcome.FINE
 
-    def _fill(self, kafka: KafkaProducer, commit: Commit, deadline: float) -> None:
+    def _fill(self, kafka: KafkaProducer, commit: Commit, member: Any, deadline: float) -> None:
         kafka.begin_transaction()
         self._watch(Step.BEGUN)
         for output in commit.outputs:
             produce(kafka, output, deadline)
         kafka.poll(0)  # once for all: each call lets go of the interpreter, and has to wait for it again
         self._watch(Step.PRODUCED)
-        kafka.send_offsets_to_transaction(list(commit.offsets), self._group_metadata(), _left(deadline))
+        kafka.send_offsets_to_transaction(list(commit.offsets), member, _left(deadline))
         self._watch(Step.OFFSETS_SENT)
 
     def _end(self, kafka: KafkaProducer, deadline: float) -> None:

@@ -237,7 +237,8 @@ class Intake:
             await self._hand_over([partition for partition in held if partition in self.partitions])
         for partition in held:
             log.info("partition.revoked", partition=partition.number, lost=is_lost, dropped=partition.num_uncommitted)
-            self._drop(partition.number)
+            if partition in self.partitions:  # else it went meanwhile, and may be ours again under another epoch
+                self._drop(partition.number)
         self._backlogs.resume()  # what went may have held the others back
 
     async def _hand_over(self, held: Sequence[Partition]) -> None:

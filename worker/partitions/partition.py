@@ -32,7 +32,7 @@ class Partition:
     """One assigned partition, under one epoch.
 
     ``marks_wanted`` counts changes of the mark, ``marks_written`` is the last one that is committed; ``written`` is set
-    at each commit.
+    while that is the mark as it stands.
     """
 
     number: int
@@ -139,7 +139,8 @@ class Partition:
     def note_commit(self, offset: int, mark: int, now: float) -> None:
         """This offset is committed, with the mark of that count."""
         self.marks_written = mark
-        self.written.set()
+        if self.is_marked:  # not so where the mark changed while this commit was under way
+            self.written.set()
         if offset > self.committed_offset:
             self.committed_offset, self.committed_at = offset, now
 

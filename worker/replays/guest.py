@@ -88,16 +88,29 @@ class Guest:
             find = left_out.find if left_out.is_needed else None
             backfill = Backfill(plan.ranges, plan.kinds, self._settings.backfill.rate, find)
             connector = Connector(replay_settings(self._settings, plan), self._own, exits, backfill)
-            stream = await connector.connect(tagger, built.info, limits, self._stopping)
-            exits.push_async_callback(stream.leave)
-            stream.consumer.start()
-            metrics.backfill_running.set(1)
-            log.info("backfill.started", replay=plan.name, offsets=plan.num_offsets)
-            watch = self._watch(stream, live, built.batches, metrics)
-            is_done = await self._run_stream(stream, plan, watch, metrics)
+            is_done = False
+            connecting = connector.connect(tagger, built.info, limits, self._stopping)
+            if (stream := await self._unless_stopping(connecting)) is not None:
+                exits.push_async_callback(stream.leave)
+                stream.consumer.start()
+                metrics.backfill_running.set(1)
+                log.info("backfill.started", replay=plan.name, offsets=plan.num_offsets)
+                watch = self._watch(stream, live, built.batches, metrics)
+                is_done = await self._run_stream(stream, plan, watch, metrics)
         if is_done:
             await asyncio.to_thread(plan_store(self._settings).note_done, plan, datetime.now(UTC))
         log.info("backfill.done" if is_done else "backfill.stopped", replay=plan.name)
+
+    async def _unless_stopping(self, connecting: Coroutine[Any, Any, Stream]) -> Stream | None:
+        """The producer asks for its name until a broker gives it. None: this process stops, and so does that."""
+        tasks = work, stop = asyncio.create_task(connecting), asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            return None if stop.done() else work.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
 
     async def _run_stream(
         self, stream: Stream, plan: Plan, watching: Coroutine[Any, Any, None], metrics: Metrics
