@@ -18,7 +18,7 @@ from model.config import ModelConfig
 from model.extract import Extractor
 from model.place import locate
 from model.tagging import Tagging
-from model.taxonomy import load_taxonomy
+from model.taxonomy import Taxonomy, load_taxonomy
 from model.types import ModelInfo, Predictor, TextReader
 from model.wording.prices import PRICES_VERSION
 from schemas.topics import EVENT_KINDS
@@ -107,8 +107,7 @@ async def build_tagger(
     if reader is not None:
         exits.push_async_callback(reader.close)
     await decode.start()
-    info, (ocr_revision, extractor) = await asyncio.gather(infer.start(), _start_reading(reader))
-    taxonomy = load_taxonomy()
+    info, (ocr_revision, taxonomy, extractor) = await asyncio.gather(infer.start(), _start_reading(reader))
     ocr_revision = f"{ocr_revision} {settings.ocr.max_side} {settings.ocr.skip_without_text}"
     rules = (ocr_revision, taxonomy.revision, extractor.revision, PRICES_VERSION)
     info = replace(info, revision=combined_revision(info.revision, *rules))
@@ -173,10 +172,11 @@ def combined_revision(*parts: str) -> str:
     return sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-async def _start_reading(reader: Read | None) -> tuple[str, Extractor]:
+async def _start_reading(reader: Read | None) -> tuple[str, Taxonomy, Extractor]:
     """The reader of pictures, then that of words: by now the model's thread waits for its engines, not for Python."""
     ocr_revision = await reader.start() if reader is not None else "off"
-    return ocr_revision, await asyncio.to_thread(lambda: Extractor(load_taxonomy()))
+    taxonomy = await asyncio.to_thread(load_taxonomy)
+    return ocr_revision, taxonomy, await asyncio.to_thread(Extractor, taxonomy)
 
 
 def _store(settings: Settings) -> VectorStore:

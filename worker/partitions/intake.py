@@ -101,7 +101,7 @@ class Intake:
         now = self._loop.time()
         for record in records:
             origin = record.origin
-            if origin is None or self._is_closed or (partition := self.partitions.of(origin)) is None:
+            if origin is None or (partition := self._taking(origin.partition, origin.epoch)) is None:
                 continue
             partition.arrived_at = now
             if partition.ledger.deliver(origin.offset):
@@ -112,7 +112,7 @@ class Intake:
         self.partitions.changed.set()
 
     def _reach_bound(self, number: int, epoch: int) -> None:
-        partition = self._still_taking(number, epoch)
+        partition = self._taking(number, epoch)
         if partition is None or partition.bound is None:
             return
         partition.has_ended = True
@@ -123,18 +123,17 @@ class Intake:
         """Markers of transactions and aborted records at the log's end are behind us: say so, though no result comes of
         them. Else they look like lag, and once they have expired, like records that were lost.
         """
-        partition = self._still_taking(number, epoch)
+        partition = self._taking(number, epoch)
         if partition is None or position <= partition.ledger.next_offset:
             return
         partition.ledger.pass_to(position)
         self.books.want_position(partition)
 
-    def _still_taking(self, number: int, epoch: int) -> Partition | None:
+    def _taking(self, number: int, epoch: int) -> Partition | None:
         """The partition, if records of this assignment are still taken. Once they are not, a position that was reached
         lies behind some that nobody has: passing to it would commit them as done.
         """
-        partition = self.partitions.get(number)
-        return partition if partition is not None and partition.epoch == epoch and not self._is_closed else None
+        return None if self._is_closed else self.partitions.under(number, epoch)
 
     def _tell_paused(self, partition: Partition, is_paused: bool) -> None:
         (self.consumer.pause if is_paused else self.consumer.resume)([partition.number])

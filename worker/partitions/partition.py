@@ -167,8 +167,12 @@ class Partitions:
 
     def of(self, origin: Origin) -> Partition | None:
         """Where this record belongs, if the assignment under which it was read is still ours."""
-        partition = self._by_number.get(origin.partition)
-        return partition if partition is not None and partition.epoch == origin.epoch else None
+        return self.under(origin.partition, origin.epoch)
+
+    def under(self, number: int, epoch: int) -> Partition | None:
+        """The partition of this number, if it is ours under this epoch."""
+        partition = self._by_number.get(number)
+        return partition if partition is not None and partition.epoch == epoch else None
 
     def add(self, partition: Partition) -> None:
         """It is ours now."""
